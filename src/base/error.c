@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "base/error.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <string.h>
+
+static const char out_of_memory[] = "out of memory";
+
+static void error_new(struct error **err, int code, char *message)
+{
+	struct error *error;
+
+	if (!err) {
+		free(message);
+		return;
+	}
+	assert(!*err);
+	error = malloc(sizeof(*error));
+	if (!error) {
+		free(message);
+		return;
+	}
+	error->code = code;
+	error->message = message;
+	*err = error;
+}
+
+static _printf_(1, 0) char *format_message(const char *format, va_list args)
+{
+	char *message;
+
+	return vasprintf(&message, format, args) < 0 ? NULL : message;
+}
+
+int error_set(struct error **err, int code, const char *format, ...)
+{
+	va_list args;
+
+	assert(code < 0);
+	va_start(args, format);
+	error_new(err, code, format_message(format, args));
+	va_end(args);
+	return code;
+}
+
+int error_set_errno(struct error **err, int code, const char *format, ...)
+{
+	_cleanup_free_ char *text = NULL;
+	char *message;
+	va_list args;
+
+	assert(code < 0);
+	va_start(args, format);
+	text = format_message(format, args);
+	va_end(args);
+	if (asprintf(&message, "%s: %s", text ? text : "?", strerror(-code)) < 0)
+		message = NULL;
+	error_new(err, code, message);
+	return code;
+}
+
+int error_wrap(struct error **err, const char *format, ...)
+{
+	_cleanup_free_ char *prefix = NULL;
+	char *message;
+	va_list args;
+
+	if (!err || !*err)
+		return -EIO;
+	va_start(args, format);
+	prefix = format_message(format, args);
+	va_end(args);
+	if (prefix && asprintf(&message, "%s: %s", prefix, error_message(*err)) >= 0) {
+		free((*err)->message);
+		(*err)->message = message;
+	}
+	return (*err)->code;
+}
+
+const char *error_message(const struct error *error)
+{
+	if (!error)
+		return "unknown error";
+	return error->message ? error->message : out_of_memory;
+}
+
+void error_move(struct error **to, struct error *from)
+{
+	if (to && !*to)
+		*to = from;
+	else
+		error_free(from);
+}
+
+struct error *error_free(struct error *error)
+{
+	if (error) {
+		free(error->message);
+		free(error);
+	}
+	return NULL;
+}

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * An error object: a negative errno and a text for people, written once where the fault is found and wrapped
+ * with context on the way up ("build: package foo: data.tar.xz: unexpected end of file").
+ *
+ * A function that can fail returns 0 (or a count) or a negative errno, and takes `struct error **err` as its
+ * last parameter where there is more to say than the errno does. *err* may be NULL; *err must be NULL on
+ * entry. On success *err is untouched. The caller owns what it finds in *err and frees it with error_free().
+ */
+#pragma once
+
+#include "base/macro.h"
+
+struct error {
+	int code;      /* negative errno */
+	char *message; /* UTF-8, no newline at the end; NULL where memory was out (use error_message()) */
+};
+
+/* Sets *err* to *code* (a negative errno) and the formatted text; returns *code*, so that it can be returned
+ * on. */
+int error_set(struct error **err, int code, const char *format, ...) _printf_(3, 4);
+
+/* As error_set(), with ": " and the text of strerror(-code) added. */
+int error_set_errno(struct error **err, int code, const char *format, ...) _printf_(3, 4);
+
+/* Puts the formatted text and ": " before the message of *err; returns its code (-EIO where nothing is set).
+ */
+int error_wrap(struct error **err, const char *format, ...) _printf_(2, 3);
+
+/* The message; "unknown error" where *error* is NULL. Belongs to the error. */
+const char *error_message(const struct error *error);
+
+/* Moves *from* into *to* where *to* is not NULL and empty, and frees it otherwise. */
+void error_move(struct error **to, struct error *from);
+
+struct error *error_free(struct error *error);
+DEFINE_CLEANUP(struct error *, error_free);
+#define _cleanup_error_ _cleanup_(error_freep)

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Files: whole reads and writes, and files that appear under their name only when they are complete and on
+ * disk.
+ */
+#pragma once
+
+#include <sys/stat.h>
+#include <sys/types.h>
+
+#include "base/error.h"
+
+/* Read and write exactly *size* bytes. Return 0, -errno, or -ENODATA where a file ends before that. */
+int read_full(int fd, void *data, size_t size);
+int pread_full(int fd, void *data, size_t size, uint64_t offset);
+int write_full(int fd, const void *data, size_t size);
+int pwrite_full(int fd, const void *data, size_t size, uint64_t offset);
+
+/*
+ * Reads a whole file of at most *max* bytes into a malloc()ed array that the caller frees; one NUL byte that
+ * *ret_size does not count stands behind it. Returns 0, -EFBIG where the file is larger, or another negative
+ * errno; *err* names the path. *ret_size* may be NULL.
+ */
+int file_read(const char *path, size_t max, char **ret, size_t *ret_size, struct error **err);
+int file_read_fd(int fd, const char *name, size_t max, char **ret, size_t *ret_size, struct error **err);
+
+/* Makes a folder and its missing parents (mode 0777 less the umask). An existing folder is no error. */
+int mkdir_parents(const char *path, struct error **err);
+
+/* Flushes the folder that holds *path*, so that a rename in it survives a crash. */
+int fsync_parent(const char *path, struct error **err);
+
+/*
+ * A file being written under a temporary name beside its final one.
+ *
+ *     struct atomic_file file = ATOMIC_FILE_INIT;       // with _cleanup_(atomic_file_discard)
+ *     r = atomic_file_open(&file, path, 0644, &err);    // then write to file.fd
+ *     r = atomic_file_commit(&file, &err);
+ *
+ * atomic_file_commit() flushes the file, renames it over *path* and flushes the folder. Whatever has not been
+ * committed is removed by atomic_file_discard(). Temporary names begin with "." and end in ".tmp".
+ */
+struct atomic_file {
+	int fd;
+	char *path;
+	char *temporary;
+};
+#define ATOMIC_FILE_INIT \
+	{                \
+		.fd = -1 \
+	}
+#define _cleanup_atomic_file_ _cleanup_(atomic_file_discard)
+
+int atomic_file_open(struct atomic_file *file, const char *path, mode_t mode, struct error **err);
+int atomic_file_commit(struct atomic_file *file, struct error **err);
+void atomic_file_discard(struct atomic_file *file);
+
+/* Writes a whole file through the above. */
+int file_write_atomic(const char *path, const void *data, size_t size, mode_t mode, struct error **err);
+
+/* Removes a folder with all that is in it, without following links. A path that does not exist is no error.
+ */
+int remove_tree(const char *path, struct error **err);

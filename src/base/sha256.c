@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "base/sha256.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <openssl/evp.h>
+
+struct sha256 {
+	EVP_MD_CTX *context;
+	EVP_MD *md;
+};
+
+/*
+ * OpenSSL's digest calls fail only for arguments that are wrong; a failure that went unnoticed would be a
+ * digest of nothing, so it ends the program.
+ */
+static void must(int ok)
+{
+	if (ok != 1)
+		abort();
+}
+
+struct sha256 *sha256_new(void)
+{
+	struct sha256 *context = calloc(1, sizeof(*context));
+
+	if (!context)
+		return NULL;
+	context->md = EVP_MD_fetch(NULL, "SHA256", NULL);
+	context->context = EVP_MD_CTX_new();
+	if (!context->md || !context->context || EVP_DigestInit_ex2(context->context, context->md, NULL) != 1)
+		return sha256_free(context);
+	return context;
+}
+
+struct sha256 *sha256_free(struct sha256 *context)
+{
+	if (context) {
+		EVP_MD_CTX_free(context->context);
+		EVP_MD_free(context->md);
+		free(context);
+	}
+	return NULL;
+}
+
+void sha256_update(struct sha256 *context, const void *data, size_t size)
+{
+	must(EVP_DigestUpdate(context->context, data, size));
+}
+
+void sha256_final(struct sha256 *context, uint8_t ret[SHA256_SIZE])
+{
+	unsigned size = SHA256_SIZE;
+
+	must(EVP_DigestFinal_ex(context->context, ret, &size));
+	assert(size == SHA256_SIZE);
+	must(EVP_DigestInit_ex2(context->context, NULL, NULL));
+}
+
+int sha256_bytes(const void *data, size_t size, uint8_t ret[SHA256_SIZE])
+{
+	_cleanup_sha256_ struct sha256 *context = sha256_new();
+
+	if (!context)
+		return -ENOMEM;
+	sha256_update(context, data, size);
+	sha256_final(context, ret);
+	return 0;
+}
+
+int sha256_file(int fd, uint8_t ret[SHA256_SIZE], uint64_t *ret_size)
+{
+	_cleanup_sha256_ struct sha256 *context = sha256_new();
+	_cleanup_free_ uint8_t *chunk = malloc(MiB(1));
+	uint64_t offset = 0;
+
+	if (!context || !chunk)
+		return -ENOMEM;
+	for (;;) {
+		ssize_t n = pread(fd, chunk, MiB(1), (off_t)offset);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		if (n == 0)
+			break;
+		sha256_update(context, chunk, (size_t)n);
+		offset += (uint64_t)n;
+	}
+	sha256_final(context, ret);
+	if (ret_size)
+		*ret_size = offset;
+	return 0;
+}
