@@ -229,8 +229,10 @@ static int insert_entry(struct tree_inode *folder, const char *name, size_t leng
 		}
 		folder->entries = entries;
 	}
-	if (find_entry(folder, name, length, &index))
-		assert(!"name is taken");
+	bool taken_already = find_entry(folder, name, length, &index);
+
+	assert(!taken_already);
+	(void)taken_already;
 	memmove(entries + index + 1, entries + index, (folder->entry_count - index) * sizeof(*entries));
 	entries[index] = (struct tree_entry){.name = copy, .inode = inode};
 	folder->entry_count++;
