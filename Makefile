@@ -1,0 +1,36 @@
+# Orlop. `make demo` and `make check` do all of their set-up; the work is Meson's and ninja's.
+BUILD ?= build
+PREFIX ?= /usr/local
+DESTDIR ?=
+
+.DEFAULT_GOAL := all
+.PHONY: all deps demo check bench fuzz install clean
+
+all: $(BUILD)/build.ninja
+	ninja -C $(BUILD)
+
+$(BUILD)/build.ninja:
+	meson setup $(BUILD) --prefix $(PREFIX)
+
+deps:
+	tools/deps
+
+demo: deps
+	$(MAKE) all
+	tools/demo
+
+check: deps
+	tools/check
+
+bench: deps
+	$(MAKE) all
+	tools/bench
+
+fuzz: deps
+	tools/fuzz
+
+install: all
+	DESTDIR='$(DESTDIR)' meson install -C $(BUILD) --no-rebuild
+
+clean:
+	rm -rf $(BUILD) build-*

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The definition of an edition: what is in it and how it starts, read from a YAML file (editions/NAME.yaml).
+ * The table in definition.c describes every key; `docs/definition.md` shows it to people.
+ */
+#pragma once
+
+#include "format/yaml.h"
+
+/* Bits of definition.require: what a node must have to come up at all. */
+enum {
+	REQUIRE_SECURE_BOOT = 1 << 0,
+	REQUIRE_TPM2 = 1 << 1,
+	REQUIRE_COMMAND_LINE = 1 << 2, /* the kernel's command line is the signed one and nothing else */
+};
+
+struct definition {
+	char *path;   /* of the file, as it was given */
+	char *folder; /* that the file is in: what `files` is relative to */
+
+	char *name;  /* "container-linux" */
+	char *title; /* "Orlop Container Linux" */
+	char *suite; /* of the Debian archive */
+	struct strv components;
+
+	struct strv packages;	   /* with their dependencies */
+	struct strv absent;	   /* packages that others depend on and that the image does without */
+	struct strv boot_packages; /* unpacked for the build (boot loader, stub), not part of /usr */
+
+	struct strv exclude;   /* path patterns that are not unpacked */
+	struct strv keep;      /* exceptions from them */
+	char *files;	       /* folder whose content is laid over the tree; may be NULL */
+	struct pairs links;    /* symbolic links to make: path and target */
+	struct strv mask;      /* units that can't be started */
+	struct strv setuid;    /* paths that may keep their setuid or setgid bit */
+	struct pairs accounts; /* fixed ids of system accounts: name and number */
+
+	struct {
+		struct strv command_line;
+		struct strv modules; /* patterns of the modules to keep */
+	} kernel;
+	struct {
+		struct strv modules; /* loaded always */
+		struct strv devices; /* loaded where the hardware asks for them */
+	} initrd;
+	struct {
+		uint64_t esp, usr, verity, signature; /* partition sizes, bytes */
+		uint64_t state;			      /* room left for the state partition, bytes */
+	} disk;
+	unsigned require; /* REQUIRE_… */
+};
+
+/*
+ * Read and check a definition, from memory (*path* is then only its name in errors) or from a file. *ret* is
+ * the caller's, to be freed with definition_free().
+ */
+int definition_parse(
+	const char *text, size_t size, const char *path, struct definition **ret, struct error **err);
+int definition_load(const char *path, struct definition **ret, struct error **err);
+struct definition *definition_free(struct definition *definition);
+DEFINE_CLEANUP(struct definition *, definition_free);
+#define _cleanup_definition_ _cleanup_(definition_freep)
+
+/* A copy of *list* with "{architecture}" replaced in each entry. */
+int definition_expand(
+	const struct strv *list, const char *architecture, struct strv *ret, struct error **err);

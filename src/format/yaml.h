@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * YAML files read into structures by a table of their fields. libyaml parses; this checks and stores. Every
+ * error names the file, the line and the key.
+ *
+ * A file is one mapping. Anchors, tags and several documents have no use here and are refused, as are a key
+ * twice and a key that the table does not have.
+ */
+#pragma once
+
+#include "base/error.h"
+#include "base/string-util.h"
+
+enum yaml_type {
+	YAML_STRING,  /* char *: a scalar that is not empty */
+	YAML_STRINGS, /* struct strv: a list of such scalars, none twice */
+	YAML_PAIRS,   /* struct pairs: a mapping of scalars to scalars */
+	YAML_SIZE,    /* uint64_t: bytes, with K, M, G, T as parse_size() has them */
+	YAML_CHOICES, /* unsigned: bits of a list of names out of *choices* */
+	YAML_MAPPING, /* a structure within the structure, described by *fields* */
+};
+
+struct yaml_field {
+	const char *key;
+	enum yaml_type type;
+	size_t offset; /* of the value, from the beginning of the structure that *fields* describe */
+	bool required;
+	const char *const *choices;	 /* of YAML_CHOICES: bit 0's name first, NULL at the end */
+	const struct yaml_field *fields; /* of YAML_MAPPING: ends with a NULL key */
+	const char *help;		 /* one line for people, and for the JSON Schema */
+};
+
+/* Names with a value each, in the file's order. */
+struct pair {
+	char *name, *value;
+};
+struct pairs {
+	struct pair *items;
+	size_t count;
+};
+void pairs_release(struct pairs *pairs);
+
+/* The value of a name, NULL where there is none. */
+const char *pairs_get(const struct pairs *pairs, const char *name);
+
+/*
+ * Reads *text*, which is called *name* in errors, into *structure*, which holds zeros. Also on failure the
+ * structure may hold allocations; yaml_release() frees them.
+ */
+int yaml_parse(const char *text, size_t size, const char *name, const struct yaml_field *fields,
+	void *structure, struct error **err);
+void yaml_release(const struct yaml_field *fields, void *structure);
