@@ -170,16 +170,21 @@ int mkdir_parents(const char *path, struct error **err)
 	return 0;
 }
 
-int fsync_parent(const char *path, struct error **err)
+/* The folder that holds *path*, malloc()ed; NULL where memory is out. */
+static char *parent_folder(const char *path)
 {
 	const char *slash = strrchr(path, '/');
-	_cleanup_free_ char *parent = NULL;
-	_cleanup_close_ int fd = -1;
 
 	if (!slash)
-		parent = strdup(".");
-	else
-		parent = slash == path ? strdup("/") : strndup(path, (size_t)(slash - path));
+		return strdup(".");
+	return slash == path ? strdup("/") : strndup(path, (size_t)(slash - path));
+}
+
+int fsync_parent(const char *path, struct error **err)
+{
+	_cleanup_free_ char *parent = parent_folder(path);
+	_cleanup_close_ int fd = -1;
+
 	if (!parent)
 		return error_set_errno(err, -ENOMEM, "%s", path);
 	fd = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -188,46 +193,115 @@ int fsync_parent(const char *path, struct error **err)
 	return 0;
 }
 
-int atomic_file_open(struct atomic_file *file, const char *path, mode_t mode, struct error **err)
+/*
+ * Opens a file without a name, which vanishes with the process however that ends. Not every file system has
+ * such files: -EOPNOTSUPP then.
+ */
+static int open_unnamed(const char *path, mode_t mode)
+{
+	_cleanup_free_ char *parent = parent_folder(path);
+	int fd;
+
+	if (!parent)
+		return -ENOMEM;
+	fd = open(parent, O_TMPFILE | O_RDWR | O_CLOEXEC, mode);
+	if (fd >= 0)
+		return fd;
+	/* Kernels and file systems that don't know O_TMPFILE see an attempt to write to a folder. */
+	return errno == EISDIR || errno == EINVAL ? -EOPNOTSUPP : -errno;
+}
+
+/* A name beside the final one, with a place for mkostemps() to fill in. */
+static char *temporary_name(const char *path)
 {
 	const char *slash = strrchr(path, '/');
 	int folder = slash ? (int)(slash + 1 - path) : 0;
-	int r;
+
+	return string_format("%.*s.%s.XXXXXX.tmp", folder, path, path + folder);
+}
+
+static int open_named(struct atomic_file *file)
+{
+	int fd;
+
+	file->temporary = temporary_name(file->path);
+	if (!file->temporary)
+		return -ENOMEM;
+	fd = mkostemps(file->temporary, 4, O_CLOEXEC);
+	if (fd >= 0)
+		return fd;
+	fd = -errno;
+	file->temporary = string_free(file->temporary);
+	return fd;
+}
+
+int atomic_file_open(struct atomic_file *file, const char *path, mode_t mode, struct error **err)
+{
+	int fd;
 
 	*file = (struct atomic_file)ATOMIC_FILE_INIT;
 	file->path = strdup(path);
 	if (!file->path)
 		return error_set_errno(err, -ENOMEM, "%s", path);
-	if (asprintf(&file->temporary, "%.*s.%s.XXXXXX.tmp", folder, path, path + folder) < 0) {
-		file->temporary = NULL;
-		atomic_file_discard(file);
-		return error_set_errno(err, -ENOMEM, "%s", path);
+	fd = open_unnamed(path, mode);
+	if (fd == -EOPNOTSUPP)
+		fd = open_named(file);
+	if (fd >= 0) {
+		file->fd = fd;
+		if (fchmod(fd, mode) == 0)
+			return 0;
+		fd = -errno;
 	}
-	file->fd = mkostemps(file->temporary, 4, O_CLOEXEC);
-	if (file->fd < 0) {
-		r = error_set_errno(err, -errno, "%s", path);
-		file->temporary = string_free(file->temporary);
-		atomic_file_discard(file);
-		return r;
+	atomic_file_discard(file);
+	return error_set_errno(err, fd, "%s", path);
+}
+
+/* Gives an unnamed file a temporary name. */
+static int link_unnamed(struct atomic_file *file)
+{
+	char self[64];
+
+	(void)snprintf(self, sizeof(self), "/proc/self/fd/%d", file->fd);
+	for (unsigned tries = 0; tries < 100; tries++) {
+		_cleanup_free_ char *name = temporary_name(file->path);
+		int fd;
+
+		/* mkostemps() finds a free name; the file that it makes goes away at once. */
+		fd = name ? mkostemps(name, 4, O_CLOEXEC) : -1;
+		if (fd < 0)
+			return name ? -errno : -ENOMEM;
+		(void)close(fd);
+		(void)unlink(name);
+		if (linkat(AT_FDCWD, self, AT_FDCWD, name, AT_SYMLINK_FOLLOW) == 0) {
+			file->temporary = TAKE_PTR(name);
+			return 0;
+		}
+		if (errno != EEXIST)
+			return -errno;
 	}
-	if (fchmod(file->fd, mode) < 0) {
-		r = error_set_errno(err, -errno, "%s", path);
-		atomic_file_discard(file);
-		return r;
-	}
-	return 0;
+	return -EEXIST;
+}
+
+int atomic_file_prepare(struct atomic_file *file, struct error **err)
+{
+	int r = 0;
+
+	if (fsync(file->fd) < 0)
+		r = -errno;
+	if (r == 0 && !file->temporary)
+		r = link_unnamed(file);
+	return r < 0 ? error_set_errno(err, r, "%s", file->path) : 0;
 }
 
 int atomic_file_commit(struct atomic_file *file, struct error **err)
 {
 	int fd, r;
 
-	if (fsync(file->fd) < 0)
-		return error_set_errno(err, -errno, "%s", file->path);
+	r = atomic_file_prepare(file, err);
+	if (r < 0)
+		return r;
 	fd = TAKE_FD(file->fd);
-	if (close(fd) < 0)
-		return error_set_errno(err, -errno, "%s", file->path);
-	if (rename(file->temporary, file->path) < 0)
+	if (close(fd) < 0 || rename(file->temporary, file->path) < 0)
 		return error_set_errno(err, -errno, "%s", file->path);
 	file->temporary = string_free(file->temporary);
 	r = fsync_parent(file->path, err);

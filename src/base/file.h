@@ -31,19 +31,23 @@ int mkdir_parents(const char *path, struct error **err);
 int fsync_parent(const char *path, struct error **err);
 
 /*
- * A file being written under a temporary name beside its final one.
+ * A file being written that has no name yet, or a temporary one where the file system wants one.
  *
- *     struct atomic_file file = ATOMIC_FILE_INIT;       // with _cleanup_(atomic_file_discard)
+ *     struct atomic_file file = ATOMIC_FILE_INIT;       // with _cleanup_atomic_file_
  *     r = atomic_file_open(&file, path, 0644, &err);    // then write to file.fd
  *     r = atomic_file_commit(&file, &err);
  *
  * atomic_file_commit() flushes the file, renames it over *path* and flushes the folder. Whatever has not been
- * committed is removed by atomic_file_discard(). Temporary names begin with "." and end in ".tmp".
+ * committed is gone after atomic_file_discard(), and in most file systems also after a kill. Temporary names
+ * begin with "." and end in ".tmp".
+ *
+ * atomic_file_prepare() does all of a commit that can fail for want of space: who has several files to commit
+ * together prepares them all first.
  */
 struct atomic_file {
 	int fd;
 	char *path;
-	char *temporary;
+	char *temporary; /* NULL while the file has no name */
 };
 #define ATOMIC_FILE_INIT \
 	{                \
@@ -52,6 +56,7 @@ struct atomic_file {
 #define _cleanup_atomic_file_ _cleanup_(atomic_file_discard)
 
 int atomic_file_open(struct atomic_file *file, const char *path, mode_t mode, struct error **err);
+int atomic_file_prepare(struct atomic_file *file, struct error **err);
 int atomic_file_commit(struct atomic_file *file, struct error **err);
 void atomic_file_discard(struct atomic_file *file);
 

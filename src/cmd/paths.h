@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Where things are that no option has named: the XDG folders, and what is installed beside the program.
+ */
+#pragma once
+
+#include "base/error.h"
+
+/* Each returns a malloc()ed path, NULL with *err* set where there is none. */
+
+/* $XDG_CACHE_HOME/orlop, or ~/.cache/orlop */
+char *path_cache(struct error **err);
+
+/* $XDG_DATA_HOME/orlop/keys, or ~/.local/share/orlop/keys */
+char *path_keys(struct error **err);
+
+/*
+ * The definition that *name* means: a path where it holds a "/" or ends in ".yaml"; otherwise NAME.yaml in
+ * $ORLOP_EDITIONS, in the source tree that the program was built in, or in the installed folder.
+ */
+char *path_edition(const char *name, struct error **err);
+
+/* orlop-init: $ORLOP_INIT, beside the program where it was built, or installed. */
+char *path_init(const char *architecture, struct error **err);

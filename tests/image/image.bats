@@ -1,0 +1,151 @@
+#!/usr/bin/env bats
+# The outputs of `orlop build` before the judges: other people's tools, and the packages themselves.
+
+load ../lib/image
+
+setup_file() {
+	export raw erofs verity efi
+	raw=$(image_file .raw) erofs=$(image_file .usr.erofs) verity=$(image_file .usr.verity) efi=$(image_file .efi)
+}
+
+setup() { cd "$BATS_TEST_TMPDIR"; }
+
+@test "the manifest has the size and SHA-256 of every output" {
+	while read -r name size sha256; do
+		[ "$(stat -c %s "$ORLOP_TEST_OUT/$name")" = "$size" ]
+		[ "$(sha256sum <"$ORLOP_TEST_OUT/$name")" = "$sha256  -" ]
+	done < <(manifest '.outputs[] | "\(.name) \(.size) \(.sha256)"')
+	[ "$(manifest '.outputs | length')" = 4 ]
+}
+
+@test "fsck.erofs finds nothing wrong" {
+	fsck.erofs "$erofs"
+}
+
+@test "the usr image is at most 260 MiB, from at most 110 packages" {
+	[ "$(stat -c %s "$erofs")" -le $((260 * 1024 * 1024)) ]
+	[ "$(manifest '.packages | length')" -le 110 ]
+}
+
+@test "veritysetup accepts data, hash tree and root hash, and not another root hash" {
+	veritysetup verify "$erofs" "$verity" "$(manifest .root_hash)"
+	run veritysetup verify "$erofs" "$verity" "$(manifest .root_hash | tr 0-9a-f 1-9a-f0)"
+	[ "$status" -ne 0 ]
+}
+
+@test "sfdisk and sgdisk find the partition table right" {
+	sfdisk --verify "$raw"
+	sgdisk -v "$raw" | grep 'No problems found'
+}
+
+@test "the partitions are the seven of the design, with types, labels and UUIDs" {
+	sfdisk --json "$raw" >table.json
+	root_hash=$(manifest .root_hash)
+	version=$(manifest .version)
+	[ "$(jq -r '.partitiontable.partitions | length' table.json)" = 7 ]
+	jq -r '.partitiontable.partitions[].type' table.json >types
+	diff types - <<-EOF
+		C12A7328-F81F-11D2-BA4B-00A0C93EC93B
+		8484680C-9521-48C6-9C11-B0720656F69E
+		77FF5F63-E7B6-4633-ACF4-1565B864C0E6
+		E7BB33FB-06CF-4E81-8273-E543B413E2E2
+		8484680C-9521-48C6-9C11-B0720656F69E
+		77FF5F63-E7B6-4633-ACF4-1565B864C0E6
+		E7BB33FB-06CF-4E81-8273-E543B413E2E2
+	EOF
+	uuid() { jq -r ".partitiontable.partitions[$1].uuid" table.json | tr -d - | tr A-F a-f; }
+	[ "$(uuid 1)$(uuid 2)" = "$root_hash" ]
+	jq -r '.partitiontable.partitions[1].name' table.json | grep -F "$version"
+	[ "$(jq -r '.partitiontable.partitions[4].name' table.json)" = _empty ]
+}
+
+@test "the slot holds the usr image, its hash tree and the signature of its root hash" {
+	read -r start _ < <(partition_number 2 "$raw")
+	cmp -n "$(stat -c %s "$erofs")" -i "$start:0" "$raw" "$erofs"
+	read -r start _ < <(partition_number 3 "$raw")
+	cmp -n "$(stat -c %s "$verity")" -i "$start:0" "$raw" "$verity"
+	extract_partition 4 "$raw" signature
+	tr -d '\0' <signature >signature.json
+	[ "$(jq -r .rootHash signature.json)" = "$(manifest .root_hash)" ]
+	openssl x509 -in "$ORLOP_TEST_KEYS/db.crt" -outform der | sha256sum | grep "^$(jq -r .certificateFingerprint signature.json)"
+	jq -r .signature signature.json | base64 -d >signature.der
+	printf %s "$(manifest .root_hash)" >content
+	openssl smime -verify -inform der -in signature.der -content content -binary -nointern -noverify \
+		-certfile "$ORLOP_TEST_KEYS/db.crt" -out /dev/null
+}
+
+@test "fsck.fat finds nothing wrong with the ESP" {
+	extract_partition 1 "$raw" esp
+	fsck.fat -n esp
+	mdir -i esp -b -/ ::/ | sort >files
+	grep -i '^::/EFI/BOOT/BOOTX64.EFI' files
+	grep -i '^::/EFI/Linux/orlop_.*\.efi' files
+	mcopy -i esp "::/EFI/Linux/orlop_$(manifest .version).efi" uki
+	cmp uki "$efi"
+}
+
+@test "sbverify accepts boot loader and UKI with the db certificate, and not with another one" {
+	extract_partition 1 "$raw" esp
+	mcopy -i esp ::/EFI/BOOT/BOOTX64.EFI loader
+	sbverify --cert "$ORLOP_TEST_KEYS/db.crt" loader
+	sbverify --cert "$ORLOP_TEST_KEYS/db.crt" "$efi"
+	run sbverify --cert "$ORLOP_TEST_KEYS/../foreign-keys/db.crt" "$efi"
+	[ "$status" -ne 0 ]
+	objdump -h "$efi" >sections
+	for section in .linux .osrel .cmdline .initrd .uname .sbat; do
+		grep -F " $section " sections
+	done
+}
+
+@test "bootctl and systemd-dissect understand the image" {
+	extract_partition 1 "$raw" esp
+	objcopy -O binary --only-section=.cmdline "$efi" cmdline
+	tr -d '\0' <cmdline | grep -F "usrhash=$(manifest .root_hash)"
+	bootctl kernel-identify "$efi" | grep -x uki
+	systemd-dissect --json=short "$raw" | grep -q usr-verity
+}
+
+@test "orlop inspect tells the same as the tools do" {
+	"$ORLOP" inspect --json "$raw" >inspect.json
+	[ "$(jq -r '.partitions | length' inspect.json)" = 7 ]
+	"$ORLOP" inspect --json "$efi" | jq -e '[.sections[].name] | index(".linux")'
+	"$ORLOP" inspect --json "$erofs" >usr.json
+	[ "$(jq -r .files usr.json)" -gt 1000 ]
+	fsck.erofs --extract=tree "$erofs"
+	find tree -type f -perm /6000 -printf '%P\n' | sort >setuid
+	jq -r '.setuid[].path' usr.json | sort | diff - setuid
+}
+
+@test "nothing that has no place in the image is in it" {
+	fsck.erofs --extract=tree "$erofs"
+	for path in bin/apt bin/dpkg bin/perl bin/python3 bin/gcc bin/cc share/man share/locale share/doc; do
+		[ ! -e "tree/$path" ]
+	done
+	find tree \( -type b -o -type c -o -type p -o -type s \) | { ! grep .; }
+	# Every library that a program or library asks for is there.
+	find tree -type f -size +0 | while read -r file; do
+		readelf -d "$file" 2>/dev/null | sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p'
+	done | sort -u | while read -r library; do
+		[ -n "$(find tree/lib -name "$library" -print -quit)" ] || { echo "missing: $library"; exit 1; }
+	done
+}
+
+@test "every file of the image has the content that its package has" {
+	fsck.erofs --extract=tree "$erofs"
+	checked=0
+	while read -r name sha256; do
+		deb=$(find "${XDG_CACHE_HOME:-$HOME/.cache}/orlop" -type f -name "*$sha256*" | head -n 1)
+		[ -n "$deb" ] || { echo "no cached package $name"; false; }
+		rm -rf package
+		dpkg-deb -x "$deb" package
+		for merged in bin sbin lib lib64; do
+			[ -d "package/$merged" ] && [ ! -L "package/$merged" ] && mkdir -p "package/usr/$merged" && cp -a "package/$merged/." "package/usr/$merged/"
+		done
+		while read -r file; do
+			[ -f "tree/$file" ] && [ ! -L "tree/$file" ] || continue
+			cmp -s "package/usr/$file" "tree/$file" || { echo "$name: usr/$file differs"; exit 1; }
+			checked=$((checked + 1))
+		done < <(cd package/usr 2>/dev/null && find . -type f ! -name '*.ko.xz' -printf '%P\n')
+	done < <(manifest '.packages[] | "\(.name) \(.sha256)"')
+	[ "$checked" -gt 1000 ]
+}

@@ -1,0 +1,37 @@
+# What the tests of a built image share. $ORLOP_TEST_OUT is the folder that tests/vm/build-image filled.
+
+image_file() { # ENDING: the output with that ending
+	local files=("$ORLOP_TEST_OUT"/orlop-container-linux_*"$1")
+	[ ${#files[@]} = 1 ] && [ -e "${files[0]}" ] || { echo "no single output *$1 in $ORLOP_TEST_OUT" >&2; return 1; }
+	echo "${files[0]}"
+}
+
+manifest() { jq -er "$1" "$(image_file .manifest.json)"; }
+
+# A copy that costs no space as long as it is not changed, where the file system can do that; sparse elsewhere.
+copy_image() { cp --reflink=auto --sparse=always "$1" "$2"; }
+
+# PART IMAGE: "START SIZE" in bytes of the partition with that label, "_empty" and all.
+partition() {
+	sfdisk --json "$2" | jq -er --arg name "$1" \
+		'.partitiontable.partitions | map(select(.name == $name)) | if length == 1 then .[0] | "\(.start * 512) \(.size * 512)" else error("no single partition " + $name) end'
+}
+
+# NUMBER IMAGE: the same, of the partition with that number.
+partition_number() {
+	sfdisk --json "$2" | jq -er --argjson n "$1" '.partitiontable.partitions[$n - 1] | "\(.start * 512) \(.size * 512)"'
+}
+
+# Flips all bits of one byte of a file in place.
+flip_byte() { # FILE OFFSET
+	local byte
+	byte=$(od -An -tu1 -j "$2" -N 1 "$1")
+	printf "\\x$(printf %02x $((byte ^ 255)))" | dd of="$1" bs=1 seek="$2" conv=notrunc status=none
+}
+
+# extract_partition NUMBER IMAGE FILE
+extract_partition() {
+	local start size
+	read -r start size < <(partition_number "$1" "$2")
+	dd if="$2" of="$3" iflag=skip_bytes,count_bytes bs=1M skip="$start" count="$size" conv=sparse status=none
+}
