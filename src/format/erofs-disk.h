@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * EROFS on disk: what writer and reader share. All numbers are little-endian. Offsets are those of fields in
+ * their record; the names are those of the kernel's erofs_fs.h.
+ */
+#pragma once
+
+#include "base/macro.h"
+
+#define EROFS_SUPER_OFFSET 1024
+#define EROFS_SUPER_SIZE 128
+#define EROFS_MAGIC 0xE0F5E1E2u
+
+enum {
+	SUPER_MAGIC = 0,	      /* 32 bits */
+	SUPER_CHECKSUM = 4,	      /* 32: CRC-32C from here to the block's end, this field zero */
+	SUPER_FEATURE_COMPAT = 8,     /* 32 */
+	SUPER_BLOCK_BITS = 12,	      /* 8: log2 of the block size */
+	SUPER_EXTENSION_SLOTS = 13,   /* 8: 16-byte slots after the 128 bytes */
+	SUPER_ROOT_NID = 14,	      /* 16 */
+	SUPER_INODES = 16,	      /* 64 */
+	SUPER_BUILD_TIME = 24,	      /* 64: seconds */
+	SUPER_BUILD_NANOSECONDS = 32, /* 32 */
+	SUPER_BLOCKS = 36,	      /* 32 */
+	SUPER_META_BLOCK = 40,	      /* 32: where nid 0 would be */
+	SUPER_XATTR_BLOCK = 44,	      /* 32: where shared attribute 0 would be */
+	SUPER_UUID = 48,	      /* 16 bytes */
+	SUPER_LABEL = 64,	      /* 16 bytes */
+	SUPER_FEATURE_INCOMPAT = 80,  /* 32 */
+	SUPER_DIRBLOCK_BITS = 90,     /* 8: log2 of folder block size over block size */
+	SUPER_PREFIX_COUNT = 91,      /* 8: long attribute prefixes */
+};
+
+#define FEATURE_COMPAT_CHECKSUM 0x1u
+#define FEATURE_COMPAT_MTIME 0x2u
+#define FEATURE_INCOMPAT_ZERO_PADDING 0x1u /* says something of compressed data only */
+
+/* An inode lies at meta block + 32 × nid. */
+#define EROFS_SLOT 32
+
+enum {
+	INODE_FORMAT = 0,      /* 16: bit 0 extended, bits 1 to 3 the data layout */
+	INODE_XATTR_COUNT = 2, /* 16: 0, or 1 + the 4-byte units of attributes after their header */
+	INODE_MODE = 4,	       /* 16 */
+	INODE_SIZE = 8,	       /* 32 in a compact inode, 64 in an extended one */
+	INODE_BLOCK = 16,      /* 32: first data block */
+	INODE_NUMBER = 20,     /* 32: a number that no reader of today uses */
+
+	COMPACT_LINKS = 6, /* 16 */
+	COMPACT_UID = 24,  /* 16 */
+	COMPACT_GID = 26,  /* 16 */
+	COMPACT_INODE_SIZE = 32,
+
+	EXTENDED_UID = 24,	   /* 32 */
+	EXTENDED_GID = 28,	   /* 32 */
+	EXTENDED_MTIME = 32,	   /* 64 */
+	EXTENDED_NANOSECONDS = 40, /* 32 */
+	EXTENDED_LINKS = 44,	   /* 32 */
+	EXTENDED_INODE_SIZE = 64,
+};
+
+#define INODE_EXTENDED 1
+#define INODE_LAYOUT_SHIFT 1
+#define INODE_LAYOUT_MASK 7
+
+enum {
+	LAYOUT_PLAIN = 0, /* all data in blocks */
+	LAYOUT_COMPRESSED_FULL = 1,
+	LAYOUT_INLINE = 2, /* the last, partial block behind the inode and its attributes */
+	LAYOUT_COMPRESSED_COMPACT = 3,
+	LAYOUT_CHUNKS = 4,
+};
+
+/* Attributes behind an inode: a header (with 4-byte numbers of shared ones), then entries, each aligned to 4.
+ */
+enum {
+	XATTR_HEADER_SHARED_COUNT = 4, /* 8 */
+	XATTR_HEADER_SIZE = 12,
+
+	XATTR_NAME_LENGTH = 0, /* 8 */
+	XATTR_PREFIX = 1,      /* 8 */
+	XATTR_VALUE_SIZE = 2,  /* 16 */
+	XATTR_ENTRY_SIZE = 4,
+};
+
+/* A folder's block: entries, then the names; a name ends where the next begins, the last one at a NUL or at
+ * the block's end. */
+enum {
+	DIRENT_NID = 0, /* 64 */
+	DIRENT_NAME =
+		8, /* 16: offset of the name in the block; the first entry's tells the number of entries */
+	DIRENT_TYPE = 10, /* 8 */
+	DIRENT_SIZE = 12,
+};
+
+enum {
+	DIRENT_TYPE_FILE = 1,
+	DIRENT_TYPE_FOLDER = 2,
+	DIRENT_TYPE_SYMLINK = 7,
+};
+
+/* What stands for the beginning of an attribute's name: the index, the prefix. Ended by a NULL prefix. */
+struct erofs_prefix {
+	uint8_t index;
+	bool whole; /* the prefix is the whole name */
+	const char *prefix;
+};
+extern const struct erofs_prefix erofs_prefixes[];
+
+/* The checksum of a superblock: over *size* bytes from EROFS_SUPER_OFFSET to the end of its block. */
+uint32_t erofs_super_checksum(const uint8_t *super, size_t size);

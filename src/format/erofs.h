@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * EROFS, the read-only file system of the usr image: written from and read into a `struct tree`.
+ *
+ * Format: the kernel's Documentation/filesystems/erofs.rst and the EROFS on-disk format core pages; what is
+ * used of it, and how the writer lays an image out so that similar trees give similar images, stands in
+ * docs/formats/erofs.md. Blocks are 4 KiB, data is not compressed.
+ *
+ * Writing has two steps. erofs_plan_new() gives every inode and every file's data its place, and makes the
+ * metadata. After that any range of blocks can be asked for, in any order and from several threads at once:
+ * the caller writes them, hashes them for dm-verity, or both.
+ */
+#pragma once
+
+#include "format/tree.h"
+
+#define EROFS_BLOCK_SIZE 4096
+#define EROFS_LABEL_MAX 16	 /* bytes; a label that long has no NUL on disk */
+#define EROFS_XATTR_NAME_MAX 255 /* without the prefix that the format stores as a number */
+#define EROFS_XATTR_VALUE_MAX 65535
+
+struct erofs_options {
+	uint8_t uuid[16];
+	const char *label;   /* NULL: none; at most EROFS_LABEL_MAX bytes */
+	uint64_t build_time; /* seconds since 1970: the time of every inode … */
+	bool keep_times;     /* … but those whose own time differs, where this is set */
+};
+
+struct erofs_statistics {
+	uint64_t inodes;
+	uint64_t metadata_blocks; /* superblock, inodes and folders: change with most releases */
+	uint64_t small_blocks;	  /* small files and links: change only where one of them does */
+	uint64_t data_blocks;
+	uint64_t shared_blocks; /* data blocks saved because another file has the same content */
+};
+
+struct erofs_plan;
+
+/*
+ * Lays out the image whose root is *folder*. The plan refers to the tree: names, attributes and contents must
+ * stay as they are until erofs_plan_free(). Uses the field *number* of the inodes. Names outside *folder*
+ * that lead to an inode in it do not count as links.
+ *
+ * Returns 0; -EINVAL for an extended attribute with a prefix that EROFS doesn't know or a label that is too
+ * long, -E2BIG where attributes or the image exceed the format's limits, -ENOMEM.
+ */
+int erofs_plan_new(struct tree_inode *folder, const struct erofs_options *options, struct erofs_plan **ret,
+	struct error **err);
+struct erofs_plan *erofs_plan_free(struct erofs_plan *plan);
+DEFINE_CLEANUP(struct erofs_plan *, erofs_plan_free);
+#define _cleanup_erofs_plan_ _cleanup_(erofs_plan_freep)
+
+/* The size of the image in blocks of EROFS_BLOCK_SIZE. */
+uint64_t erofs_plan_blocks(const struct erofs_plan *plan);
+
+void erofs_plan_statistics(const struct erofs_plan *plan, struct erofs_statistics *ret);
+
+/*
+ * Writes *count* blocks from block *first* on to *ret*, which holds *count* × EROFS_BLOCK_SIZE bytes. The
+ * range must lie inside the image. Several threads may call it at once.
+ */
+void erofs_plan_fill(const struct erofs_plan *plan, uint64_t first, size_t count, uint8_t *ret);
+
+/* Takes *count* blocks that begin at block *first*. Returns 0 or a negative errno with *err* set. */
+typedef int (*erofs_sink_fn)(
+	uint64_t first, const uint8_t *blocks, size_t count, void *userdata, struct error **err);
+
+/* Hands the whole image to *sink* from its first block to its last. */
+int erofs_plan_emit(const struct erofs_plan *plan, erofs_sink_fn sink, void *userdata, struct error **err);

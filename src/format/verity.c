@@ -1,0 +1,351 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "format/verity.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdatomic.h>
+#include <string.h>
+
+#include "base/bytes.h"
+#include "base/file.h"
+#include "base/work.h"
+
+#define DIGESTS_PER_BLOCK (VERITY_BLOCK_SIZE / SHA256_SIZE)
+#define LEVELS_MAX 10	 /* 128 to the power of 10 is more blocks than 64 bits can count */
+#define RANGE_BLOCKS 256 /* of data, verified at a time */
+#define TREE_MAX GiB(1)	 /* a tree to verify is held in memory; this one is of 128 GiB of data */
+#define BLOCKS_MAX (UINT64_MAX / VERITY_BLOCK_SIZE / 2)
+
+enum {
+	SUPER_SIGNATURE = 0,	/* 8 bytes */
+	SUPER_VERSION = 8,	/* 32 bits */
+	SUPER_HASH_TYPE = 12,	/* 32 */
+	SUPER_UUID = 16,	/* 16 bytes */
+	SUPER_ALGORITHM = 32,	/* 32 bytes, filled up with zeros */
+	SUPER_DATA_BLOCK = 64,	/* 32: bytes */
+	SUPER_HASH_BLOCK = 68,	/* 32: bytes */
+	SUPER_DATA_BLOCKS = 72, /* 64 */
+	SUPER_SALT_SIZE = 80,	/* 16 */
+	SUPER_SALT = 88,	/* 256 bytes */
+	SUPER_SIZE = 512,
+};
+
+static const char signature[8] = "verity\0";
+static const char algorithm[32] = "sha256";
+
+/* Where each level of the tree lies, in blocks of the hash file. Level 0 holds the digests of the data. */
+struct shape {
+	unsigned levels;
+	uint64_t start[LEVELS_MAX], count[LEVELS_MAX];
+	uint64_t blocks; /* of the whole file */
+};
+
+struct verity {
+	struct verity_options options;
+	struct shape shape;
+	uint64_t data_blocks;
+	uint8_t *file;
+	uint8_t only_digest[SHA256_SIZE]; /* of an image of one block, which has no tree: it is the root */
+};
+
+/* Works out the levels: the root first in the file, after the block of the superblock. */
+static struct shape shape_of(uint64_t data_blocks)
+{
+	struct shape shape = {.blocks = 1};
+	uint64_t below = data_blocks;
+
+	while (below > 1) {
+		below = div_round_up_u64(below, DIGESTS_PER_BLOCK);
+		shape.count[shape.levels++] = below;
+	}
+	for (unsigned level = shape.levels; level-- > 0;) {
+		shape.start[level] = shape.blocks;
+		shape.blocks += shape.count[level];
+	}
+	return shape;
+}
+
+static void write_super(struct verity *verity)
+{
+	uint8_t *super = verity->file;
+
+	memcpy(super + SUPER_SIGNATURE, signature, sizeof(signature));
+	write_le32(super + SUPER_VERSION, 1);
+	write_le32(super + SUPER_HASH_TYPE, 1);
+	memcpy(super + SUPER_UUID, verity->options.uuid, sizeof(verity->options.uuid));
+	memcpy(super + SUPER_ALGORITHM, algorithm, sizeof(algorithm));
+	write_le32(super + SUPER_DATA_BLOCK, VERITY_BLOCK_SIZE);
+	write_le32(super + SUPER_HASH_BLOCK, VERITY_BLOCK_SIZE);
+	write_le64(super + SUPER_DATA_BLOCKS, verity->data_blocks);
+	write_le16(super + SUPER_SALT_SIZE, (uint16_t)verity->options.salt_size);
+	memcpy(super + SUPER_SALT, verity->options.salt, verity->options.salt_size);
+}
+
+int verity_new(const struct verity_options *options, uint64_t blocks, struct verity **ret, struct error **err)
+{
+	_cleanup_verity_ struct verity *verity = calloc(1, sizeof(*verity));
+
+	if (options->salt_size > VERITY_SALT_MAX)
+		return error_set(err, -EINVAL, "verity: a salt of %zu bytes is longer than %d",
+			options->salt_size, VERITY_SALT_MAX);
+	if (blocks == 0)
+		return error_set(err, -EINVAL, "verity: an empty image can't be verified");
+	if (blocks > BLOCKS_MAX)
+		return error_set(err, -E2BIG, "verity: %llu blocks are too many", (unsigned long long)blocks);
+	if (!verity)
+		return error_set_errno(err, -ENOMEM, "verity");
+	verity->options = *options;
+	verity->data_blocks = blocks;
+	verity->shape = shape_of(blocks);
+	verity->file = calloc(verity->shape.blocks, VERITY_BLOCK_SIZE);
+	if (!verity->file)
+		return error_set_errno(err, -ENOMEM, "verity: tree of %llu blocks",
+			(unsigned long long)verity->shape.blocks);
+	write_super(verity);
+	*ret = TAKE_PTR(verity);
+	return 0;
+}
+
+struct verity *verity_free(struct verity *verity)
+{
+	if (verity) {
+		free(verity->file);
+		free(verity);
+	}
+	return NULL;
+}
+
+static void hash_blocks(const struct verity_options *options, struct sha256 *context, const uint8_t *blocks,
+	uint64_t count, uint8_t *digests)
+{
+	for (; count > 0; count--) {
+		sha256_update(context, options->salt, options->salt_size);
+		sha256_update(context, blocks, VERITY_BLOCK_SIZE);
+		sha256_final(context, digests);
+		blocks += VERITY_BLOCK_SIZE;
+		digests += SHA256_SIZE;
+	}
+}
+
+static uint8_t *level_at(const struct verity *verity, unsigned level)
+{
+	return verity->file + verity->shape.start[level] * VERITY_BLOCK_SIZE;
+}
+
+void verity_hash(
+	struct verity *verity, struct sha256 *context, uint64_t first, const uint8_t *blocks, size_t count)
+{
+	uint8_t *digests = verity->shape.levels > 0 ? level_at(verity, 0) : verity->only_digest;
+
+	assert(first <= verity->data_blocks && count <= verity->data_blocks - first);
+	hash_blocks(&verity->options, context, blocks, count, digests + first * SHA256_SIZE);
+}
+
+uint64_t verity_size(const struct verity *verity)
+{
+	return verity->shape.blocks * VERITY_BLOCK_SIZE;
+}
+
+int verity_finish(struct verity *verity, const uint8_t **ret_file, uint8_t ret_root[SHA256_SIZE])
+{
+	_cleanup_sha256_ struct sha256 *context = sha256_new();
+	const struct shape *shape = &verity->shape;
+
+	if (!context)
+		return -ENOMEM;
+	for (unsigned level = 1; level < shape->levels; level++)
+		hash_blocks(&verity->options, context, level_at(verity, level - 1), shape->count[level - 1],
+			level_at(verity, level));
+	if (shape->levels > 0)
+		hash_blocks(&verity->options, context, level_at(verity, shape->levels - 1), 1, ret_root);
+	else
+		memcpy(ret_root, verity->only_digest, SHA256_SIZE);
+	*ret_file = verity->file;
+	return 0;
+}
+
+static int check_super(const uint8_t *super, struct error **err)
+{
+	if (memcmp(super + SUPER_SIGNATURE, signature, sizeof(signature)) != 0)
+		return error_set(err, -EBADMSG, "verity: no superblock at the beginning of the hash tree");
+	if (read_le32(super + SUPER_VERSION) != 1 || read_le32(super + SUPER_HASH_TYPE) != 1)
+		return error_set(err, -ENOTSUP,
+			"verity: version %u with hash type %u, only 1 and 1 are known",
+			read_le32(super + SUPER_VERSION), read_le32(super + SUPER_HASH_TYPE));
+	if (memcmp(super + SUPER_ALGORITHM, algorithm, sizeof(algorithm)) != 0)
+		return error_set(err, -ENOTSUP, "verity: the hash algorithm is not sha256");
+	if (read_le32(super + SUPER_DATA_BLOCK) != VERITY_BLOCK_SIZE ||
+		read_le32(super + SUPER_HASH_BLOCK) != VERITY_BLOCK_SIZE)
+		return error_set(err, -ENOTSUP,
+			"verity: data blocks of %u and hash blocks of %u bytes, not %d",
+			read_le32(super + SUPER_DATA_BLOCK), read_le32(super + SUPER_HASH_BLOCK),
+			VERITY_BLOCK_SIZE);
+	if (read_le16(super + SUPER_SALT_SIZE) > VERITY_SALT_MAX)
+		return error_set(err, -EBADMSG, "verity: a salt of %u bytes is longer than %d",
+			read_le16(super + SUPER_SALT_SIZE), VERITY_SALT_MAX);
+	return 0;
+}
+
+int verity_header_parse(const uint8_t *data, size_t size, struct verity_header *ret, struct error **err)
+{
+	struct verity_header header = {};
+	int r;
+
+	if (size < SUPER_SIZE)
+		return error_set(err, -EBADMSG, "verity: a hash tree of %zu bytes has no superblock", size);
+	r = check_super(data, err);
+	if (r < 0)
+		return r;
+	header.blocks = read_le64(data + SUPER_DATA_BLOCKS);
+	if (header.blocks == 0 || header.blocks > BLOCKS_MAX)
+		return error_set(err, -EBADMSG, "verity: the superblock counts %llu data blocks",
+			(unsigned long long)header.blocks);
+	header.size = shape_of(header.blocks).blocks * VERITY_BLOCK_SIZE;
+	memcpy(header.options.uuid, data + SUPER_UUID, sizeof(header.options.uuid));
+	header.options.salt_size = read_le16(data + SUPER_SALT_SIZE);
+	memcpy(header.options.salt, data + SUPER_SALT, header.options.salt_size);
+	*ret = header;
+	return 0;
+}
+
+/* A verification under way. The tree is read once and checked from its root down before any of it is used. */
+struct check {
+	int data_fd, hash_fd;
+	struct verity tree;
+	atomic_uint_least64_t bad; /* lowest bad block so far */
+};
+
+static void note_bad(struct check *check, uint64_t block)
+{
+	uint_least64_t lowest = atomic_load(&check->bad);
+
+	while (block < lowest && !atomic_compare_exchange_weak(&check->bad, &lowest, block))
+		;
+}
+
+static int read_header(int hash_fd, struct verity_header *ret, struct error **err)
+{
+	uint8_t super[SUPER_SIZE];
+	off_t end = lseek(hash_fd, 0, SEEK_END);
+	int r = end < 0 ? -errno : pread_full(hash_fd, super, sizeof(super), 0);
+
+	if (r < 0)
+		return error_set_errno(err, r, "verity: reading the superblock of the hash tree");
+	r = verity_header_parse(super, sizeof(super), ret, err);
+	if (r < 0)
+		return r;
+	if (ret->size > (uint64_t)end)
+		return error_set(err, -ENODATA,
+			"verity: the hash tree has %llu bytes, its superblock says %llu",
+			(unsigned long long)end, (unsigned long long)ret->size);
+	if (ret->size > TREE_MAX)
+		return error_set(err, -EFBIG, "verity: a hash tree of %llu bytes is too large to verify here",
+			(unsigned long long)ret->size);
+	return 0;
+}
+
+/* The digests that the blocks of *level* must have. */
+static const uint8_t *digests_above(const struct verity *tree, unsigned level, const uint8_t *root)
+{
+	return level + 1 < tree->shape.levels ? level_at(tree, level + 1) : root;
+}
+
+static int check_tree(struct check *check, const uint8_t *root, struct error **err)
+{
+	_cleanup_sha256_ struct sha256 *context = sha256_new();
+	const struct verity *tree = &check->tree;
+	uint8_t digest[SHA256_SIZE];
+
+	if (!context)
+		return error_set_errno(err, -ENOMEM, "verity");
+	for (unsigned level = tree->shape.levels; level-- > 0;) {
+		const uint8_t *expected = digests_above(tree, level, root);
+
+		for (uint64_t i = 0; i < tree->shape.count[level]; i++) {
+			const uint8_t *block = level_at(tree, level) + i * VERITY_BLOCK_SIZE;
+
+			hash_blocks(&tree->options, context, block, 1, digest);
+			if (memcmp(digest, expected + i * SHA256_SIZE, SHA256_SIZE) == 0)
+				continue;
+			check->bad = tree->shape.start[level] + i;
+			return error_set(err, -EBADMSG, "verity: block %llu of the hash tree is corrupted%s",
+				(unsigned long long)check->bad,
+				level + 1 == tree->shape.levels ? ", or the root hash is another tree's"
+								: "");
+		}
+	}
+	return 0;
+}
+
+static int check_range(size_t index, void *userdata, struct error **err)
+{
+	struct check *check = userdata;
+	_cleanup_sha256_ struct sha256 *context = sha256_new();
+	_cleanup_free_ uint8_t *blocks = malloc(RANGE_BLOCKS * VERITY_BLOCK_SIZE);
+	uint64_t first = (uint64_t)index * RANGE_BLOCKS;
+	size_t count = (size_t)MIN((uint64_t)RANGE_BLOCKS, check->tree.data_blocks - first);
+	const uint8_t *expected =
+		(check->tree.shape.levels > 0 ? level_at(&check->tree, 0) : check->tree.only_digest) +
+		first * SHA256_SIZE;
+	uint8_t digest[SHA256_SIZE];
+	int r;
+
+	if (!context || !blocks)
+		return error_set_errno(err, -ENOMEM, "verity");
+	r = pread_full(check->data_fd, blocks, count * VERITY_BLOCK_SIZE, first * VERITY_BLOCK_SIZE);
+	if (r < 0)
+		return error_set_errno(
+			err, r, "verity: reading the data from block %llu on", (unsigned long long)first);
+	for (size_t i = 0; i < count; i++) {
+		hash_blocks(&check->tree.options, context, blocks + i * VERITY_BLOCK_SIZE, 1, digest);
+		if (memcmp(digest, expected + i * SHA256_SIZE, SHA256_SIZE) != 0) {
+			note_bad(check, first + i);
+			return error_set(err, -EBADMSG, "verity: data block %llu is corrupted",
+				(unsigned long long)(first + i));
+		}
+	}
+	return 0;
+}
+
+static int load_tree(
+	struct check *check, const struct verity_header *header, const uint8_t *root, struct error **err)
+{
+	int r;
+
+	check->tree.options = header->options;
+	check->tree.data_blocks = header->blocks;
+	check->tree.shape = shape_of(header->blocks);
+	memcpy(check->tree.only_digest, root, SHA256_SIZE);
+	check->tree.file = malloc(header->size);
+	if (!check->tree.file)
+		return error_set_errno(err, -ENOMEM, "verity: hash tree");
+	r = pread_full(check->hash_fd, check->tree.file, header->size, 0);
+	if (r < 0)
+		return error_set_errno(err, r, "verity: reading the hash tree");
+	return 0;
+}
+
+int verity_verify(int data_fd, int hash_fd, const uint8_t root[SHA256_SIZE], unsigned threads,
+	struct verity_fault *ret_fault, struct error **err)
+{
+	struct check check = {.data_fd = data_fd, .hash_fd = hash_fd, .bad = UINT64_MAX};
+	struct verity_header header;
+	bool in_tree = true;
+	int r;
+
+	r = read_header(hash_fd, &header, err);
+	if (r < 0)
+		return r;
+	r = load_tree(&check, &header, root, err);
+	if (r >= 0)
+		r = check_tree(&check, root, err);
+	if (r >= 0) {
+		in_tree = false;
+		r = work_run(
+			threads, div_round_up_u64(header.blocks, RANGE_BLOCKS), check_range, &check, err);
+	}
+	free(check.tree.file);
+	if (r == -EBADMSG && ret_fault)
+		*ret_fault = (struct verity_fault){.in_tree = in_tree, .block = check.bad};
+	return r;
+}

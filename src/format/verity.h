@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * dm-verity: a tree of SHA-256 digests over the blocks of an image, in the form that veritysetup and the
+ * kernel use (superblock version 1, hash type 1: the salt goes before the data; 4096-byte data and hash
+ * blocks).
+ *
+ * Format: the kernel's Documentation/admin-guide/device-mapper/verity.rst and cryptsetup's dm-verity on-disk
+ * format; docs/formats/verity.md.
+ *
+ * Building: verity_new() for a known number of blocks, verity_hash() for every range of them in any order and
+ * from several threads, then verity_finish() once.
+ */
+#pragma once
+
+#include "base/buffer.h"
+#include "base/error.h"
+#include "base/sha256.h"
+
+#define VERITY_BLOCK_SIZE 4096
+#define VERITY_SALT_MAX 256
+
+struct verity_options {
+	uint8_t uuid[16];
+	uint8_t salt[VERITY_SALT_MAX];
+	size_t salt_size; /* bytes; keep salt and size from release to release, or no digest ever matches */
+};
+
+struct verity;
+
+/* A tree for *blocks* (at least 1) data blocks. Returns 0, -EINVAL, -E2BIG or -ENOMEM with *err* set. */
+int verity_new(
+	const struct verity_options *options, uint64_t blocks, struct verity **ret, struct error **err);
+struct verity *verity_free(struct verity *verity);
+DEFINE_CLEANUP(struct verity *, verity_free);
+#define _cleanup_verity_ _cleanup_(verity_freep)
+
+/*
+ * Hashes *count* blocks that begin at block *first* into the tree's lowest level. *context* is empty, and is
+ * empty again afterwards. Threads may do this at once with contexts of their own and ranges that don't
+ * overlap.
+ */
+void verity_hash(
+	struct verity *verity, struct sha256 *context, uint64_t first, const uint8_t *blocks, size_t count);
+
+/* The size of the hash file in bytes: superblock and tree, a multiple of VERITY_BLOCK_SIZE. */
+uint64_t verity_size(const struct verity *verity);
+
+/*
+ * Makes the upper levels once all blocks are hashed. *ret_file* is the whole hash file, verity_size() bytes
+ * that belong to *verity*. Returns 0 or -ENOMEM.
+ */
+int verity_finish(struct verity *verity, const uint8_t **ret_file, uint8_t ret_root[SHA256_SIZE]);
+
+/* What the superblock of a hash file says. */
+struct verity_header {
+	struct verity_options options;
+	uint64_t blocks; /* data blocks */
+	uint64_t size;	 /* of the hash file that belongs to it, in bytes */
+};
+
+/*
+ * Reads the superblock at the beginning of *data*. Returns 0; -EBADMSG where it is none; -ENOTSUP for another
+ * version, hash type, algorithm or block size.
+ */
+int verity_header_parse(const uint8_t *data, size_t size, struct verity_header *ret, struct error **err);
+
+/* Where an image and its hash file don't belong together. */
+struct verity_fault {
+	bool in_tree;	/* a block of the hash file, else of the data */
+	uint64_t block; /* in its file, from 0 */
+};
+
+/*
+ * Checks a whole image: every block of the hash file's tree against *root*, every block of *data_fd* against
+ * the tree, on up to *threads* threads (0: one for each processor). Both files are read from their beginning;
+ * the data may be longer than the tree says.
+ *
+ * Returns 0; -EBADMSG with *ret_fault* (may be NULL) the first bad block, those of the tree first; -ENODATA
+ * where a file is too short; the errors of verity_header_parse() and of reading.
+ */
+int verity_verify(int data_fd, int hash_fd, const uint8_t root[SHA256_SIZE], unsigned threads,
+	struct verity_fault *ret_fault, struct error **err);
