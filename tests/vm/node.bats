@@ -1,0 +1,126 @@
+#!/usr/bin/env bats
+# A node that runs: the image started with Secure Boot and a TPM, and what can be seen in it. One machine, started once,
+# serves all tests of this file.
+
+load ../lib/image
+load ../lib/oci
+
+setup_file() {
+	export XDG_RUNTIME_DIR=$BATS_FILE_TMPDIR/run node=node-$$
+	mkdir -m 700 "$XDG_RUNTIME_DIR"
+	"$ORLOP" vm start "$node" "$(image_file .raw)" --keys "$ORLOP_TEST_KEYS" --cpus 2 --hostname node-under-test
+}
+
+teardown_file() {
+	"$ORLOP" vm stop --force "$node" || true
+}
+
+node() { "$ORLOP" vm exec "$node" "$1"; }
+
+pcr() { node "cat /sys/class/tpm/tpm0/pcr-sha256/$1" | tr A-F a-f; }
+
+@test "the system is up: running, nothing failed" {
+	run node "systemctl is-system-running --wait"
+	echo "$output"
+	node "systemctl --failed --no-legend --plain"
+	[ "$output" = running ]
+	[ -z "$(node 'systemctl --failed --no-legend --plain')" ]
+	[ "$(node 'systemctl is-active multi-user.target')" = active ]
+}
+
+@test "Secure Boot is on, out of setup mode, and the kernel is locked down" {
+	[ "$(node 'od -An -tu1 -j4 -N1 /sys/firmware/efi/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c' | tr -d ' ')" = 1 ]
+	[ "$(node 'od -An -tu1 -j4 -N1 /sys/firmware/efi/efivars/SetupMode-8be4df61-93ca-11d2-aa0d-00e098032b8c' | tr -d ' ')" = 0 ]
+	[[ "$(node 'cat /sys/kernel/security/lockdown')" == *'[integrity]'* ]]
+}
+
+@test "/usr is EROFS on dm-verity with the manifest's root hash and a signature that the kernel checked" {
+	[ "$(node 'findmnt -no FSTYPE,SOURCE /usr' | tr -s ' ')" = "erofs /dev/mapper/usr" ]
+	table=$(node 'dmsetup table usr')
+	[[ "$table" == *" verity "* ]]
+	[[ "$table" == *"$(manifest .root_hash)"* ]]
+	[[ "$table" == *root_hash_sig_key_desc* ]]
+	[[ "$(node 'dmsetup status usr')" == *" V"* ]]
+	[ "$(node 'cat /sys/module/dm_verity/parameters/require_signatures')" = Y ]
+}
+
+@test "PCRs 4, 9, 11 and 12 are the predicted ones" {
+	for n in 4 9 11 12; do
+		[ "$(pcr $n)" = "$(manifest ".pcrs.sha256[\"$n\"]")" ] || { echo "PCR $n: $(pcr $n), predicted $(manifest ".pcrs.sha256[\"$n\"]")"; false; }
+	done
+}
+
+@test "the kernel's command line is the manifest's" {
+	[ "$(node 'cat /proc/cmdline')" = "$(manifest .command_line)" ]
+}
+
+@test "credentials reach the node: host name" {
+	[ "$(node 'cat /proc/sys/kernel/hostname')" = node-under-test ]
+}
+
+@test "/usr and the boot files can't be written" {
+	! node 'touch /usr/bin/x 2>/dev/null'
+	! node 'mount -o remount,rw /usr 2>/dev/null && touch /usr/bin/x'
+	! node 'touch /efi/EFI/Linux/x 2>/dev/null'
+	node 'ls /efi/EFI/Linux' | grep -F "orlop_$(manifest .version).efi"
+	! node 'dd if=/dev/zero of=/dev/mapper/usr bs=4096 count=1 2>/dev/null'
+}
+
+@test "what has no place on a node is not there" {
+	! node 'command -v apt || command -v dpkg || command -v perl || command -v python3 || command -v gcc'
+	[ "$(node 'find /usr -xdev -type f -perm /6000 | sort')" = "$(manifest '.setuid[].path' | sed 's,^,/usr/,' | sort)" ]
+}
+
+@test "network: an address, routes, name service, a time service" {
+	node 'networkctl status --no-pager' | grep -E 'State: +routable'
+	[ "$(node 'systemctl is-active systemd-resolved systemd-timesyncd')" = $'active\nactive' ]
+	[[ "$(node 'readlink -f /etc/resolv.conf')" = /run/systemd/resolve/stub-resolv.conf ]]
+}
+
+@test "the kernel has what a Kubernetes node needs" {
+	[ "$(node 'sysctl -n net.ipv4.ip_forward net.bridge.bridge-nf-call-iptables vm.overcommit_memory kernel.panic' | tr '\n' ' ')" = "1 1 1 10 " ]
+	node 'modprobe -a overlay br_netfilter ip_vs ip_vs_rr nf_conntrack xt_MASQUERADE vxlan wireguard nft_masq && nft list ruleset >/dev/null && iptables -t nat -L -n >/dev/null && ipset list'
+}
+
+@test "a container runs, prints, and reaches the network through a CNI bridge" {
+	make_oci "$BATS_TEST_TMPDIR/busybox.tar" test.orlop/busybox:latest
+	"$ORLOP" vm exec "$node" 'ctr image import -' <"$BATS_TEST_TMPDIR/busybox.tar"
+	node 'mkdir -p /etc/cni/net.d && cat >/etc/cni/net.d/10-test.conflist <<EOF
+{"cniVersion": "0.4.0", "name": "test", "plugins": [
+ {"type": "bridge", "bridge": "cni0", "isGateway": true, "ipMasq": true,
+  "ipam": {"type": "host-local", "subnet": "10.88.0.0/16", "routes": [{"dst": "0.0.0.0/0"}]}},
+ {"type": "portmap", "capabilities": {"portMappings": true}}]}
+EOF'
+	mkdir "$BATS_TEST_TMPDIR/www"
+	echo "from the host's loopback" >"$BATS_TEST_TMPDIR/www/page"
+	port=$((20000 + RANDOM % 20000))
+	busybox httpd -f -p 127.0.0.1:$port -h "$BATS_TEST_TMPDIR/www" &
+	server=$!
+	run node "ctr run --rm --cni test.orlop/busybox:latest c1 sh -c 'echo container \$(id -u); wget -qO- http://10.0.2.2:$port/page'"
+	kill $server
+	echo "$output"
+	[ "$status" = 0 ]
+	[[ "$output" == *"container 0"*"from the host's loopback"* ]]
+}
+
+@test "state persists across a restart, and what was written beside it does not" {
+	id=$(node 'cat /etc/machine-id')
+	[ "${#id}" = 32 ]
+	node 'echo kept >/var/lib/kept && echo kept >/etc/kept.conf && echo kept >/root/kept && echo gone >/run/gone && touch /gone; sync'
+	boot=$(node 'cat /proc/sys/kernel/random/boot_id')
+	node 'systemctl reboot' || true
+	for ((i = 0; i < 60; i++)); do
+		now=$(timeout 30 "$ORLOP" vm exec "$node" 'cat /proc/sys/kernel/random/boot_id' 2>/dev/null) && [ "$now" != "$boot" ] && break
+	done
+	[ "$now" != "$boot" ]
+	[ "$(node 'cat /var/lib/kept /etc/kept.conf /root/kept' | sort -u)" = kept ]
+	[ "$(node 'cat /etc/machine-id')" = "$id" ]
+	! node 'test -e /gone || test -e /run/gone'
+	[ "$(node 'systemctl is-system-running --wait')" = running ]
+	[ "$(pcr 11)" = "$(manifest '.pcrs.sha256["11"]')" ]
+}
+
+@test "the state partition fills the disk" {
+	size=$(node 'df --output=size -B1 /var | tail -n 1')
+	[ "$size" -gt $((3 * 1024 * 1024 * 1024)) ]
+}

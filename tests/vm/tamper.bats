@@ -1,0 +1,126 @@
+#!/usr/bin/env bats
+# What has been tampered with does not run. Each test changes one thing in a copy of the image, and each first sees
+# that what it expects to fail would otherwise work: node.bats starts the same image unchanged.
+
+load ../lib/image
+
+setup() {
+	cd "$BATS_TEST_TMPDIR"
+	export XDG_RUNTIME_DIR=$BATS_TEST_TMPDIR/run
+	mkdir -m 700 run
+	copy_image "$(image_file .raw)" disk
+}
+
+teardown() { rm -f "$BATS_TEST_TMPDIR/disk"; }
+
+# Starts the disk; it must not come up, and the serial log must say so with *pattern*.
+refused() { # PATTERN [OPTION…]
+	local pattern=$1
+	shift
+	run timeout 400 "$ORLOP" vm run disk --keys "$ORLOP_TEST_KEYS" --serial-log log --timeout 240 --exec true "$@"
+	echo "$output"
+	tail -n 30 log
+	[ "$status" -ne 0 ]
+	grep -a -E "$pattern" log
+}
+
+# Puts a file on the ESP in place of the UKI.
+replace_uki() {
+	local start
+	read -r start _ < <(partition_number 1 disk)
+	mcopy -o -i "disk@@$start" "$1" "::/EFI/Linux/orlop_$(manifest .version).efi"
+}
+
+# Writes a signature partition with another PKCS#7 in it.
+replace_signature() { # DER-FILE
+	local start size
+	read -r start size < <(partition_number 4 disk)
+	extract_partition 4 disk signature
+	tr -d '\0' <signature | jq -cj --arg signature "$(base64 -w0 "$1")" '.signature = $signature' >changed
+	dd if=/dev/zero of=disk bs=4096 seek=$((start / 4096)) count=4 conv=notrunc status=none
+	dd if=changed of=disk bs=4096 seek=$((start / 4096)) conv=notrunc status=none
+}
+
+sign_root_hash() { # KEYS FILE
+	manifest .root_hash | tr -d '\n' >content
+	openssl smime -sign -nocerts -noattr -binary -in content -inkey "$1/db.key" -signer "$1/db.crt" -outform der -out "$2"
+}
+
+@test "a flipped byte in a file of /usr: an error, never wrong data" {
+	fsck.erofs --extract=tree "$(image_file .usr.erofs)"
+	# The middle of a file that nothing needs while starting.
+	needle=$(od -An -v -tx1 -j 1000000 -N 64 tree/lib/cni/vrf | tr -d ' \n')
+	offset=$(grep -obUaP "$(sed 's/../\\x&/g' <<<"$needle")" "$(image_file .usr.erofs)" | head -n 1 | cut -d: -f1)
+	read -r start _ < <(partition_number 2 disk)
+	flip_byte disk $((start + offset))
+	run timeout 500 "$ORLOP" vm run disk --keys "$ORLOP_TEST_KEYS" --serial-log log \
+		--exec 'cat /usr/lib/cni/vlan | sha256sum' --exec 'cat /usr/lib/cni/vrf >/dev/null'
+	echo "$output"
+	[ "$status" -ne 0 ]
+	[[ "$output" == *"$(sha256sum <tree/lib/cni/vlan | cut -d' ' -f1)"* ]]
+}
+
+@test "a flipped byte in the hash tree: no start, or an error" {
+	read -r start _ < <(partition_number 3 disk)
+	flip_byte disk $((start + 4096 + 7))
+	refused 'orlop-init: .*(verity|root hash|/usr|corrupt)'
+}
+
+@test "a UKI with a flipped byte is refused by the firmware" {
+	cp "$(image_file .efi)" uki
+	flip_byte uki $(($(stat -c %s uki) / 2))
+	replace_uki uki
+	refused 'Access denied|Security violation|Access Denied|Security Violation'
+}
+
+@test "a UKI signed with another key is refused by the firmware" {
+	sbattach --remove "$(cp "$(image_file .efi)" uki && echo uki)"
+	sbsign --key "$ORLOP_TEST_KEYS/../foreign-keys/db.key" --cert "$ORLOP_TEST_KEYS/../foreign-keys/db.crt" --output signed uki
+	replace_uki signed
+	refused 'Access denied|Security violation|Access Denied|Security Violation'
+}
+
+@test "without a signature of the root hash nothing is mounted" {
+	read -r start size < <(partition_number 4 disk)
+	dd if=/dev/zero of=disk bs=4096 seek=$((start / 4096)) count=$((size / 4096)) conv=notrunc status=none
+	refused 'orlop-init: .*signature'
+}
+
+@test "a signature over another root hash is refused by the kernel" {
+	printf %064d 0 >content
+	openssl smime -sign -nocerts -noattr -binary -in content -inkey "$ORLOP_TEST_KEYS/db.key" -signer "$ORLOP_TEST_KEYS/db.crt" \
+		-outform der -out wrong.der
+	replace_signature wrong.der
+	refused 'orlop-init: .*(signature|refused|verity)'
+}
+
+@test "a signature by a foreign key is refused by the kernel" {
+	sign_root_hash "$ORLOP_TEST_KEYS/../foreign-keys" foreign.der
+	replace_signature foreign.der
+	refused 'orlop-init: .*(signature|refused|verity)'
+}
+
+@test "slots with their UUIDs swapped are refused" {
+	sfdisk --dump disk | sed 's/ *//g' >/dev/null
+	a=$(sfdisk --part-uuid disk 2) b=$(sfdisk --part-uuid disk 5)
+	sfdisk --part-uuid disk 2 "$b" && sfdisk --part-uuid disk 5 "$a"
+	refused 'orlop-init: '
+}
+
+@test "a truncated disk is refused" {
+	read -r start size < <(partition_number 2 disk)
+	truncate -s $((start + 64 * 1024 * 1024)) disk
+	refused 'orlop-init: '
+}
+
+@test "no TPM: the node says so and does not come up" {
+	refused 'orlop-init: .*TPM' --no-tpm
+}
+
+@test "no Secure Boot: the node says so and does not come up" {
+	refused 'orlop-init: .*Secure Boot' --no-secure-boot
+}
+
+@test "an argument added to the command line is refused" {
+	refused 'orlop-init: .*command line' --smbios io.systemd.stub.kernel-cmdline-extra=systemd.debug-shell=1
+}
