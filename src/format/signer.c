@@ -145,6 +145,31 @@ int signer_load(const char *certificate_path, const char *key_path, struct signe
 	return r;
 }
 
+int certificate_load(const char *path, uint8_t **ret, size_t *ret_size, struct error **err)
+{
+	_cleanup_free_ char *pem = NULL;
+	_cleanup_buffer_ struct buffer copy = {};
+	unsigned char *der = NULL;
+	size_t size;
+	X509 *certificate;
+	int r, length;
+
+	r = file_read(path, SIGNER_FILE_MAX, &pem, &size, err);
+	if (r < 0)
+		return r;
+	ERR_clear_error();
+	certificate = certificate_from_pem(pem, size);
+	if (!certificate)
+		return error_set(err, -EBADMSG, "%s: no certificate in PEM (%s)", path, openssl_reason());
+	length = i2d_X509(certificate, &der);
+	X509_free(certificate);
+	if (length > 0)
+		buffer_append(&copy, der, (size_t)length);
+	OPENSSL_free(der);
+	*ret = length > 0 ? buffer_take(&copy, ret_size) : NULL;
+	return *ret ? 0 : error_set_errno(err, -ENOMEM, "%s", path);
+}
+
 const uint8_t *signer_certificate(const struct signer *signer, size_t *ret_size)
 {
 	*ret_size = signer->der_size;

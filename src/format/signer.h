@@ -30,6 +30,9 @@ int signer_load(const char *certificate_path, const char *key_path, struct signe
 int signer_from_pem(const char *name, const char *certificate, size_t certificate_size, const char *key,
 	size_t key_size, struct signer **ret, struct error **err);
 
+/* Loads only a certificate (PEM) and gives it in DER, a malloc()ed array that the caller frees. */
+int certificate_load(const char *path, uint8_t **ret, size_t *ret_size, struct error **err);
+
 /* The certificate in DER; belongs to the signer. */
 const uint8_t *signer_certificate(const struct signer *signer, size_t *ret_size);
 

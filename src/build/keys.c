@@ -1,0 +1,286 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "build/keys.h"
+
+#include <errno.h>
+#include <openssl/rand.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "base/string-util.h"
+
+#define KEYS_YEARS 50
+#define KEYS_OWNER "owner.guid"
+#define KEYS_FILES (2 * EFI_TRUST_VARIABLES + 1)
+
+static const char *const keys_subjects[EFI_TRUST_VARIABLES] = {
+	[EFI_TRUST_PK] = "Orlop platform key",
+	[EFI_TRUST_KEK] = "Orlop key exchange key",
+	[EFI_TRUST_DB] = "Orlop signature database key",
+};
+
+/* Certificates come last of their pair and the owner last of all: a set that lacks a file is never taken for
+ * whole. */
+static const char *const keys_files[KEYS_FILES] = {
+	"PK.key", "PK.crt", "KEK.key", "KEK.crt", "db.key", "db.crt", KEYS_OWNER};
+
+void keys_release(struct keys *keys)
+{
+	signer_free(keys->pk);
+	signer_free(keys->kek);
+	signer_free(keys->db);
+	*keys = (struct keys){};
+}
+
+void keys_trust_release(struct keys_trust *trust)
+{
+	for (size_t i = 0; i < EFI_TRUST_VARIABLES; i++)
+		free(trust->certificates[i]);
+	*trust = (struct keys_trust){};
+}
+
+static int write_in(const char *dir, const char *name, const char *text, mode_t mode, struct error **err)
+{
+	_cleanup_free_ char *path = string_format("%s/%s", dir, name);
+
+	if (!path)
+		return error_set_errno(err, -ENOMEM, "%s/%s", dir, name);
+	return file_write_atomic(path, text, strlen(text), mode, err);
+}
+
+static int write_pair(const char *dir, enum efi_trust_variable which, int64_t now, struct error **err)
+{
+	_cleanup_signer_pem_ struct signer_pem pem = {};
+	int r;
+
+	r = signer_generate(keys_subjects[which], now, KEYS_YEARS, &pem, err);
+	if (r < 0)
+		return r;
+	r = write_in(dir, keys_files[2 * which], pem.key, 0600, err);
+	if (r < 0)
+		return r;
+	return write_in(dir, keys_files[2 * which + 1], pem.certificate, 0644, err);
+}
+
+/* A random GUID (RFC 9562, 5.4: version 4) with a newline. */
+static int write_owner(const char *dir, struct error **err)
+{
+	char text[EFI_GUID_TEXT_SIZE + 1];
+	struct efi_guid guid;
+
+	if (RAND_bytes(guid.bytes, sizeof(guid.bytes)) != 1)
+		return error_set(err, -EIO, "%s: no random numbers", dir);
+	guid.bytes[7] = (guid.bytes[7] & 0x0f) | 0x40;
+	guid.bytes[8] = (guid.bytes[8] & 0x3f) | 0x80;
+	efi_guid_format(&guid, text);
+	memcpy(text + EFI_GUID_TEXT_SIZE - 1, "\n", 2);
+	return write_in(dir, KEYS_OWNER, text, 0644, err);
+}
+
+static int write_all(const char *dir, int64_t now, struct error **err)
+{
+	int r;
+
+	for (enum efi_trust_variable i = EFI_TRUST_PK; i <= EFI_TRUST_DB; i++) {
+		r = write_pair(dir, i, now, err);
+		if (r < 0)
+			return r;
+	}
+	return write_owner(dir, err);
+}
+
+/* Gives a finished file its name in the folder, which nothing may have yet. */
+static int publish_file(const char *dir, const char *from_dir, const char *name, struct error **err)
+{
+	_cleanup_free_ char *from = string_format("%s/%s", from_dir, name);
+	_cleanup_free_ char *to = string_format("%s/%s", dir, name);
+
+	if (!from || !to)
+		return error_set_errno(err, -ENOMEM, "%s/%s", dir, name);
+	if (link(from, to) == 0)
+		return 0;
+	if (errno == EEXIST)
+		return error_set(err, -EEXIST,
+			"%s exists already, and keys are never overwritten; name another folder, or move it "
+			"away",
+			to);
+	return error_set_errno(err, -errno, "%s", to);
+}
+
+static int publish_all(const char *dir, const char *from_dir, struct error **err)
+{
+	size_t done = 0;
+	int r = 0;
+
+	while (done < KEYS_FILES && (r = publish_file(dir, from_dir, keys_files[done], err)) == 0)
+		done++;
+	while (r < 0 && done > 0) {
+		_cleanup_free_ char *path = string_format("%s/%s", dir, keys_files[--done]);
+
+		if (path)
+			(void)unlink(path);
+	}
+	return r;
+}
+
+/* Looks before it makes keys, which takes a moment; publish_file() is what makes sure. */
+static int check_free(const char *dir, struct error **err)
+{
+	for (size_t i = 0; i < KEYS_FILES; i++) {
+		_cleanup_free_ char *path = string_format("%s/%s", dir, keys_files[i]);
+		struct stat st;
+
+		if (!path)
+			return error_set_errno(err, -ENOMEM, "%s", dir);
+		if (lstat(path, &st) == 0)
+			return error_set(err, -EEXIST,
+				"%s exists already, and keys are never overwritten; name another folder, or "
+				"move "
+				"it away",
+				path);
+		if (errno != ENOENT)
+			return error_set_errno(err, -errno, "%s", path);
+	}
+	return 0;
+}
+
+/* Makes the folder where there is none; *ret_made says whether it did. */
+static int make_folder(const char *dir, bool *ret_made, struct error **err)
+{
+	_cleanup_free_ char *parent = strdup(dir);
+	char *slash;
+	int r;
+
+	if (!parent)
+		return error_set_errno(err, -ENOMEM, "%s", dir);
+	while ((slash = strrchr(parent, '/')) && slash != parent && slash[1] == 0)
+		*slash = 0;
+	if (slash && slash != parent) {
+		*slash = 0;
+		r = mkdir_parents(parent, err);
+		if (r < 0)
+			return r;
+	}
+	*ret_made = mkdir(dir, 0700) == 0;
+	if (!*ret_made && errno != EEXIST)
+		return error_set_errno(err, -errno, "%s", dir);
+	return 0;
+}
+
+int keys_init(const char *dir, int64_t now, struct error **err)
+{
+	_cleanup_free_ char *temporary = string_format("%s/.keys-XXXXXX", dir);
+	bool made;
+	int r;
+
+	if (!temporary)
+		return error_set_errno(err, -ENOMEM, "%s", dir);
+	r = make_folder(dir, &made, err);
+	if (r < 0)
+		return r;
+	r = check_free(dir, err);
+	if (r < 0)
+		return r;
+	if (!mkdtemp(temporary)) {
+		r = error_set_errno(err, -errno, "%s", dir);
+	} else {
+		r = write_all(temporary, now, err);
+		if (r == 0)
+			r = publish_all(dir, temporary, err);
+		(void)remove_tree(temporary, NULL);
+	}
+	if (r == 0)
+		r = fsync_parent(temporary, err);
+	if (r < 0 && made)
+		(void)rmdir(dir);
+	return r;
+}
+
+static int open_owner(const char *dir, struct efi_guid *ret, struct error **err)
+{
+	_cleanup_free_ char *path = string_format("%s/" KEYS_OWNER, dir), *text = NULL;
+	size_t size;
+	int r;
+
+	if (!path)
+		return error_set_errno(err, -ENOMEM, "%s", dir);
+	r = file_read(path, 256, &text, &size, err);
+	if (r < 0)
+		return r;
+	text[strcspn(text, "\n")] = 0;
+	if (efi_guid_parse(text, ret) < 0)
+		return error_set(err, -EBADMSG, "%s: not a GUID: \"%s\"", path, text);
+	return 0;
+}
+
+static int open_pair(const char *dir, enum efi_trust_variable which, struct signer **ret,
+	struct efi_certificate *ret_certificate, struct error **err)
+{
+	_cleanup_free_ char *key = string_format("%s/%s", dir, keys_files[2 * which]);
+	_cleanup_free_ char *certificate = string_format("%s/%s", dir, keys_files[2 * which + 1]);
+	int r;
+
+	if (!key || !certificate)
+		return error_set_errno(err, -ENOMEM, "%s", dir);
+	r = signer_load(certificate, key, ret, err);
+	if (r < 0)
+		return r;
+	ret_certificate->der = signer_certificate(*ret, &ret_certificate->size);
+	return 0;
+}
+
+int keys_open(const char *dir, struct keys *ret, struct error **err)
+{
+	_cleanup_keys_ struct keys keys = {};
+	int r;
+
+	r = open_owner(dir, &keys.trust.owner, err);
+	if (r < 0)
+		return r;
+	r = open_pair(dir, EFI_TRUST_PK, &keys.pk, &keys.trust.pk, err);
+	if (r < 0)
+		return r;
+	r = open_pair(dir, EFI_TRUST_KEK, &keys.kek, &keys.trust.kek, err);
+	if (r < 0)
+		return r;
+	r = open_pair(dir, EFI_TRUST_DB, &keys.db, &keys.trust.db, err);
+	if (r < 0)
+		return r;
+	*ret = keys;
+	keys = (struct keys){};
+	return 0;
+}
+
+static int open_certificate(const char *dir, enum efi_trust_variable which, struct keys_trust *trust,
+	struct efi_certificate *ret, struct error **err)
+{
+	_cleanup_free_ char *path = string_format("%s/%s", dir, keys_files[2 * which + 1]);
+	int r;
+
+	if (!path)
+		return error_set_errno(err, -ENOMEM, "%s", dir);
+	r = certificate_load(path, &trust->certificates[which], &ret->size, err);
+	ret->der = trust->certificates[which];
+	return r;
+}
+
+int keys_open_trust(const char *dir, struct keys_trust *ret, struct error **err)
+{
+	_cleanup_keys_trust_ struct keys_trust trust = {};
+	int r;
+
+	r = open_owner(dir, &trust.trust.owner, err);
+	if (r < 0)
+		return r;
+	r = open_certificate(dir, EFI_TRUST_PK, &trust, &trust.trust.pk, err);
+	if (r < 0)
+		return r;
+	r = open_certificate(dir, EFI_TRUST_KEK, &trust, &trust.trust.kek, err);
+	if (r < 0)
+		return r;
+	r = open_certificate(dir, EFI_TRUST_DB, &trust, &trust.trust.db, err);
+	if (r < 0)
+		return r;
+	*ret = trust;
+	trust = (struct keys_trust){};
+	return 0;
+}

@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "format/ovmf-vars.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <string.h>
+
+#include "base/bytes.h"
+#include "base/string-util.h"
+
+/* EFI_FIRMWARE_VOLUME_HEADER */
+#define VOLUME_GUID 16
+#define VOLUME_LENGTH 32
+#define VOLUME_SIGNATURE 40
+#define VOLUME_HEADER_LENGTH 48
+#define VOLUME_HEADER_MIN 56
+
+/* VARIABLE_STORE_HEADER */
+#define STORE_SIZE 16
+#define STORE_FORMAT 20
+#define STORE_STATE 21
+#define STORE_HEADER_SIZE 28
+#define STORE_FORMATTED 0x5a
+#define STORE_HEALTHY 0xfe
+
+/* AUTHENTICATED_VARIABLE_HEADER */
+#define VARIABLE_START 0x55aa
+#define VARIABLE_STATE 2
+#define VARIABLE_ATTRIBUTES 4
+#define VARIABLE_TIME 16
+#define VARIABLE_NAME_SIZE 36
+#define VARIABLE_DATA_SIZE 40
+#define VARIABLE_VENDOR 44
+#define VARIABLE_HEADER_SIZE 60
+#define VARIABLE_ALIGN 4
+
+/* States are bits that are cleared one after another, as in flash memory. */
+#define STATE_ADDED 0x3f
+#define STATE_ADDED_IN_DELETED_TRANSITION 0x3e
+#define STATE_DELETED_MASK 0xfd
+
+static const struct efi_guid volume_system_data =
+	EFI_GUID(0xfff12b8d, 0x7696, 0x4c8b, 0xa9, 0x85, 0x27, 0x47, 0x07, 0x5b, 0x4f, 0x50);
+static const struct efi_guid store_authenticated =
+	EFI_GUID(0xaaf32c78, 0x947b, 0x439a, 0xa1, 0x80, 0x2e, 0x14, 0x4e, 0xc3, 0x77, 0x92);
+static const struct efi_guid secure_boot_enable =
+	EFI_GUID(0xf0a30bc7, 0xaf08, 0x4556, 0x99, 0xc4, 0x00, 0x10, 0x09, 0xc9, 0x3a, 0x44);
+static const struct efi_guid custom_mode =
+	EFI_GUID(0xc076ec0c, 0x7028, 0x4399, 0xa0, 0x72, 0x71, 0xee, 0x5c, 0x44, 0x8b, 0x9f);
+
+static int malformed(struct error **err, const char *what)
+{
+	return error_set(err, -EBADMSG, "not an OVMF variable store: %s", what);
+}
+
+void ovmf_variable_release(struct ovmf_variable *variable)
+{
+	free(variable->name);
+	*variable = (struct ovmf_variable){};
+}
+
+int ovmf_vars_parse(const void *data, size_t size, struct ovmf_vars *ret, struct error **err)
+{
+	const uint8_t *volume = data, *store;
+	size_t header, length;
+
+	if (size < VOLUME_HEADER_MIN || size > OVMF_VARS_MAX ||
+		memcmp(volume + VOLUME_SIGNATURE, "_FVH", 4) != 0 ||
+		memcmp(volume + VOLUME_GUID, volume_system_data.bytes, EFI_GUID_SIZE) != 0)
+		return malformed(err, "no firmware volume for system data");
+	header = read_le16(volume + VOLUME_HEADER_LENGTH);
+	if (read_le64(volume + VOLUME_LENGTH) > size || header > size || size - header < STORE_HEADER_SIZE)
+		return malformed(err, "the file is cut off");
+	store = volume + header;
+	length = read_le32(store + STORE_SIZE);
+	if (memcmp(store, store_authenticated.bytes, EFI_GUID_SIZE) != 0 ||
+		store[STORE_FORMAT] != STORE_FORMATTED || store[STORE_STATE] != STORE_HEALTHY)
+		return malformed(err, "the variable area is not in the authenticated format");
+	if (length < STORE_HEADER_SIZE || length > read_le64(volume + VOLUME_LENGTH) - MIN(header, size) ||
+		length > size - header)
+		return malformed(err, "the variable area is larger than its volume");
+	*ret = (struct ovmf_vars){
+		.data = data, .size = size, .first = header + STORE_HEADER_SIZE, .end = header + length};
+	return 0;
+}
+
+/* UTF-16LE with its NUL at the end to UTF-8. Surrogates are beyond what firmware uses for names. */
+static int name_decode(const uint8_t *utf16, size_t size, char **ret)
+{
+	_cleanup_buffer_ struct buffer name = {};
+
+	if (size < 2 || size % 2 != 0 || read_le16(utf16 + size - 2) != 0)
+		return -EBADMSG;
+	for (size_t i = 0; i + 2 < size; i += 2) {
+		uint16_t c = read_le16(utf16 + i);
+
+		if (c == 0 || (c >= 0xd800 && c < 0xe000))
+			return -EBADMSG;
+		if (c < 0x80) {
+			buffer_append_u8(&name, (uint8_t)c);
+			continue;
+		}
+		if (c < 0x800) {
+			buffer_append_u8(&name, (uint8_t)(0xc0 | c >> 6));
+		} else {
+			buffer_append_u8(&name, (uint8_t)(0xe0 | c >> 12));
+			buffer_append_u8(&name, (uint8_t)(0x80 | (c >> 6 & 0x3f)));
+		}
+		buffer_append_u8(&name, (uint8_t)(0x80 | (c & 0x3f)));
+	}
+	if (buffer_failed(&name))
+		return -ENOMEM;
+	*ret = buffer_take(&name, NULL);
+	return *ret ? 0 : -ENOMEM;
+}
+
+int ovmf_vars_next(
+	const struct ovmf_vars *vars, size_t *position, struct ovmf_variable *ret, struct error **err)
+{
+	if (*position == 0)
+		*position = vars->first;
+	while (vars->end - *position >= VARIABLE_HEADER_SIZE) {
+		const uint8_t *header = vars->data + *position;
+		size_t left = vars->end - *position - VARIABLE_HEADER_SIZE, offset = *position;
+		size_t name_size, data_size;
+		int r;
+
+		if (read_le16(header) != VARIABLE_START)
+			return 0;
+		name_size = read_le32(header + VARIABLE_NAME_SIZE);
+		data_size = read_le32(header + VARIABLE_DATA_SIZE);
+		if (name_size > left || data_size > left - name_size)
+			return malformed(err, "a variable is larger than the variable area");
+		*position = (size_t)round_up_u64(
+			offset + VARIABLE_HEADER_SIZE + name_size + data_size, VARIABLE_ALIGN);
+		*position = MIN(*position, vars->end);
+		if (header[VARIABLE_STATE] != STATE_ADDED &&
+			header[VARIABLE_STATE] != STATE_ADDED_IN_DELETED_TRANSITION)
+			continue;
+		*ret = (struct ovmf_variable){
+			.attributes = read_le32(header + VARIABLE_ATTRIBUTES),
+			.data = header + VARIABLE_HEADER_SIZE + name_size,
+			.size = data_size,
+			.offset = offset,
+		};
+		memcpy(ret->vendor.bytes, header + VARIABLE_VENDOR, EFI_GUID_SIZE);
+		memcpy(ret->time, header + VARIABLE_TIME, EFI_TIME_SIZE);
+		r = name_decode(header + VARIABLE_HEADER_SIZE, name_size, &ret->name);
+		if (r < 0)
+			return r == -ENOMEM ? error_set_errno(err, r, "OVMF variables")
+					    : malformed(err, "a variable's name is damaged");
+		return 1;
+	}
+	return 0;
+}
+
+/* Marks variables of that name and vendor as deleted; *ret_free* is where the free space begins. */
+static int delete_variable(
+	struct buffer *file, const struct ovmf_variable *variable, size_t *ret_free, struct error **err)
+{
+	struct ovmf_vars vars;
+	size_t position = 0;
+	int r;
+
+	r = ovmf_vars_parse(file->data, file->size, &vars, err);
+	if (r < 0)
+		return r;
+	for (;;) {
+		_cleanup_ovmf_variable_ struct ovmf_variable old = {};
+
+		r = ovmf_vars_next(&vars, &position, &old, err);
+		if (r <= 0)
+			break;
+		if (streq(old.name, variable->name) && efi_guid_equal(&old.vendor, &variable->vendor))
+			file->data[old.offset + VARIABLE_STATE] &= STATE_DELETED_MASK;
+	}
+	*ret_free = position;
+	return r;
+}
+
+static void write_variable(uint8_t *header, const struct ovmf_variable *variable)
+{
+	size_t length = strlen(variable->name);
+	uint8_t *name = header + VARIABLE_HEADER_SIZE;
+
+	memset(header, 0, VARIABLE_HEADER_SIZE + 2 * (length + 1));
+	write_le16(header, VARIABLE_START);
+	header[VARIABLE_STATE] = STATE_ADDED;
+	write_le32(header + VARIABLE_ATTRIBUTES, variable->attributes);
+	memcpy(header + VARIABLE_TIME, variable->time, EFI_TIME_SIZE);
+	write_le32(header + VARIABLE_NAME_SIZE, (uint32_t)(2 * (length + 1)));
+	write_le32(header + VARIABLE_DATA_SIZE, (uint32_t)variable->size);
+	memcpy(header + VARIABLE_VENDOR, variable->vendor.bytes, EFI_GUID_SIZE);
+	for (size_t i = 0; i < length; i++)
+		write_le16(name + 2 * i, (uint8_t)variable->name[i]);
+	memcpy(name + 2 * (length + 1), variable->data, variable->size);
+}
+
+int ovmf_vars_set(struct buffer *file, const struct ovmf_variable *variable, struct error **err)
+{
+	struct ovmf_vars vars;
+	size_t position, need;
+	int r;
+
+	for (const char *c = variable->name; *c; c++)
+		if ((unsigned char)*c >= 0x80)
+			return error_set(err, -EINVAL, "EFI variable %s: name is not ASCII", variable->name);
+	r = ovmf_vars_parse(file->data, file->size, &vars, err);
+	if (r < 0)
+		return r;
+	if (strlen(variable->name) > OVMF_VARS_MAX || variable->size > OVMF_VARS_MAX)
+		return error_set(err, -ENOSPC, "EFI variable %s: too large", variable->name);
+	r = delete_variable(file, variable, &position, err);
+	if (r < 0)
+		return r;
+	need = VARIABLE_HEADER_SIZE + 2 * (strlen(variable->name) + 1) + variable->size;
+	if (vars.end - position < need)
+		return error_set(err, -ENOSPC, "EFI variable %s: the variable store has only %zu bytes left",
+			variable->name, vars.end - position);
+	for (size_t i = 0; i < need; i++)
+		if (file->data[position + i] != 0xff)
+			return malformed(err, "the free space is not empty");
+	write_variable(file->data + position, variable);
+	return 0;
+}
+
+static int set_trust(struct buffer *file, const struct efi_trust *trust, enum efi_trust_variable which,
+	int64_t time, struct error **err)
+{
+	_cleanup_buffer_ struct buffer list = {};
+	_cleanup_free_ char *name = strdup(efi_trust_name(which));
+	struct ovmf_variable variable = {
+		.name = name, .vendor = *efi_trust_vendor(which), .attributes = EFI_VARIABLE_SECURE_BOOT};
+
+	efi_signature_list_append(&list, &trust->owner, efi_trust_certificate(trust, which));
+	if (!name || buffer_failed(&list))
+		return error_set_errno(err, -ENOMEM, "OVMF variables");
+	efi_time_encode(time, variable.time);
+	variable.data = list.data;
+	variable.size = list.size;
+	return ovmf_vars_set(file, &variable, err);
+}
+
+/* A one-byte variable of the firmware's own: non-volatile, not visible to the operating system. */
+static int set_switch(struct buffer *file, const char *name, const struct efi_guid *vendor, uint8_t value,
+	struct error **err)
+{
+	_cleanup_free_ char *copy = strdup(name);
+	struct ovmf_variable variable = {
+		.name = copy, .vendor = *vendor, .attributes = 0x3, .data = &value, .size = 1};
+
+	return copy ? ovmf_vars_set(file, &variable, err) : error_set_errno(err, -ENOMEM, "OVMF variables");
+}
+
+int ovmf_vars_enroll(const void *template, size_t size, const struct efi_trust *trust, int64_t time,
+	struct buffer *ret, struct error **err)
+{
+	int r;
+
+	assert(ret->size == 0);
+	buffer_append(ret, template, size);
+	if (buffer_failed(ret))
+		return error_set_errno(err, -ENOMEM, "OVMF variables");
+	for (enum efi_trust_variable i = EFI_TRUST_PK; i <= EFI_TRUST_DB; i++) {
+		r = set_trust(ret, trust, i, time, err);
+		if (r < 0)
+			return r;
+	}
+	r = set_switch(ret, "CustomMode", &custom_mode, 0, err);
+	if (r < 0)
+		return r;
+	return set_switch(ret, "SecureBootEnable", &secure_boot_enable, 1, err);
+}
