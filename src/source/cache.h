@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The package cache: a folder that several builds may use at once.
+ *
+ *     sha256/ab/abcdef…   a file by its SHA-256: packages and compressed indexes
+ *     sha256/ab/….part    the same, still incomplete; locked with flock() while somebody fetches it
+ *     release/NAME        the last verified InRelease of a suite, as it was signed
+ *     solv/…              parsed indexes (resolve.h)
+ *
+ * A file has its final name only when it is complete. Nothing is believed because it is in the cache: every
+ * object is hashed when it is asked for, so files need no fsync() here; what a crash has damaged is fetched
+ * again.
+ */
+#pragma once
+
+#include "base/error.h"
+#include "base/sha256.h"
+
+struct cache;
+
+/* Opens the cache in folder *path* and makes what is missing of it. */
+int cache_open(const char *path, struct cache **ret, struct error **err);
+struct cache *cache_close(struct cache *cache);
+DEFINE_CLEANUP(struct cache *, cache_close);
+#define _cleanup_cache_ _cleanup_(cache_closep)
+
+/* The path that the object of this digest has or would have; its folder exists. The caller frees it. */
+int cache_object_path(struct cache *cache, const uint8_t sha256[SHA256_SIZE], char **ret, struct error **err);
+
+/*
+ * Looks for an object and verifies it. Returns 1 where it is there and has this size and digest, 0 where it
+ * is not; a damaged one is removed and counts as missing. A file that cannot be read is an error.
+ */
+int cache_object_check(
+	const char *path, const uint8_t sha256[SHA256_SIZE], uint64_t size, struct error **err);
+
+/*
+ * The path of the named file in one of the cache's folders ("release", "solv"). Characters of *name* other
+ * than letters, digits, "." and "-" become "_". The caller frees it.
+ */
+int cache_file_path(
+	struct cache *cache, const char *folder, const char *name, char **ret, struct error **err);

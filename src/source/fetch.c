@@ -1,0 +1,581 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "source/fetch.h"
+
+#include <curl/curl.h>
+#include <errno.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/random.h>
+#include <time.h>
+
+#include "base/encoding.h"
+#include "base/string-util.h"
+#include "source/partial.h"
+
+#define CONNECTIONS 8
+#define TRIES 5
+#define CONNECT_SECONDS 20
+#define STALL_SECONDS 30
+#define PAUSE_MS 500
+#define PAUSE_MAX_MS 30000
+#define RETRY_AFTER_MAX 120 /* seconds */
+#define RATE_FLOOR 1024	    /* bytes a second */
+#define REDIRECTS_MAX 10
+#define ERROR_BODY_MAX 65536 /* of the text that comes with a status that is an error */
+
+struct fetch {
+	CURLM *multi;
+	char *proxy;
+	struct fetch_options options;
+};
+
+enum transfer_state { TRANSFER_WAITING, TRANSFER_RUNNING, TRANSFER_DONE };
+
+/* One item on its way. What belongs to a single try is reset when the try begins. */
+struct transfer {
+	struct fetch *fetch;
+	struct fetch_item *item;
+	struct progress *progress;
+	enum transfer_state state;
+	unsigned tries;
+	uint64_t not_before; /* milliseconds, CLOCK_MONOTONIC */
+	bool mistrusted;     /* a complete file had the wrong digest once */
+
+	CURL *easy;
+	struct partial partial; /* for an item with a path */
+	uint64_t offset;	/* where the Range of this try begins */
+	uint64_t received;	/* bytes of this try, of any kind */
+	uint64_t range_begin;	/* from Content-Range */
+	bool accepted;		/* the status is good, the body is the file's */
+	bool html;		/* the body begins like a web page */
+	struct error *fault;	/* why the write function stopped the transfer */
+	char message[CURL_ERROR_SIZE];
+};
+
+static uint64_t now_ms(void)
+{
+	struct timespec now;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+int fetch_new(const struct fetch_options *options, struct fetch **ret, struct error **err)
+{
+	_cleanup_fetch_ struct fetch *fetch = calloc(1, sizeof(*fetch));
+
+	if (!fetch || curl_global_init(CURL_GLOBAL_DEFAULT) != 0)
+		return error_set_errno(err, -ENOMEM, "libcurl");
+	if (options)
+		fetch->options = *options;
+	if (fetch->options.proxy && !(fetch->proxy = strdup(fetch->options.proxy)))
+		return error_set_errno(err, -ENOMEM, "libcurl");
+	fetch->options.proxy = fetch->proxy;
+	fetch->options.connections = fetch->options.connections ? fetch->options.connections : CONNECTIONS;
+	fetch->options.tries = fetch->options.tries ? fetch->options.tries : TRIES;
+	fetch->options.connect_seconds =
+		fetch->options.connect_seconds ? fetch->options.connect_seconds : CONNECT_SECONDS;
+	fetch->options.stall_seconds =
+		fetch->options.stall_seconds ? fetch->options.stall_seconds : STALL_SECONDS;
+	fetch->options.pause_ms = fetch->options.pause_ms ? fetch->options.pause_ms : PAUSE_MS;
+	fetch->multi = curl_multi_init();
+	if (!fetch->multi)
+		return error_set_errno(err, -ENOMEM, "libcurl");
+	(void)curl_multi_setopt(
+		fetch->multi, CURLMOPT_MAX_HOST_CONNECTIONS, (long)fetch->options.connections);
+	*ret = TAKE_PTR(fetch);
+	return 0;
+}
+
+struct fetch *fetch_free(struct fetch *fetch)
+{
+	if (fetch) {
+		curl_multi_cleanup(fetch->multi);
+		free(fetch->proxy);
+		free(fetch);
+	}
+	return NULL;
+}
+
+static bool is_file_url(const char *url)
+{
+	return strncasecmp(url, "file:", 5) == 0;
+}
+
+static uint64_t transfer_size(const struct transfer *transfer)
+{
+	return transfer->item->path ? transfer->partial.size : transfer->item->body->size;
+}
+
+static int transfer_restart(struct transfer *transfer)
+{
+	progress_add(transfer->progress, UINT64_C(0) - transfer_size(transfer));
+	if (transfer->item->path)
+		return partial_restart(&transfer->partial);
+	transfer->item->body->size = 0;
+	return 0;
+}
+
+/* ---- What libcurl calls ---- */
+
+static size_t on_header(char *data, size_t unit, size_t size, void *userdata)
+{
+	struct transfer *transfer = userdata;
+	static const char name[] = "content-range:";
+	char line[128];
+	unsigned long long begin;
+
+	(void)unit;
+	/* A redirect's headers come first; each answer begins with its status line. */
+	if (size >= 5 && memcmp(data, "HTTP/", 5) == 0)
+		transfer->range_begin = UINT64_MAX;
+	if (size > sizeof(name) && size < sizeof(line) && strncasecmp(data, name, sizeof(name) - 1) == 0) {
+		memcpy(line, data + sizeof(name) - 1, size - sizeof(name) + 1);
+		line[size - sizeof(name) + 1] = 0;
+		if (sscanf(line, " bytes %llu-", &begin) == 1)
+			transfer->range_begin = begin;
+	}
+	return size;
+}
+
+/* Begins like a page in HTML. Nothing that a repository is asked for does: ar, xz, gzip and clear-signed
+ * text. */
+static bool looks_like_html(const char *data, size_t size)
+{
+	while (size > 0 && (*data == ' ' || *data == '\n' || *data == '\r' || *data == '\t'))
+		data++, size--;
+	return size > 0 && *data == '<';
+}
+
+/* Decides with the first bytes of a body what they are. Returns 0 or a negative errno with transfer->fault
+ * set. */
+static int accept_body(struct transfer *transfer, const char *data, size_t size)
+{
+	long status = 0;
+	int r = 0;
+
+	(void)curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &status);
+	transfer->html = status == 200 && looks_like_html(data, size);
+	transfer->accepted = !transfer->html && (status == 200 || status == 206 || status == 0);
+	if (!transfer->accepted)
+		return 0;
+	/* The whole file where the rest was asked for: the server ignores Range. */
+	if (status == 200 && transfer->offset > 0)
+		r = transfer_restart(transfer);
+	else if (status == 206 && transfer->range_begin != transfer->offset) {
+		(void)error_set(
+			&transfer->fault, -EAGAIN, "the server sent another range than was asked for");
+		return transfer_restart(transfer) < 0 ? -EIO : -EAGAIN;
+	}
+	if (r < 0 && !transfer->fault)
+		(void)error_set_errno(&transfer->fault, r, "%s", transfer->partial.path);
+	return r;
+}
+
+static int store_body(struct transfer *transfer, const char *data, size_t size)
+{
+	const struct fetch_item *item = transfer->item;
+	uint64_t have = transfer_size(transfer);
+	int r;
+
+	if (size > item->size || have > item->size - size)
+		return error_set(&transfer->fault, -EBADMSG, "longer than the %ju bytes that it may have",
+			(uintmax_t)item->size);
+	if (!item->path) {
+		buffer_append(item->body, data, size);
+		return buffer_failed(item->body) ? error_set_errno(&transfer->fault, -ENOMEM, "answer") : 0;
+	}
+	r = partial_append(&transfer->partial, data, size);
+	if (r < 0)
+		return error_set_errno(&transfer->fault, r, "%s", transfer->partial.path);
+	return 0;
+}
+
+static size_t on_body(char *data, size_t unit, size_t size, void *userdata)
+{
+	struct transfer *transfer = userdata;
+
+	(void)unit;
+	if (transfer->received == 0 && size > 0 && accept_body(transfer, data, size) < 0)
+		return 0;
+	transfer->received += size;
+	if (!transfer->accepted)
+		return transfer->html || transfer->received > ERROR_BODY_MAX ? 0 : size;
+	if (store_body(transfer, data, size) < 0)
+		return 0;
+	progress_add(transfer->progress, size);
+	return size;
+}
+
+/* ---- One try ---- */
+
+static int set_options(struct transfer *transfer)
+{
+	const struct fetch_options *options = &transfer->fetch->options;
+	CURL *easy = transfer->easy;
+	char range[32];
+	CURLcode code = CURLE_OK;
+
+#define SET(option, value)                                            \
+	do {                                                          \
+		if (code == CURLE_OK)                                 \
+			code = curl_easy_setopt(easy, option, value); \
+	} while (0)
+	SET(CURLOPT_URL, transfer->item->url);
+	SET(CURLOPT_PRIVATE, (void *)transfer);
+	SET(CURLOPT_ERRORBUFFER, transfer->message);
+	SET(CURLOPT_NOSIGNAL, 1L);
+	SET(CURLOPT_USERAGENT, "orlop");
+	SET(CURLOPT_PROTOCOLS_STR, "http,https,file");
+	SET(CURLOPT_REDIR_PROTOCOLS_STR, "http,https");
+	SET(CURLOPT_FOLLOWLOCATION, 1L);
+	SET(CURLOPT_MAXREDIRS, (long)REDIRECTS_MAX);
+	SET(CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
+	SET(CURLOPT_CONNECTTIMEOUT, (long)options->connect_seconds);
+	SET(CURLOPT_LOW_SPEED_LIMIT, (long)RATE_FLOOR);
+	SET(CURLOPT_LOW_SPEED_TIME, (long)options->stall_seconds);
+	SET(CURLOPT_HEADERFUNCTION, on_header);
+	SET(CURLOPT_HEADERDATA, (void *)transfer);
+	SET(CURLOPT_WRITEFUNCTION, on_body);
+	SET(CURLOPT_WRITEDATA, (void *)transfer);
+	if (options->proxy) {
+		SET(CURLOPT_PROXY, options->proxy);
+		SET(CURLOPT_NOPROXY, "localhost,127.0.0.1,::1");
+	}
+	if (transfer->offset > 0) {
+		(void)snprintf(range, sizeof(range), "%ju-", (uintmax_t)transfer->offset);
+		SET(CURLOPT_RANGE, range);
+	}
+#undef SET
+	return code == CURLE_OK ? 0 : code == CURLE_OUT_OF_MEMORY ? -ENOMEM : -ENOTSUP;
+}
+
+static void transfer_end(struct transfer *transfer)
+{
+	if (transfer->easy) {
+		(void)curl_multi_remove_handle(transfer->fetch->multi, transfer->easy);
+		curl_easy_cleanup(transfer->easy);
+		transfer->easy = NULL;
+	}
+	if (transfer->item->path)
+		partial_release(&transfer->partial);
+	transfer->fault = error_free(transfer->fault);
+}
+
+/* Checks a complete file and gives it its name. -EBADMSG where it is another one; it is then emptied. */
+static int transfer_complete(struct transfer *transfer, struct error **err)
+{
+	const struct fetch_item *item = transfer->item;
+	char found[SHA256_HEX_SIZE], expected[SHA256_HEX_SIZE];
+	uint8_t digest[SHA256_SIZE];
+	int r;
+
+	if (!item->path)
+		return 0;
+	partial_digest(&transfer->partial, digest);
+	if (memcmp(digest, item->sha256, SHA256_SIZE) == 0)
+		return partial_commit(&transfer->partial, item->path, err);
+	hex_encode(digest, SHA256_SIZE, found);
+	hex_encode(item->sha256, SHA256_SIZE, expected);
+	r = transfer_restart(transfer);
+	if (r < 0)
+		return error_set_errno(err, r, "%s", transfer->partial.path);
+	return error_set(err, -EBADMSG,
+		"its SHA-256 is %s, and the signed metadata says %s: the mirror is damaged, or changes files "
+		"on the way "
+		"(try another with --mirror)",
+		found, expected);
+}
+
+/* Begins a try. Returns 1 where a transfer is under way, 0 where the file is complete already. */
+static int transfer_begin(struct transfer *transfer, struct error **err)
+{
+	struct fetch_item *item = transfer->item;
+	int r;
+
+	transfer->tries++;
+	transfer->offset = transfer->received = 0;
+	transfer->accepted = transfer->html = false;
+	transfer->range_begin = UINT64_MAX;
+	transfer->message[0] = 0;
+	if (item->path) {
+		r = partial_open(&transfer->partial, item->path, item->size, err);
+		if (r < 0)
+			return r;
+		progress_add(transfer->progress, transfer->partial.size);
+		if (transfer->partial.size == item->size && transfer_complete(transfer, NULL) >= 0)
+			return 0;
+		if (is_file_url(item->url) && (r = transfer_restart(transfer)) < 0)
+			return error_set_errno(err, r, "%s", transfer->partial.path);
+		transfer->offset = transfer->partial.size;
+	} else {
+		item->body->size = 0;
+	}
+	transfer->easy = curl_easy_init();
+	r = transfer->easy ? set_options(transfer) : -ENOMEM;
+	if (r >= 0 && curl_multi_add_handle(transfer->fetch->multi, transfer->easy) != CURLM_OK)
+		r = -ENOMEM;
+	return r < 0 ? error_set_errno(err, r, "libcurl") : 1;
+}
+
+/* ---- What came of it ---- */
+
+/* Faults of the moment, which another try may not meet. */
+static bool status_is_passing(long status)
+{
+	return status == 408 || status == 425 || status == 429 ||
+	       (status >= 500 && status != 501 && status != 505 && status != 511);
+}
+
+static bool code_is_lasting(CURLcode code)
+{
+	return code == CURLE_UNSUPPORTED_PROTOCOL || code == CURLE_URL_MALFORMAT ||
+	       code == CURLE_TOO_MANY_REDIRECTS || code == CURLE_PEER_FAILED_VERIFICATION ||
+	       code == CURLE_SSL_CACERT_BADFILE || code == CURLE_OUT_OF_MEMORY ||
+	       code == CURLE_COULDNT_RESOLVE_PROXY;
+}
+
+static bool is_missing(CURLcode code, long status)
+{
+	return code == CURLE_FILE_COULDNT_READ_FILE || code == CURLE_REMOTE_FILE_NOT_FOUND || status == 404 ||
+	       status == 410;
+}
+
+/* The fault of a status that is no success, -EAGAIN where it may pass. */
+static int judge_status(struct transfer *transfer, long status, struct error **err)
+{
+	curl_off_t wait = 0;
+
+	if (status == 416 && transfer->offset > 0) {
+		int r = transfer_restart(transfer);
+
+		return r < 0 ? error_set_errno(err, r, "%s", transfer->partial.path)
+			     : error_set(err, -EAGAIN, "the server has less of it than we do");
+	}
+	if (!status_is_passing(status))
+		return error_set(err, status == 401 || status == 403 || status == 407 ? -EACCES : -EPROTO,
+			"the server answers with status %ld", status);
+	(void)curl_easy_getinfo(transfer->easy, CURLINFO_RETRY_AFTER, &wait);
+	if (wait > RETRY_AFTER_MAX)
+		return error_set(err, -EBUSY,
+			"the server answers with status %ld and asks to come back in %jd seconds", status,
+			(intmax_t)wait);
+	if (wait > 0)
+		transfer->not_before = now_ms() + (uint64_t)wait * 1000;
+	return error_set(err, -EAGAIN, "the server answers with status %ld", status);
+}
+
+static int judge_body(struct transfer *transfer, struct error **err)
+{
+	uint64_t have = transfer_size(transfer);
+	int r;
+
+	if (!transfer->item->path)
+		return 0;
+	if (have < transfer->item->size)
+		return error_set(err, -EAGAIN, "ended after %ju of %ju bytes", (uintmax_t)have,
+			(uintmax_t)transfer->item->size);
+	r = transfer_complete(transfer, err);
+	if (r == -EBADMSG && !transfer->mistrusted) {
+		/* The part from an earlier run may be to blame, or a fault on the way: once more, from the
+		 * beginning. */
+		transfer->mistrusted = true;
+		if (err && *err)
+			(*err)->code = -EAGAIN;
+		return -EAGAIN;
+	}
+	return r;
+}
+
+static int judge_fault(struct transfer *transfer, struct error **err)
+{
+	int code = transfer->fault->code;
+
+	error_move(err, TAKE_PTR(transfer->fault));
+	if (code == -ENOSPC || code == -EDQUOT || code == -EFBIG)
+		return error_wrap(err,
+			"there is no room for the file (free some, or choose another folder with --cache)");
+	if (code == -EBADMSG && transfer->offset > 0) {
+		/* What we had was perhaps not its beginning. */
+		(void)transfer_restart(transfer);
+		return -EAGAIN;
+	}
+	return code;
+}
+
+/* Returns 0: fetched (or known to be missing); -EAGAIN: try again; else lasting. */
+static int judge(struct transfer *transfer, CURLcode code, struct error **err)
+{
+	long status = 0;
+
+	(void)curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &status);
+	if (transfer->fault)
+		return judge_fault(transfer, err);
+	if (is_missing(code, status)) {
+		transfer->item->missing = true;
+		if (transfer->item->optional)
+			return 0;
+		return error_set(err, -ENOENT,
+			"the server does not have it: the mirror is being updated (try again in some "
+			"minutes) or out of date "
+			"(choose another with --mirror)");
+	}
+	if (transfer->html || status == 511)
+		return error_set(err, -EPROTO,
+			"the answer is a web page and not what a Debian archive has there: is there a login "
+			"page between this "
+			"machine and the mirror?");
+	if (code != CURLE_OK && !(code == CURLE_WRITE_ERROR && status >= 400))
+		return error_set(err, code_is_lasting(code) ? -EIO : -EAGAIN, "%s",
+			transfer->message[0] ? transfer->message : curl_easy_strerror(code));
+	if (status != 0 && status != 200 && status != 206)
+		return judge_status(transfer, status, err);
+	return judge_body(transfer, err);
+}
+
+/* Half to one and a half of base × 2^(tries - 1), so that many clients of a mirror do not come back at once.
+ */
+static uint64_t pause_before_next(const struct transfer *transfer)
+{
+	uint64_t pause = transfer->fetch->options.pause_ms;
+	uint32_t random = 0;
+
+	for (unsigned i = 1; i < transfer->tries && pause < PAUSE_MAX_MS; i++)
+		pause *= 2;
+	pause = MIN(pause, (uint64_t)PAUSE_MAX_MS);
+	if (getrandom(&random, sizeof(random), GRND_NONBLOCK) != sizeof(random))
+		random = UINT32_MAX / 2;
+	return pause / 2 + (pause * random >> 32);
+}
+
+static int name_fault(const struct transfer *transfer, struct error **err)
+{
+	return error_wrap(err, "%s: %s", transfer->item->name, transfer->item->url);
+}
+
+static int transfer_finish(struct transfer *transfer, CURLcode code, struct error **err)
+{
+	_cleanup_error_ struct error *fault = NULL;
+	uint64_t next;
+	int r;
+
+	transfer->not_before = 0;
+	r = judge(transfer, code, &fault);
+	if (r == -EAGAIN && transfer->tries < transfer->fetch->options.tries) {
+		/* The bytes that are kept are counted again when they are taken up. */
+		progress_add(transfer->progress, UINT64_C(0) - transfer_size(transfer));
+		next = now_ms() + pause_before_next(transfer);
+		transfer->not_before = MAX(transfer->not_before, next);
+		transfer->state = TRANSFER_WAITING;
+		transfer_end(transfer);
+		return 0;
+	}
+	transfer->state = TRANSFER_DONE;
+	transfer_end(transfer);
+	if (r >= 0)
+		return 0;
+	error_move(err, TAKE_PTR(fault));
+	if (r == -EAGAIN) {
+		(void)error_wrap(err, "given up after %u tries", transfer->tries);
+		if (err && *err)
+			(*err)->code = r = -ETIMEDOUT;
+	}
+	(void)name_fault(transfer, err);
+	return r;
+}
+
+/* ---- All of them ---- */
+
+struct batch {
+	struct transfer *transfers;
+	size_t count;
+	size_t running, done;
+};
+
+static void batch_release(struct batch *batch)
+{
+	for (size_t i = 0; i < batch->count; i++)
+		transfer_end(&batch->transfers[i]);
+	free(batch->transfers);
+}
+
+/* Begins what may begin; *ret_wait* is the time until something else may, in milliseconds. */
+static int batch_start(struct batch *batch, const struct fetch *fetch, uint64_t *ret_wait, struct error **err)
+{
+	uint64_t now = now_ms();
+
+	*ret_wait = 1000;
+	for (size_t i = 0; i < batch->count && batch->running < fetch->options.connections; i++) {
+		struct transfer *transfer = &batch->transfers[i];
+		int r;
+
+		if (transfer->state != TRANSFER_WAITING)
+			continue;
+		if (transfer->not_before > now) {
+			*ret_wait = MIN(*ret_wait, transfer->not_before - now);
+			continue;
+		}
+		r = transfer_begin(transfer, err);
+		if (r < 0)
+			return name_fault(transfer, err);
+		if (r > 0) {
+			transfer->state = TRANSFER_RUNNING;
+			batch->running++;
+		} else {
+			transfer->state = TRANSFER_DONE;
+			batch->done++;
+			transfer_end(transfer);
+		}
+	}
+	return 0;
+}
+
+static int batch_collect(struct batch *batch, const struct fetch *fetch, struct error **err)
+{
+	CURLMsg *message;
+	int left, r;
+
+	while ((message = curl_multi_info_read(fetch->multi, &left))) {
+		struct transfer *transfer = NULL;
+
+		if (message->msg != CURLMSG_DONE)
+			continue;
+		(void)curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, (char **)&transfer);
+		batch->running--;
+		r = transfer_finish(transfer, message->data.result, err);
+		if (r < 0)
+			return r;
+		batch->done += transfer->state == TRANSFER_DONE;
+	}
+	return 0;
+}
+
+int fetch_run(struct fetch *fetch, struct fetch_item *items, size_t count, struct progress *progress,
+	struct error **err)
+{
+	_cleanup_(batch_release) struct batch batch = {};
+	int r, running;
+
+	batch.transfers = calloc(count ? count : 1, sizeof(*batch.transfers));
+	if (!batch.transfers)
+		return error_set_errno(err, -ENOMEM, "libcurl");
+	for (size_t i = 0; i < count; i++) {
+		items[i].missing = false;
+		batch.transfers[i] = (struct transfer){
+			.fetch = fetch, .item = &items[i], .progress = progress, .partial = PARTIAL_INIT};
+	}
+	batch.count = count;
+	for (;;) {
+		uint64_t wait;
+
+		r = batch_start(&batch, fetch, &wait, err);
+		if (r < 0 || batch.done == count)
+			return r;
+		if (curl_multi_poll(fetch->multi, NULL, 0, (int)wait, NULL) != CURLM_OK ||
+			curl_multi_perform(fetch->multi, &running) != CURLM_OK)
+			return error_set(err, -EIO, "libcurl can't go on");
+		r = batch_collect(&batch, fetch, err);
+		if (r < 0)
+			return r;
+	}
+}
