@@ -102,6 +102,10 @@ static int write_files(
 	if (r >= 0)
 		r = write_hash_file(writing->verity, hash_path, ret, &hash, err);
 	if (r >= 0)
+		r = atomic_file_prepare(&image, err);
+	if (r >= 0)
+		r = atomic_file_prepare(&hash, err);
+	if (r >= 0)
 		r = atomic_file_commit(&image, err);
 	if (r >= 0)
 		r = atomic_file_commit(&hash, err);

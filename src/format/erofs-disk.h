@@ -34,6 +34,7 @@ enum {
 #define FEATURE_COMPAT_CHECKSUM 0x1u
 #define FEATURE_COMPAT_MTIME 0x2u
 #define FEATURE_INCOMPAT_ZERO_PADDING 0x1u /* says something of compressed data only */
+#define FEATURE_INCOMPAT_CHUNKS 0x4u
 
 /* An inode lies at meta block + 32 × nid. */
 #define EROFS_SLOT 32
@@ -70,6 +71,13 @@ enum {
 	LAYOUT_COMPRESSED_COMPACT = 3,
 	LAYOUT_CHUNKS = 4,
 };
+
+/* LAYOUT_CHUNKS: INODE_BLOCK holds how chunks are noted, and the notes stand behind the attributes. */
+#define CHUNK_BITS_MASK 0x1fu /* log2 of chunk size over block size */
+#define CHUNK_INDEXES 0x20u /* notes of 8 bytes with the block in the last 4, aligned to 8; else of 4 bytes \
+			     */
+#define CHUNK_KNOWN (CHUNK_BITS_MASK | CHUNK_INDEXES)
+#define CHUNK_HOLE UINT32_MAX
 
 /* Attributes behind an inode: a header (with 4-byte numbers of shared ones), then entries, each aligned to 4.
  */

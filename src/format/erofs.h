@@ -67,3 +67,46 @@ typedef int (*erofs_sink_fn)(
 
 /* Hands the whole image to *sink* from its first block to its last. */
 int erofs_plan_emit(const struct erofs_plan *plan, erofs_sink_fn sink, void *userdata, struct error **err);
+
+/* Where an image is read from: *data* or, where that is NULL, *size* bytes of *fd* from *offset* on. */
+struct erofs_source {
+	const uint8_t *data;
+	int fd;
+	uint64_t offset, size; /* bytes */
+};
+
+/* What a superblock says. */
+struct erofs_super {
+	uint8_t uuid[16];
+	char label[EROFS_LABEL_MAX + 1];
+	uint64_t build_time; /* seconds since 1970 */
+	uint64_t inodes;
+	uint64_t blocks; /* the size of the image */
+	uint32_t feature_compat, feature_incompat;
+	uint64_t metadata, shared_xattrs; /* offsets in bytes */
+	uint64_t root_nid;
+};
+
+/*
+ * Reads and checks the superblock: magic, checksum where it has one, block size (4 KiB only), that the image
+ * is as long as it says. Returns 0; -EBADMSG for what is no EROFS image or a damaged one, -ENODATA for one
+ * that is cut short, -ENOTSUP where a feature is used that isn't known here; the errors of reading.
+ */
+int erofs_read_super(const struct erofs_source *source, struct erofs_super *ret, struct error **err);
+
+/* The most that a reader takes in, whatever an image says. */
+struct erofs_limits {
+	uint64_t bytes; /* contents, link targets, folders and attributes; 0: 64 MiB + 4 × the image's size */
+	uint64_t names; /* 0: 4 million */
+};
+
+/*
+ * Reads a whole uncompressed image into a new tree. Files that share their blocks share one content. A second
+ * name of a symbolic link becomes a link of its own, as a tree knows hard links of files only. *limits* may
+ * be NULL.
+ *
+ * Returns 0; -EBADMSG for an image that is damaged, with *err* naming path and fault; -ENOTSUP for compressed
+ * files, device nodes and the like; -EFBIG beyond the limits; the errors of erofs_read_super().
+ */
+int erofs_read_tree(const struct erofs_source *source, const struct erofs_limits *limits, struct tree **ret,
+	struct error **err);

@@ -52,15 +52,15 @@ static struct content *random_content(uint64_t *state)
 	return must(content_new(data, size));
 }
 
-static size_t random_name(uint64_t *state, char *ret)
+static void random_name(uint64_t *state, enum tree_features features, char *ret)
 {
 	static const char letters[] = "abcdefgh.-_ !+~#0\x01\x7f\xc3\xa4\xff";
-	size_t length = random_below(state, 12) == 0 ? 255 : 1 + random_below(state, 12);
+	size_t length = random_below(state, 12) == 0 ? (features == TREE_HOST ? 254 : 255)
+						     : 1 + random_below(state, 12);
 
 	for (size_t i = 0; i < length; i++)
 		ret[i] = letters[random_below(state, sizeof(letters) - 1)];
 	ret[length] = 0;
-	return length;
 }
 
 static void random_xattrs(uint64_t *state, struct tree_inode *inode, enum tree_features features)
@@ -124,7 +124,7 @@ struct tree *tree_random(uint64_t seed, size_t count, enum tree_features feature
 		char name[256];
 		uint64_t kind = random_below(&state, 10);
 
-		random_name(&state, name);
+		random_name(&state, features, name);
 		path = must(string_format("%s/%s", folder, name));
 		if (streq(name, ".") || streq(name, "..") || strlen(path) > 2000 || tree_lookup(tree, path))
 			continue;

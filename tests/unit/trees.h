@@ -13,7 +13,8 @@ uint64_t random_below(uint64_t *state, uint64_t limit);
 
 enum tree_features {
 	TREE_ALL = 0,
-	TREE_HOST = 1, /* only what any host file system can hold: no odd xattrs */
+	TREE_HOST = 1, /* what any host can hold and mkfs.erofs 1.5 can read: no odd xattrs, names up to 254
+			  bytes */
 };
 
 /* About *count* names: folders, files of awkward sizes, links of both kinds, owners, modes, extended
