@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "scratch.h"
+
+#include "build/unpack.h"
+
+/* Packages made by dpkg-deb in a folder of their own. */
+struct fixture {
+	char *folder;
+	struct unpack_package packages[8];
+	size_t count;
+	struct unpack_options options;
+	struct tree *tree;
+	struct unpacked unpacked;
+};
+
+static int setup(void **state)
+{
+	struct fixture *fixture = calloc(1, sizeof(*fixture));
+
+	fixture->folder = scratch_new();
+	*state = fixture;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct fixture *fixture = *state;
+
+	for (size_t i = 0; i < fixture->count; i++) {
+		free((char *)fixture->packages[i].name);
+		free((char *)fixture->packages[i].path);
+	}
+	strv_release(&fixture->options.exclude);
+	strv_release(&fixture->options.keep);
+	tree_free(fixture->tree);
+	unpacked_release(&fixture->unpacked);
+	scratch_remove(&fixture->folder);
+	free(fixture);
+	return 0;
+}
+
+/* Builds package *name* out of what *script* puts into the folder it runs in. */
+static void package(struct fixture *fixture, const char *name, const char *fields, const char *script)
+{
+	_cleanup_free_ char *text =
+		string_format("mkdir -p %s/DEBIAN; cd %s; printf 'Package: %s\\nVersion: 2\\nArchitecture: "
+			      "all\\nMaintainer: "
+			      "N <n@x>\\nDescription: x\\n%s' > DEBIAN/control; %s; cd ..; "
+			      "dpkg-deb -Znone --root-owner-group -b %s %s.deb >/dev/null",
+			name, name, name, fields, script, name, name);
+	_cleanup_free_ char *data = NULL, *file = string_format("%s.deb", name);
+	struct unpack_package *package = &fixture->packages[fixture->count++];
+	size_t size;
+
+	shell(fixture->folder, text);
+	data = scratch_read(fixture->folder, file, &size);
+	package->name = strdup(name);
+	package->path = string_format("%s/%s", fixture->folder, file);
+	package->size = size;
+	assert_int_equal(sha256_bytes(data, size, package->sha256), 0);
+}
+
+static int run(struct fixture *fixture, struct error **err)
+{
+	fixture->tree = tree_free(fixture->tree);
+	unpacked_release(&fixture->unpacked);
+	return unpack(fixture->packages, fixture->count, &fixture->options, &fixture->tree,
+		&fixture->unpacked, err);
+}
+
+static void puts_packages_together_below_usr(void **state)
+{
+	struct fixture *fixture = *state;
+	_cleanup_error_ struct error *err = NULL;
+	struct tree *tree;
+
+	package(fixture, "a", "",
+		"mkdir -p lib/x bin; echo tool > bin/tool; chmod 4755 bin/tool; ln bin/tool bin/other; echo "
+		"x > lib/x/a");
+	package(fixture, "base", "",
+		"mkdir -p usr/bin usr/lib; ln -s usr/bin bin; ln -s usr/lib lib; ln -s ../bin/tool "
+		"usr/lib/link");
+	package(fixture, "c", "", "mkdir -p usr/lib/x; chmod 2750 usr/lib/x; echo c > usr/lib/x/c");
+	assert_ok(run(fixture, &err), err);
+	tree = fixture->tree;
+	assert_string_equal(tree_lookup(tree, "bin")->target, "usr/bin");
+	assert_int_equal(tree_lookup(tree, "usr/bin/tool")->mode, S_IFREG | 04755);
+	assert_ptr_equal(tree_lookup(tree, "usr/bin/tool"), tree_lookup(tree, "usr/bin/other"));
+	assert_string_equal(tree_lookup(tree, "usr/bin/tool")->origin, "a");
+	assert_string_equal(tree_lookup(tree, "usr/lib/x/c")->origin, "c");
+	assert_int_equal(tree_lookup(tree, "usr/lib/x")->mode, S_IFDIR | 02750);
+	assert_int_equal(fixture->unpacked.packages[0].files, 3);
+	assert_int_equal(fixture->unpacked.packages[0].size, 7);
+	assert_string_equal(control_get(&fixture->unpacked.packages[2].control, "Package"), "c");
+}
+
+static void keeps_excluded_files_out_and_counts_them(void **state)
+{
+	struct fixture *fixture = *state;
+	_cleanup_error_ struct error *err = NULL;
+
+	package(fixture, "a", "",
+		"mkdir -p usr/share/doc/a usr/share/man/man1 usr/bin; echo c > usr/share/doc/a/copyright; "
+		"echo long > usr/share/doc/a/NEWS; echo m > usr/share/man/man1/a.1; echo b > usr/bin/a");
+	assert_int_equal(strv_add(&fixture->options.exclude, "usr/share/doc/**"), 0);
+	assert_int_equal(strv_add(&fixture->options.exclude, "/usr/share/man"), 0);
+	assert_int_equal(strv_add(&fixture->options.keep, "usr/share/doc/*/copyright"), 0);
+	assert_ok(run(fixture, &err), err);
+	assert_non_null(tree_lookup(fixture->tree, "usr/share/doc/a/copyright"));
+	assert_null(tree_lookup(fixture->tree, "usr/share/doc/a/NEWS"));
+	assert_null(tree_lookup(fixture->tree, "usr/share/man"));
+	assert_int_equal(fixture->unpacked.packages[0].left_out, 2);
+	assert_int_equal(fixture->unpacked.packages[0].left_out_size, 7);
+	assert_int_equal(fixture->unpacked.packages[0].files, 2);
+}
+
+static void refuses_one_file_of_two_packages_but_not_the_same_one(void **state)
+{
+	struct fixture *fixture = *state;
+	_cleanup_error_ struct error *err = NULL;
+
+	package(fixture, "a", "", "mkdir -p usr/bin; echo same > usr/bin/same; ln -s x usr/bin/link");
+	package(fixture, "b", "", "mkdir -p bin; echo same > bin/same; ln -s x bin/link");
+	assert_ok(run(fixture, &err), err);
+	assert_string_equal(tree_lookup(fixture->tree, "usr/bin/same")->origin, "a");
+	package(fixture, "c", "", "mkdir -p usr/bin; echo other > usr/bin/same");
+	assert_error(run(fixture, &err), -EEXIST, err, "\"usr/bin/same\" is in package a and in package c");
+	fixture->count--;
+	free((char *)fixture->packages[2].name);
+	free((char *)fixture->packages[2].path);
+	package(fixture, "d", "", "mkdir -p usr/bin; echo same > usr/bin/same; chmod 755 usr/bin/same");
+	assert_error(run(fixture, &err), -EEXIST, err, "in package d");
+}
+
+static void a_package_that_replaces_another_has_the_file(void **state)
+{
+	struct fixture *fixture = *state;
+	_cleanup_error_ struct error *err = NULL;
+
+	package(fixture, "a", "Replaces: b (<< 3)\\n", "mkdir -p usr/bin; echo a > usr/bin/x");
+	package(fixture, "b", "", "mkdir -p usr/bin; echo bb > usr/bin/x; ln usr/bin/x usr/bin/y");
+	package(fixture, "c", "Replaces: q, a (= 2)\\n", "mkdir -p usr/bin; echo c > usr/bin/x");
+	assert_ok(run(fixture, &err), err);
+	assert_string_equal(tree_lookup(fixture->tree, "usr/bin/x")->origin, "c");
+	assert_string_equal(
+		(const char *)content_data(tree_lookup(fixture->tree, "usr/bin/y")->content), "bb\n");
+	assert_int_equal(fixture->unpacked.packages[0].files, 0);
+	assert_int_equal(fixture->unpacked.packages[0].size, 0);
+	package(fixture, "d", "Replaces: c (<< 2)\\n", "mkdir -p usr/bin; echo d > usr/bin/x");
+	assert_error(run(fixture, &err), -EEXIST, err, "neither replaces the other");
+}
+
+static void refuses_a_path_above_and_below_usr_in_one_package(void **state)
+{
+	struct fixture *fixture = *state;
+	_cleanup_error_ struct error *err = NULL;
+
+	package(fixture, "a", "", "mkdir -p usr/bin bin; echo x > usr/bin/x; echo x > bin/x");
+	assert_error(run(fixture, &err), -EEXIST, err, "twice");
+}
+
+static void refuses_folders_that_disagree(void **state)
+{
+	struct fixture *fixture = *state;
+	_cleanup_error_ struct error *err = NULL;
+
+	package(fixture, "a", "", "mkdir -p usr/x; chmod 700 usr/x");
+	package(fixture, "b", "", "mkdir -p usr/x; echo > usr/x/b");
+	assert_ok(run(fixture, &err), err);
+	assert_int_equal(tree_lookup(fixture->tree, "usr/x")->mode, S_IFDIR | 0700);
+	package(fixture, "c", "", "mkdir -p usr/x; chmod 750 usr/x");
+	assert_error(run(fixture, &err), -EEXIST, err, "0700 0:0 in a and 0750 0:0 in c");
+}
+
+static void refuses_a_package_that_is_not_the_one_promised(void **state)
+{
+	struct fixture *fixture = *state;
+	_cleanup_error_ struct error *err = NULL;
+
+	package(fixture, "a", "", "mkdir -p usr; echo > usr/a");
+	fixture->packages[0].sha256[31] ^= 1;
+	assert_error(run(fixture, &err), -EBADMSG, err, "SHA-256");
+	fixture->packages[0].sha256[31] ^= 1;
+	fixture->packages[0].size--;
+	assert_error(run(fixture, &err), -EFBIG, err, "larger than the repository says");
+	fixture->packages[0].size++;
+	free((char *)fixture->packages[0].name);
+	fixture->packages[0].name = strdup("b");
+	assert_error(run(fixture, &err), -EBADMSG, err, "is the package \"a\"");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(puts_packages_together_below_usr, setup, teardown),
+		cmocka_unit_test_setup_teardown(keeps_excluded_files_out_and_counts_them, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			refuses_one_file_of_two_packages_but_not_the_same_one, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			a_package_that_replaces_another_has_the_file, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			refuses_a_path_above_and_below_usr_in_one_package, setup, teardown),
+		cmocka_unit_test_setup_teardown(refuses_folders_that_disagree, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			refuses_a_package_that_is_not_the_one_promised, setup, teardown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
