@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * From a definition to a disk image: the straight line through all of Orlop's parts.
+ */
+#pragma once
+
+#include <time.h>
+
+#include "base/progress.h"
+#include "build/definition.h"
+
+struct image_options {
+	const struct definition *definition;
+	const char *architecture; /* Debian's name */
+	const char *version;      /* YYYYMM.DD.N */
+	const char *suite;        /* NULL: the definition's */
+	const char *mirror;       /* NULL: the one of the host's apt */
+	const char *keyring;      /* NULL: the host's Debian keyring */
+	const char *output;       /* folder */
+	const char *cache;        /* folder */
+	const char *keys;         /* folder */
+	const char *init;         /* path of orlop-init for the architecture */
+	bool offline;             /* use what the cache holds and no network */
+	unsigned threads;         /* 0: one for each processor */
+	time_t now;               /* what the validity of the archive's metadata is checked against */
+	struct progress *progress;
+};
+
+/* What was made. The names are those of files in the output folder. */
+struct image_result {
+	char *raw, *erofs, *verity, *uki, *manifest;
+	char *root_hash; /* hexadecimal */
+	uint64_t usr_size;
+	size_t packages;
+};
+
+/*
+ * Builds OUTPUT/orlop-NAME_VERSION_ARCHITECTURE.{raw,usr.erofs,usr.verity,efi,manifest.json}. The files appear
+ * together, when all of them are complete; the manifest is the last one.
+ */
+int image_build(const struct image_options *options, struct image_result *ret, struct error **err);
+void image_result_release(struct image_result *result);
+#define _cleanup_image_result_ _cleanup_(image_result_release)
