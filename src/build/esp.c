@@ -6,8 +6,8 @@
 #include "base/string-util.h"
 
 /*
- * The menu is not shown; the editor is off, since a changed command line would be refused anyway; firmware in setup
- * mode takes the keys without asking.
+ * The menu is not shown; the editor is off, since a changed command line would be refused anyway; firmware in
+ * setup mode takes the keys without asking.
  */
 static const char loader_conf[] = "timeout 0\n"
 				  "editor no\n"
@@ -15,7 +15,8 @@ static const char loader_conf[] = "timeout 0\n"
 				  "auto-firmware no\n"
 				  "secure-boot-enroll force\n";
 
-static int add(struct tree *tree, const char *path, const void *data, size_t size, int64_t time, struct error **err)
+static int add(
+	struct tree *tree, const char *path, const void *data, size_t size, int64_t time, struct error **err)
 {
 	const struct tree_attributes attributes = {.mode = 0644, .mtime = time, .origin = "esp"};
 	_cleanup_content_ struct content *content = content_copy(data, size);
@@ -31,7 +32,8 @@ static int add_keys(struct tree *tree, const struct esp_parts *parts, struct err
 	for (enum efi_trust_variable variable = 0; variable < EFI_TRUST_VARIABLES; variable++) {
 		const struct signer *signer = variable == EFI_TRUST_DB ? parts->keys->kek : parts->keys->pk;
 		_cleanup_buffer_ struct buffer update = {};
-		_cleanup_free_ char *path = string_format("loader/keys/auto/%s.auth", efi_trust_name(variable));
+		_cleanup_free_ char *path =
+			string_format("loader/keys/auto/%s.auth", efi_trust_name(variable));
 		int r;
 
 		if (!path)

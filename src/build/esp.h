@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * What the EFI system partition holds: the boot loader, the kernel image, and the keys that firmware in setup mode is
- * given.
+ * What the EFI system partition holds: the boot loader, the kernel image, and the keys that firmware in setup
+ * mode is given.
  */
 #pragma once
 
@@ -13,7 +13,7 @@ struct esp_parts {
 	const struct platform *platform;
 	const struct buffer *loader; /* systemd-boot, signed */
 	const struct buffer *uki;    /* the unified kernel image, signed */
-	const char *version;         /* of the release: the kernel image is EFI/Linux/orlop_VERSION.efi */
+	const char *version;	     /* of the release: the kernel image is EFI/Linux/orlop_VERSION.efi */
 	const struct keys *keys;
 	int64_t time; /* seconds since 1970: of every file, and of the signed updates of the variables */
 };

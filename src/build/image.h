@@ -12,17 +12,17 @@
 struct image_options {
 	const struct definition *definition;
 	const char *architecture; /* Debian's name */
-	const char *version;      /* YYYYMM.DD.N */
-	const char *suite;        /* NULL: the definition's */
-	const char *mirror;       /* NULL: the one of the host's apt */
-	const char *keyring;      /* NULL: the host's Debian keyring */
-	const char *output;       /* folder */
-	const char *cache;        /* folder */
-	const char *keys;         /* folder */
-	const char *init;         /* path of orlop-init for the architecture */
-	bool offline;             /* use what the cache holds and no network */
-	unsigned threads;         /* 0: one for each processor */
-	time_t now;               /* what the validity of the archive's metadata is checked against */
+	const char *version;	  /* YYYYMM.DD.N */
+	const char *suite;	  /* NULL: the definition's */
+	const char *mirror;	  /* NULL: the one of the host's apt */
+	const char *keyring;	  /* NULL: the host's Debian keyring */
+	const char *output;	  /* folder */
+	const char *cache;	  /* folder */
+	const char *keys;	  /* folder */
+	const char *init;	  /* path of orlop-init for the architecture */
+	bool offline;		  /* use what the cache holds and no network */
+	unsigned threads;	  /* 0: one for each processor */
+	time_t now;		  /* what the validity of the archive's metadata is checked against */
 	struct progress *progress;
 };
 
@@ -35,8 +35,8 @@ struct image_result {
 };
 
 /*
- * Builds OUTPUT/orlop-NAME_VERSION_ARCHITECTURE.{raw,usr.erofs,usr.verity,efi,manifest.json}. The files appear
- * together, when all of them are complete; the manifest is the last one.
+ * Builds OUTPUT/orlop-NAME_VERSION_ARCHITECTURE.{raw,usr.erofs,usr.verity,efi,manifest.json}. The files
+ * appear together, when all of them are complete; the manifest is the last one.
  */
 int image_build(const struct image_options *options, struct image_result *ret, struct error **err);
 void image_result_release(struct image_result *result);

@@ -6,8 +6,8 @@
 
 struct platform {
 	const char *architecture; /* Debian's name */
-	const char *stub;         /* systemd's EFI stub, a path in the package systemd-boot-efi */
-	const char *loader;       /* systemd-boot, likewise */
+	const char *stub;	  /* systemd's EFI stub, a path in the package systemd-boot-efi */
+	const char *loader;	  /* systemd-boot, likewise */
 	const char *default_boot; /* where firmware looks for a boot program by itself (UEFI 2.10, 3.5.1.1) */
 	const char *loader_boot;  /* where systemd-boot is installed as such */
 };

@@ -83,4 +83,6 @@ struct command_group {
 int command_dispatch(const struct command_group *group, int argc, char **argv, struct error **err);
 
 /* The verbs of `orlop`. */
+int cmd_build(int argc, char **argv, struct error **err);
+int cmd_keys(int argc, char **argv, struct error **err);
 int cmd_vm(int argc, char **argv, struct error **err);

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Which systemd units start: what `systemctl preset-all` does, done to a tree. A unit is enabled or not as
+ * the preset files say (systemd.preset(5)), and enabling it makes the links that its [Install] section asks
+ * for (systemd.unit(5)).
+ */
+#pragma once
+
+#include "base/string-util.h"
+#include "build/finish.h"
+
+/*
+ * Makes the links in /etc/systemd/system of every unit in the tree that the presets enable. Preset files are
+ * those in /etc/systemd/system-preset and /usr/lib/systemd/system-preset, in the order of their names; a file
+ * in /etc replaces one of the same name. The first line that matches a unit counts; a unit without any is
+ * enabled.
+ *
+ * Returns 0; -EINVAL with *err* naming file and line for a preset file or [Install] section that can't be
+ * read.
+ */
+int finish_presets(struct finish *finish, struct error **err);
+
+/* Makes units impossible to start. -ENOENT where the tree has no unit of that name, which is then a mistake.
+ */
+int finish_masks(struct finish *finish, const struct strv *units, struct error **err);
+
+/* Makes /etc/systemd/system/default.target lead to *unit*, which the tree must have. */
+int finish_default_target(struct finish *finish, const char *unit, struct error **err);

@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * orlop build: from an edition's definition to a signed disk image.
+ */
+#include <errno.h>
+#include <jansson.h>
+#include <stddef.h>
+#include <time.h>
+
+#include "base/string-util.h"
+#include "build/image.h"
+#include "build/platform.h"
+#include "build/version.h"
+#include "cmd/command.h"
+#include "cmd/paths.h"
+
+struct values {
+	const char *architecture, *suite, *mirror, *keyring, *version, *output, *cache, *keys;
+	uint64_t threads;
+	bool offline, json, quiet;
+};
+
+static const struct command_option options[] = {
+	{"arch", 'a', "ARCH", "amd64 or arm64. Default: this machine's.", OPTION_STRING,
+		offsetof(struct values, architecture)},
+	{"suite", 's', "SUITE", "The Debian suite to take packages from. Default: the definition's.",
+		OPTION_STRING, offsetof(struct values, suite)},
+	{"mirror", 'm', "URL", "The Debian mirror. Default: what this machine's apt uses.", OPTION_STRING,
+		offsetof(struct values, mirror)},
+	{"keyring", 0, "FILE",
+		"OpenPGP keys that the archive's metadata is to be signed with. Default: those of the "
+		"package debian-archive-keyring.",
+		OPTION_STRING, offsetof(struct values, keyring)},
+	{"version", 'V', "VERSION", "The release's version, YYYYMM.DD.N. Default: today's first.",
+		OPTION_STRING, offsetof(struct values, version)},
+	{"output", 'o', "DIR", "Where the outputs go. Default: the current folder.", OPTION_STRING,
+		offsetof(struct values, output)},
+	{"cache", 0, "DIR", "Where packages and metadata are kept. Default: $XDG_CACHE_HOME/orlop.",
+		OPTION_STRING, offsetof(struct values, cache)},
+	{"keys", 'k', "DIR",
+		"The signing keys, made by `orlop keys init`. Default: $XDG_DATA_HOME/orlop/keys.",
+		OPTION_STRING, offsetof(struct values, keys)},
+	{"threads", 'j', "N", "How many threads work at once. Default: one for each processor.",
+		OPTION_NUMBER, offsetof(struct values, threads)},
+	{"offline", 0, NULL, "Use what the cache holds, and no network.", OPTION_TRUE,
+		offsetof(struct values, offline)},
+	{"json", 0, NULL, "Print what was made as JSON.", OPTION_TRUE, offsetof(struct values, json)},
+	{"quiet", 'q', NULL, "Show no progress.", OPTION_TRUE, offsetof(struct values, quiet)},
+	{},
+};
+
+static const struct command_usage usage = {
+	.name = "orlop build",
+	.arguments = "EDITION",
+	.summary = "Builds a disk image from Debian packages: verifies and unpacks them (nothing of a "
+		   "package is "
+		   "executed), writes /usr as EROFS under dm-verity, and signs it, the kernel image and the "
+		   "boot loader. "
+		   "Needs no root.",
+	.notes = "EDITION is the name of a definition in editions/, such as container-linux, or the path of "
+		 "one.\n\n"
+		 "The outputs are orlop-EDITION_VERSION_ARCH with the endings .raw (the disk), .usr.erofs, "
+		 ".usr.verity, .efi (the unified kernel image) and .manifest.json (sizes, digests, root "
+		 "hash, kernel "
+		 "command line, packages, predicted PCRs). They appear together, at the end.",
+	.options = options,
+	.least = 1,
+	.most = 1,
+};
+
+static int print_result(const struct image_result *result, const char *output, double seconds, bool json)
+{
+	char size[SIZE_TEXT_MAX];
+	json_t *object;
+	int r;
+
+	if (!json) {
+		printf("%s/%s: %zu packages, /usr %s, root hash %s, %.1f s\n", output, result->raw,
+			result->packages, format_size(result->usr_size, size), result->root_hash, seconds);
+		return 0;
+	}
+	object = json_pack("{s:s, s:{s:s, s:s, s:s, s:s, s:s}, s:s, s:I, s:I, s:f}", "folder", output,
+		"outputs", "raw", result->raw, "usr", result->erofs, "verity", result->verity, "uki",
+		result->uki, "manifest", result->manifest, "root_hash", result->root_hash, "usr_size",
+		(json_int_t)result->usr_size, "packages", (json_int_t)result->packages, "seconds", seconds);
+	if (!object)
+		return -ENOMEM;
+	r = json_dumpf(object, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(4));
+	json_decref(object);
+	putchar('\n');
+	return r < 0 ? -EIO : 0;
+}
+
+static double seconds_since(const struct timespec *begun)
+{
+	struct timespec now;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &now);
+	return (double)(now.tv_sec - begun->tv_sec) + (double)(now.tv_nsec - begun->tv_nsec) / 1e9;
+}
+
+static int build(const struct values *values, const char *edition, struct error **err)
+{
+	_cleanup_free_ char *definition_path = path_edition(edition, err), *init = NULL, *cache = NULL,
+			    *keys = NULL;
+	_cleanup_definition_ struct definition *definition = NULL;
+	_cleanup_image_result_ struct image_result result = {};
+	_cleanup_progress_ struct progress *progress = NULL;
+	struct timespec begun;
+	int r;
+
+	if (!definition_path)
+		return -ENOENT;
+	(void)clock_gettime(CLOCK_MONOTONIC, &begun);
+	r = definition_load(definition_path, &definition, err);
+	if (r < 0)
+		return r;
+	init = path_init(values->architecture, err);
+	cache = init ? values->cache ? strdup(values->cache) : path_cache(err) : NULL;
+	keys = cache ? values->keys ? strdup(values->keys) : path_keys(err) : NULL;
+	if (!keys)
+		return -ENOENT;
+	if (!values->quiet)
+		progress = progress_new(STDERR_FILENO, progress_style_of(STDERR_FILENO));
+	r = image_build(
+		&(struct image_options){
+			.definition = definition,
+			.architecture = values->architecture,
+			.version = values->version,
+			.suite = values->suite,
+			.mirror = values->mirror,
+			.keyring = values->keyring,
+			.output = values->output,
+			.cache = cache,
+			.keys = keys,
+			.init = init,
+			.offline = values->offline,
+			.threads = (unsigned)values->threads,
+			.now = time(NULL),
+			.progress = progress,
+		},
+		&result, err);
+	return r < 0 ? r : print_result(&result, values->output, seconds_since(&begun), values->json);
+}
+
+int cmd_build(int argc, char **argv, struct error **err)
+{
+	struct values values = {.architecture = platform_native(), .output = "."};
+	char today[VERSION_MAX];
+	struct command_call call;
+
+	version_of_day(time(NULL), today);
+	values.version = today;
+	if (!command_parse(&usage, argc, argv, &values, &call, err))
+		return call.status;
+	if (!values.architecture || !platform_find(values.architecture))
+		return command_usage_error(&usage, err, "--arch: \"%s\" is not amd64 or arm64",
+			values.architecture ? values.architecture : "?");
+	if (values.threads > 1024)
+		return command_usage_error(&usage, err, "--threads: at most 1024");
+	return build(&values, call.arguments[0], err);
+}
