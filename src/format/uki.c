@@ -16,8 +16,12 @@ static int check_cmdline(const struct uki_parts *parts, struct error **err)
 		return error_set(err, -EINVAL,
 			"kernel command line: %zu bytes are more than the %d that the kernel reads",
 			strlen(parts->cmdline), UKI_CMDLINE_MAX);
-	if (strchr(parts->cmdline, '\n'))
-		return error_set(err, -EINVAL, "kernel command line: holds a newline");
+	for (const char *c = parts->cmdline; *c; c++)
+		if (*c < 0x20 || *c == 0x7f)
+			return error_set(err, -EINVAL,
+				"kernel command line: holds a control character or is not ASCII");
+	if (*parts->cmdline == ' ' || endswith(parts->cmdline, " "))
+		return error_set(err, -EINVAL, "kernel command line: begins or ends with a space");
 	return 0;
 }
 
