@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The cpio archive in its "newc" form, which the Linux kernel unpacks as its initial file system (Linux:
+ * Documentation/driver-api/early-userspace/buffer-format.rst): for each name a header of 110 ASCII
+ * characters, the name and the content, each padded to four bytes, ended by the name "TRAILER!!!".
+ *
+ * The same tree always makes the same bytes: names in the tree's order, inode numbers counted from 1.
+ */
+#pragma once
+
+#include "base/buffer.h"
+#include "format/tree.h"
+
+/*
+ * Appends *tree* to *ret*, without its root folder. A hard link's content stands with its last name. Owners
+ * and times come from the tree.
+ *
+ * Returns 0; -EINVAL where an inode has an extended attribute, which the format cannot hold; -ERANGE where a
+ * time or a size needs more than 32 bits; -ENOMEM.
+ */
+int cpio_write(struct tree *tree, struct buffer *ret, struct error **err);
