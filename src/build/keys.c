@@ -64,15 +64,15 @@ static int write_pair(const char *dir, enum efi_trust_variable which, int64_t no
 /* A random GUID (RFC 9562, 5.4: version 4) with a newline. */
 static int write_owner(const char *dir, struct error **err)
 {
-	char text[EFI_GUID_TEXT_SIZE + 1];
-	struct efi_guid guid;
+	char text[UUID_TEXT_SIZE + 1];
+	struct uuid guid;
 
 	if (RAND_bytes(guid.bytes, sizeof(guid.bytes)) != 1)
 		return error_set(err, -EIO, "%s: no random numbers", dir);
-	guid.bytes[7] = (guid.bytes[7] & 0x0f) | 0x40;
+	guid.bytes[6] = (guid.bytes[6] & 0x0f) | 0x40;
 	guid.bytes[8] = (guid.bytes[8] & 0x3f) | 0x80;
-	efi_guid_format(&guid, text);
-	memcpy(text + EFI_GUID_TEXT_SIZE - 1, "\n", 2);
+	uuid_format(&guid, text);
+	memcpy(text + UUID_TEXT_SIZE - 1, "\n", 2);
 	return write_in(dir, KEYS_OWNER, text, 0644, err);
 }
 
@@ -195,7 +195,7 @@ int keys_init(const char *dir, int64_t now, struct error **err)
 	return r;
 }
 
-static int open_owner(const char *dir, struct efi_guid *ret, struct error **err)
+static int open_owner(const char *dir, struct uuid *ret, struct error **err)
 {
 	_cleanup_free_ char *path = string_format("%s/" KEYS_OWNER, dir), *text = NULL;
 	size_t size;
@@ -207,7 +207,7 @@ static int open_owner(const char *dir, struct efi_guid *ret, struct error **err)
 	if (r < 0)
 		return r;
 	text[strcspn(text, "\n")] = 0;
-	if (efi_guid_parse(text, ret) < 0)
+	if (uuid_parse(text, ret) < 0)
 		return error_set(err, -EBADMSG, "%s: not a GUID: \"%s\"", path, text);
 	return 0;
 }

@@ -14,15 +14,23 @@
 #define CERTIFICATE_REVISION 0x0200
 #define CERTIFICATE_TYPE_EFI_GUID 0x0ef1
 
-const struct efi_guid efi_global_variable =
-	EFI_GUID(0x8be4df61, 0x93ca, 0x11d2, 0xaa, 0x0d, 0x00, 0xe0, 0x98, 0x03, 0x2b, 0x8c);
-const struct efi_guid efi_image_security_database =
-	EFI_GUID(0xd719b2cb, 0x3d3a, 0x4596, 0xa3, 0xbc, 0xda, 0xd0, 0x0e, 0x67, 0x65, 0x6f);
+const struct uuid efi_global_variable = {
+	{0x8b, 0xe4, 0xdf, 0x61, 0x93, 0xca, 0x11, 0xd2, 0xaa, 0x0d, 0x00, 0xe0, 0x98, 0x03, 0x2b, 0x8c}};
+const struct uuid efi_image_security_database = {
+	{0xd7, 0x19, 0xb2, 0xcb, 0x3d, 0x3a, 0x45, 0x96, 0xa3, 0xbc, 0xda, 0xd0, 0x0e, 0x67, 0x65, 0x6f}};
 
-static const struct efi_guid type_x509 =
-	EFI_GUID(0xa5c059a1, 0x94e4, 0x4aa7, 0x87, 0xb5, 0xab, 0x15, 0x5c, 0x2b, 0xf0, 0x72);
-static const struct efi_guid type_pkcs7 =
-	EFI_GUID(0x4aafd29d, 0x68df, 0x49ee, 0x8a, 0xa9, 0x34, 0x7d, 0x37, 0x56, 0x65, 0xa7);
+static const struct uuid type_x509 = {
+	{0xa5, 0xc0, 0x59, 0xa1, 0x94, 0xe4, 0x4a, 0xa7, 0x87, 0xb5, 0xab, 0x15, 0x5c, 0x2b, 0xf0, 0x72}};
+static const struct uuid type_pkcs7 = {
+	{0x4a, 0xaf, 0xd2, 0x9d, 0x68, 0xdf, 0x49, 0xee, 0x8a, 0xa9, 0x34, 0x7d, 0x37, 0x56, 0x65, 0xa7}};
+
+static void append_guid(struct buffer *buffer, const struct uuid *guid)
+{
+	uint8_t bytes[UUID_SIZE];
+
+	uuid_to_gpt(guid, bytes);
+	buffer_append(buffer, bytes, UUID_SIZE);
+}
 
 const char *efi_trust_name(enum efi_trust_variable variable)
 {
@@ -31,7 +39,7 @@ const char *efi_trust_name(enum efi_trust_variable variable)
 	return names[variable];
 }
 
-const struct efi_guid *efi_trust_vendor(enum efi_trust_variable variable)
+const struct uuid *efi_trust_vendor(enum efi_trust_variable variable)
 {
 	return variable == EFI_TRUST_DB ? &efi_image_security_database : &efi_global_variable;
 }
@@ -51,16 +59,16 @@ const struct efi_certificate *efi_trust_certificate(
 }
 
 void efi_signature_list_append(
-	struct buffer *ret, const struct efi_guid *owner, const struct efi_certificate *certificate)
+	struct buffer *ret, const struct uuid *owner, const struct efi_certificate *certificate)
 {
-	uint32_t size = (uint32_t)(EFI_GUID_SIZE + certificate->size);
+	uint32_t size = (uint32_t)(UUID_SIZE + certificate->size);
 
 	assert(certificate->size < MiB(1));
-	buffer_append(ret, type_x509.bytes, EFI_GUID_SIZE);
+	append_guid(ret, &type_x509);
 	buffer_append_le32(ret, LIST_HEADER_SIZE + size);
 	buffer_append_le32(ret, 0); /* no header of the type's own */
 	buffer_append_le32(ret, size);
-	buffer_append(ret, owner->bytes, EFI_GUID_SIZE);
+	append_guid(ret, owner);
 	buffer_append(ret, certificate->der, certificate->size);
 }
 
@@ -86,7 +94,7 @@ static void append_signed_octets(struct buffer *octets, enum efi_trust_variable 
 {
 	for (const char *name = efi_trust_name(variable); *name; name++)
 		buffer_append_le16(octets, (uint8_t)*name);
-	buffer_append(octets, efi_trust_vendor(variable)->bytes, EFI_GUID_SIZE);
+	append_guid(octets, efi_trust_vendor(variable));
 	buffer_append_le32(octets, EFI_VARIABLE_SECURE_BOOT);
 	buffer_append(octets, time, EFI_TIME_SIZE);
 	buffer_append(octets, content->data, content->size);
@@ -115,7 +123,7 @@ int efi_variable_update(const struct signer *signer, enum efi_trust_variable var
 	buffer_append_le32(ret, (uint32_t)(CERTIFICATE_HEADER_SIZE + pkcs7.size));
 	buffer_append_le16(ret, CERTIFICATE_REVISION);
 	buffer_append_le16(ret, CERTIFICATE_TYPE_EFI_GUID);
-	buffer_append(ret, type_pkcs7.bytes, EFI_GUID_SIZE);
+	append_guid(ret, &type_pkcs7);
 	buffer_append(ret, pkcs7.data, pkcs7.size);
 	buffer_append(ret, content.data, content.size);
 	return buffer_failed(ret) ? error_set_errno(err, -ENOMEM, "EFI variable update") : 0;
@@ -138,7 +146,7 @@ int efi_signature_next(struct efi_signature_reader *reader, struct efi_signature
 		header = read_le32(list + 20);
 		entry = read_le32(list + 24);
 		if (size > left || size < LIST_HEADER_SIZE || header > size - LIST_HEADER_SIZE ||
-			entry <= EFI_GUID_SIZE || (size - LIST_HEADER_SIZE - header) % entry != 0)
+			entry <= UUID_SIZE || (size - LIST_HEADER_SIZE - header) % entry != 0)
 			return list_malformed(reader, err);
 		if (reader->entry == 0)
 			reader->entry = LIST_HEADER_SIZE + header;
@@ -147,10 +155,10 @@ int efi_signature_next(struct efi_signature_reader *reader, struct efi_signature
 			reader->entry = 0;
 			continue;
 		}
-		memcpy(ret->type.bytes, list, EFI_GUID_SIZE);
-		memcpy(ret->owner.bytes, list + reader->entry, EFI_GUID_SIZE);
-		ret->data = list + reader->entry + EFI_GUID_SIZE;
-		ret->size = entry - EFI_GUID_SIZE;
+		ret->type = uuid_from_gpt(list);
+		ret->owner = uuid_from_gpt(list + reader->entry);
+		ret->data = list + reader->entry + UUID_SIZE;
+		ret->size = entry - UUID_SIZE;
 		reader->entry += entry;
 		return 1;
 	}

@@ -7,18 +7,18 @@
 
 #include "base/buffer.h"
 #include "base/error.h"
-#include "format/efi-guid.h"
 #include "format/signer.h"
+#include "format/uuid.h"
 
-extern const struct efi_guid efi_global_variable;	  /* vendor of PK and KEK */
-extern const struct efi_guid efi_image_security_database; /* vendor of db and dbx */
+extern const struct uuid efi_global_variable;	      /* vendor of PK and KEK */
+extern const struct uuid efi_image_security_database; /* vendor of db and dbx */
 
 /* NON_VOLATILE, BOOTSERVICE_ACCESS, RUNTIME_ACCESS, TIME_BASED_AUTHENTICATED_WRITE_ACCESS */
 #define EFI_VARIABLE_SECURE_BOOT 0x27
 
 /* What a platform trusts: PK may change KEK, KEK may change db, and what db's key has signed may start. */
 struct efi_trust {
-	struct efi_guid owner; /* who put the certificates there, for people */
+	struct uuid owner; /* who put the certificates there, for people */
 	struct efi_certificate {
 		const uint8_t *der;
 		size_t size;
@@ -30,13 +30,13 @@ enum efi_trust_variable { EFI_TRUST_PK, EFI_TRUST_KEK, EFI_TRUST_DB };
 
 /* "PK", "KEK", "db", and the vendor that the variable belongs to. */
 const char *efi_trust_name(enum efi_trust_variable variable);
-const struct efi_guid *efi_trust_vendor(enum efi_trust_variable variable);
+const struct uuid *efi_trust_vendor(enum efi_trust_variable variable);
 const struct efi_certificate *efi_trust_certificate(
 	const struct efi_trust *trust, enum efi_trust_variable variable);
 
 /* Appends a list that holds one X.509 certificate. */
 void efi_signature_list_append(
-	struct buffer *ret, const struct efi_guid *owner, const struct efi_certificate *certificate);
+	struct buffer *ret, const struct uuid *owner, const struct efi_certificate *certificate);
 
 /* EFI_TIME (UEFI 2.10, 8.3), seconds resolution, UTC. */
 #define EFI_TIME_SIZE 16
@@ -53,8 +53,8 @@ int efi_variable_update(const struct signer *signer, enum efi_trust_variable var
 
 /* One entry of a signature list. */
 struct efi_signature {
-	struct efi_guid type;
-	struct efi_guid owner;
+	struct uuid type;
+	struct uuid owner;
 	const uint8_t *data; /* points into the lists */
 	size_t size;
 };

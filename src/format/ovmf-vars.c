@@ -7,6 +7,7 @@
 
 #include "base/bytes.h"
 #include "base/string-util.h"
+#include "base/utf16.h"
 
 /* EFI_FIRMWARE_VOLUME_HEADER */
 #define VOLUME_GUID 16
@@ -33,24 +34,32 @@
 #define VARIABLE_VENDOR 44
 #define VARIABLE_HEADER_SIZE 60
 #define VARIABLE_ALIGN 4
+#define VARIABLE_NAME_MAX 1024 /* bytes; EDK2 itself takes less */
 
 /* States are bits that are cleared one after another, as in flash memory. */
 #define STATE_ADDED 0x3f
 #define STATE_ADDED_IN_DELETED_TRANSITION 0x3e
 #define STATE_DELETED_MASK 0xfd
 
-static const struct efi_guid volume_system_data =
-	EFI_GUID(0xfff12b8d, 0x7696, 0x4c8b, 0xa9, 0x85, 0x27, 0x47, 0x07, 0x5b, 0x4f, 0x50);
-static const struct efi_guid store_authenticated =
-	EFI_GUID(0xaaf32c78, 0x947b, 0x439a, 0xa1, 0x80, 0x2e, 0x14, 0x4e, 0xc3, 0x77, 0x92);
-static const struct efi_guid secure_boot_enable =
-	EFI_GUID(0xf0a30bc7, 0xaf08, 0x4556, 0x99, 0xc4, 0x00, 0x10, 0x09, 0xc9, 0x3a, 0x44);
-static const struct efi_guid custom_mode =
-	EFI_GUID(0xc076ec0c, 0x7028, 0x4399, 0xa0, 0x72, 0x71, 0xee, 0x5c, 0x44, 0x8b, 0x9f);
+static const struct uuid volume_system_data = {
+	{0xff, 0xf1, 0x2b, 0x8d, 0x76, 0x96, 0x4c, 0x8b, 0xa9, 0x85, 0x27, 0x47, 0x07, 0x5b, 0x4f, 0x50}};
+static const struct uuid store_authenticated = {
+	{0xaa, 0xf3, 0x2c, 0x78, 0x94, 0x7b, 0x43, 0x9a, 0xa1, 0x80, 0x2e, 0x14, 0x4e, 0xc3, 0x77, 0x92}};
+static const struct uuid secure_boot_enable = {
+	{0xf0, 0xa3, 0x0b, 0xc7, 0xaf, 0x08, 0x45, 0x56, 0x99, 0xc4, 0x00, 0x10, 0x09, 0xc9, 0x3a, 0x44}};
+static const struct uuid custom_mode = {
+	{0xc0, 0x76, 0xec, 0x0c, 0x70, 0x28, 0x43, 0x99, 0xa0, 0x72, 0x71, 0xee, 0x5c, 0x44, 0x8b, 0x9f}};
 
 static int malformed(struct error **err, const char *what)
 {
 	return error_set(err, -EBADMSG, "not an OVMF variable store: %s", what);
+}
+
+static bool is_guid(const uint8_t *bytes, const struct uuid *guid)
+{
+	struct uuid read = uuid_from_gpt(bytes);
+
+	return uuid_equal(&read, guid);
 }
 
 void ovmf_variable_release(struct ovmf_variable *variable)
@@ -66,15 +75,15 @@ int ovmf_vars_parse(const void *data, size_t size, struct ovmf_vars *ret, struct
 
 	if (size < VOLUME_HEADER_MIN || size > OVMF_VARS_MAX ||
 		memcmp(volume + VOLUME_SIGNATURE, "_FVH", 4) != 0 ||
-		memcmp(volume + VOLUME_GUID, volume_system_data.bytes, EFI_GUID_SIZE) != 0)
+		!is_guid(volume + VOLUME_GUID, &volume_system_data))
 		return malformed(err, "no firmware volume for system data");
 	header = read_le16(volume + VOLUME_HEADER_LENGTH);
 	if (read_le64(volume + VOLUME_LENGTH) > size || header > size || size - header < STORE_HEADER_SIZE)
 		return malformed(err, "the file is cut off");
 	store = volume + header;
 	length = read_le32(store + STORE_SIZE);
-	if (memcmp(store, store_authenticated.bytes, EFI_GUID_SIZE) != 0 ||
-		store[STORE_FORMAT] != STORE_FORMATTED || store[STORE_STATE] != STORE_HEALTHY)
+	if (!is_guid(store, &store_authenticated) || store[STORE_FORMAT] != STORE_FORMATTED ||
+		store[STORE_STATE] != STORE_HEALTHY)
 		return malformed(err, "the variable area is not in the authenticated format");
 	if (length < STORE_HEADER_SIZE || length > read_le64(volume + VOLUME_LENGTH) - MIN(header, size) ||
 		length > size - header)
@@ -84,34 +93,28 @@ int ovmf_vars_parse(const void *data, size_t size, struct ovmf_vars *ret, struct
 	return 0;
 }
 
-/* UTF-16LE with its NUL at the end to UTF-8. Surrogates are beyond what firmware uses for names. */
-static int name_decode(const uint8_t *utf16, size_t size, char **ret)
+/* A name is UTF-16LE and ends with its only NUL. */
+static int name_decode(const uint8_t *bytes, size_t size, char **ret)
 {
-	_cleanup_buffer_ struct buffer name = {};
+	_cleanup_free_ uint16_t *units = NULL;
+	_cleanup_free_ char *name = NULL;
+	size_t count = size / 2;
 
-	if (size < 2 || size % 2 != 0 || read_le16(utf16 + size - 2) != 0)
+	if (size < 4 || size % 2 != 0 || size > VARIABLE_NAME_MAX)
 		return -EBADMSG;
-	for (size_t i = 0; i + 2 < size; i += 2) {
-		uint16_t c = read_le16(utf16 + i);
-
-		if (c == 0 || (c >= 0xd800 && c < 0xe000))
-			return -EBADMSG;
-		if (c < 0x80) {
-			buffer_append_u8(&name, (uint8_t)c);
-			continue;
-		}
-		if (c < 0x800) {
-			buffer_append_u8(&name, (uint8_t)(0xc0 | c >> 6));
-		} else {
-			buffer_append_u8(&name, (uint8_t)(0xe0 | c >> 12));
-			buffer_append_u8(&name, (uint8_t)(0x80 | (c >> 6 & 0x3f)));
-		}
-		buffer_append_u8(&name, (uint8_t)(0x80 | (c & 0x3f)));
-	}
-	if (buffer_failed(&name))
+	units = malloc(size);
+	name = malloc(UTF8_SIZE(count));
+	if (!units || !name)
 		return -ENOMEM;
-	*ret = buffer_take(&name, NULL);
-	return *ret ? 0 : -ENOMEM;
+	for (size_t i = 0; i < count; i++) {
+		units[i] = read_le16(bytes + 2 * i);
+		if ((units[i] == 0) != (i == count - 1))
+			return -EBADMSG;
+	}
+	if (!utf16_to_utf8(units, count, name))
+		return -EBADMSG;
+	*ret = TAKE_PTR(name);
+	return 0;
 }
 
 int ovmf_vars_next(
@@ -143,7 +146,7 @@ int ovmf_vars_next(
 			.size = data_size,
 			.offset = offset,
 		};
-		memcpy(ret->vendor.bytes, header + VARIABLE_VENDOR, EFI_GUID_SIZE);
+		ret->vendor = uuid_from_gpt(header + VARIABLE_VENDOR);
 		memcpy(ret->time, header + VARIABLE_TIME, EFI_TIME_SIZE);
 		r = name_decode(header + VARIABLE_HEADER_SIZE, name_size, &ret->name);
 		if (r < 0)
@@ -171,7 +174,7 @@ static int delete_variable(
 		r = ovmf_vars_next(&vars, &position, &old, err);
 		if (r <= 0)
 			break;
-		if (streq(old.name, variable->name) && efi_guid_equal(&old.vendor, &variable->vendor))
+		if (streq(old.name, variable->name) && uuid_equal(&old.vendor, &variable->vendor))
 			file->data[old.offset + VARIABLE_STATE] &= STATE_DELETED_MASK;
 	}
 	*ret_free = position;
@@ -190,7 +193,7 @@ static void write_variable(uint8_t *header, const struct ovmf_variable *variable
 	memcpy(header + VARIABLE_TIME, variable->time, EFI_TIME_SIZE);
 	write_le32(header + VARIABLE_NAME_SIZE, (uint32_t)(2 * (length + 1)));
 	write_le32(header + VARIABLE_DATA_SIZE, (uint32_t)variable->size);
-	memcpy(header + VARIABLE_VENDOR, variable->vendor.bytes, EFI_GUID_SIZE);
+	uuid_to_gpt(&variable->vendor, header + VARIABLE_VENDOR);
 	for (size_t i = 0; i < length; i++)
 		write_le16(name + 2 * i, (uint8_t)variable->name[i]);
 	memcpy(name + 2 * (length + 1), variable->data, variable->size);
@@ -242,8 +245,8 @@ static int set_trust(struct buffer *file, const struct efi_trust *trust, enum ef
 }
 
 /* A one-byte variable of the firmware's own: non-volatile, not visible to the operating system. */
-static int set_switch(struct buffer *file, const char *name, const struct efi_guid *vendor, uint8_t value,
-	struct error **err)
+static int set_switch(
+	struct buffer *file, const char *name, const struct uuid *vendor, uint8_t value, struct error **err)
 {
 	_cleanup_free_ char *copy = strdup(name);
 	struct ovmf_variable variable = {

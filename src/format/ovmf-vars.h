@@ -18,7 +18,7 @@ struct ovmf_vars {
 };
 
 struct ovmf_variable {
-	struct efi_guid vendor;
+	struct uuid vendor;
 	uint32_t attributes;
 	uint8_t time[EFI_TIME_SIZE];
 	char *name;	     /* UTF-8 */
