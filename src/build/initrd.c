@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "build/initrd.h"
+
+#include <errno.h>
+#include <zstd.h>
+
+#include "base/file.h"
+#include "format/cpio.h"
+#include "format/gpt.h"
+
+#define INIT_MAX MiB(1) /* bytes: what orlop-init promises to stay below */
+#define ZSTD_LEVEL 19	/* a few MiB: a second or two */
+#define ORIGIN "initrd"
+
+static int add_type(
+	const char *key, const char *name, const char *architecture, struct buffer *text, struct error **err)
+{
+	const struct gpt_type *type = gpt_type_lookup(name, architecture);
+	char id[UUID_TEXT_SIZE];
+
+	if (!type)
+		return error_set(
+			err, -EINVAL, "no type of partition is known for %s on %s", name, architecture);
+	buffer_printf(text, "%s=%s\n", key, uuid_format(&type->id, id));
+	return 0;
+}
+
+int initrd_settings(const struct definition *definition, const char *architecture, const char *command_line,
+	char **ret, struct error **err)
+{
+	_cleanup_buffer_ struct buffer text = {};
+	int r;
+
+	buffer_printf(&text, "# %s\n", definition->title);
+	if (definition->require & REQUIRE_COMMAND_LINE)
+		buffer_printf(&text, "command-line=%s\n", command_line);
+	buffer_printf(&text, "secure-boot=%s\n", definition->require & REQUIRE_SECURE_BOOT ? "yes" : "no");
+	buffer_printf(&text, "tpm2=%s\n", definition->require & REQUIRE_TPM2 ? "yes" : "no");
+	buffer_printf(&text, "etc=" INITRD_ETC "\nsealed=" INITRD_SEALED "\n");
+	r = add_type("usr-type", "usr", architecture, &text, err);
+	if (r >= 0)
+		r = add_type("verity-type", "usr-verity", architecture, &text, err);
+	if (r >= 0)
+		r = add_type("signature-type", "usr-verity-sig", architecture, &text, err);
+	if (r < 0)
+		return r;
+	*ret = buffer_take(&text, NULL);
+	return *ret ? 0 : error_set_errno(err, -ENOMEM, "initrd");
+}
+
+static int add_text(struct tree *tree, const char *path, const struct tree_attributes *attributes,
+	const char *text, struct error **err)
+{
+	_cleanup_content_ struct content *content = content_copy(text, strlen(text));
+
+	if (!content)
+		return error_set_errno(err, -ENOMEM, "initrd");
+	return tree_add_file(tree, path, attributes, content, NULL, err);
+}
+
+static int add_init(struct tree *tree, const struct initrd_options *options, struct error **err)
+{
+	const struct tree_attributes attributes = {.mode = 0755, .mtime = options->mtime, .origin = ORIGIN};
+	_cleanup_content_ struct content *content = NULL;
+	size_t size;
+	char *data;
+	int r = file_read(options->init, INIT_MAX, &data, &size, err);
+
+	if (r < 0)
+		return r;
+	content = content_new(data, size);
+	if (!content)
+		return error_set_errno(err, -ENOMEM, "initrd");
+	return tree_add_file(tree, "init", &attributes, content, NULL, err);
+}
+
+static int add_modules(struct tree *tree, const struct initrd_options *options,
+	const struct tree_attributes *attributes, struct error **err)
+{
+	_cleanup_free_ const struct kernel_module **modules = NULL;
+	_cleanup_free_ char *table = NULL;
+	size_t count;
+	int r = kernel_modules_table(
+		options->modules, options->always, options->devices, &table, &modules, &count, err);
+
+	if (r >= 0)
+		r = add_text(tree, "etc/orlop/modules", attributes, table, err);
+	for (size_t i = 0; r >= 0 && i < count; i++)
+		r = tree_add_file(tree, modules[i]->path, attributes, modules[i]->content, NULL, err);
+	return r;
+}
+
+/* The folders that things are mounted on. */
+static int add_folders(struct tree *tree, int64_t mtime, struct error **err)
+{
+	static const char *const folders[] = {"dev", "proc", "run", "sys", "sysroot"};
+	const struct tree_attributes attributes = {.mode = 0755, .mtime = mtime, .origin = ORIGIN};
+
+	for (size_t i = 0; i < ARRAY_SIZE(folders); i++) {
+		int r = tree_add_folder(tree, folders[i], &attributes, NULL, err);
+
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+static int compress(const struct buffer *archive, struct buffer *ret, struct error **err)
+{
+	size_t bound = ZSTD_compressBound(archive->size), size;
+	void *to = buffer_extend(ret, bound);
+
+	if (!to)
+		return error_set_errno(err, -ENOMEM, "initrd");
+	size = ZSTD_compress(to, bound, archive->data, archive->size, ZSTD_LEVEL);
+	if (ZSTD_isError(size))
+		return error_set(err, -ENOMEM, "initrd: %s", ZSTD_getErrorName(size));
+	ret->size -= bound - size;
+	return 0;
+}
+
+int initrd_build(const struct initrd_options *options, struct buffer *ret, struct error **err)
+{
+	const struct tree_attributes attributes = {.mode = 0644, .mtime = options->mtime, .origin = ORIGIN};
+	_cleanup_tree_ struct tree *tree = tree_new();
+	_cleanup_buffer_ struct buffer archive = {};
+	int r;
+
+	if (!tree)
+		return error_set_errno(err, -ENOMEM, "initrd");
+	r = add_folders(tree, options->mtime, err);
+	if (r >= 0)
+		r = add_init(tree, options, err);
+	if (r >= 0)
+		r = add_text(tree, "etc/orlop/init.conf", &attributes, options->settings, err);
+	if (r >= 0)
+		r = add_modules(tree, options, &attributes, err);
+	if (r >= 0)
+		r = cpio_write(tree, &archive, err);
+	if (r >= 0)
+		r = compress(&archive, ret, err);
+	return r < 0 && err && *err ? error_wrap(err, "initrd") : r;
+}

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The initial file system of the kernel: orlop-init, its settings, and the modules that it loads. Nothing
+ * else is in it: no shell, no library, no device node.
+ */
+#pragma once
+
+#include "base/buffer.h"
+#include "build/definition.h"
+#include "build/modules.h"
+
+/* Where orlop-init finds in /usr what belongs to /etc. */
+#define INITRD_ETC "/usr/share/orlop/etc"	/* the image's own /etc */
+#define INITRD_SEALED "/usr/share/orlop/sealed" /* which of its paths can't be changed on the node */
+
+/*
+ * The settings of orlop-init (docs/formats/init.md) for an edition on *architecture* (Debian's name), started
+ * with *command_line*. *ret* is the caller's. Returns 0; -EINVAL where the architecture has no /usr partition
+ * type.
+ */
+int initrd_settings(const struct definition *definition, const char *architecture, const char *command_line,
+	char **ret, struct error **err);
+
+struct initrd_options {
+	const char *init;     /* path of orlop-init for the architecture */
+	const char *settings; /* from initrd_settings() */
+	const struct kernel_modules *modules;
+	const struct strv *always, *devices; /* as for kernel_modules_table() */
+	int64_t mtime;			     /* seconds since 1970, of all that is in it */
+};
+
+/*
+ * Appends the initrd to *ret*: a cpio archive, compressed with zstd. The same options always make the same
+ * bytes.
+ *
+ * Compressed it is a third as large, and the firmware, which reads it slowly, and the TPM's measurement of it
+ * gain more than the kernel's unpacking costs. Modules are stored plain inside: compressing them twice makes
+ * neither smaller.
+ */
+int initrd_build(const struct initrd_options *options, struct buffer *ret, struct error **err);
