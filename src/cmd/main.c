@@ -9,7 +9,7 @@
 #include "cmd/command.h"
 
 static const struct command commands[] = {
-	
+
 	{"keys", "Make the keys that builds are signed with", cmd_keys},
 	{"vm", "Start an image in a virtual machine, with Secure Boot and a TPM", cmd_vm},
 	{},

@@ -41,6 +41,18 @@ char *path_keys(struct error **err)
 	return xdg_folder("XDG_DATA_HOME", ".local/share", "orlop/keys", err);
 }
 
+char *path_runtime(struct error **err)
+{
+	const char *value = getenv("XDG_RUNTIME_DIR");
+	char *path;
+
+	if (value && value[0] == '/')
+		path = string_format("%s/orlop", value);
+	else
+		path = string_format("/tmp/orlop-%u", (unsigned)geteuid());
+	return path ? path : out_of_memory(err);
+}
+
 /* The folder of the running program. */
 static char *program_folder(void)
 {

@@ -15,6 +15,12 @@ char *path_cache(struct error **err);
 char *path_keys(struct error **err);
 
 /*
+ * $XDG_RUNTIME_DIR/orlop, or /tmp/orlop-UID: for what lives no longer than the host is up. Who makes the
+ * second one sees to it that it is ours.
+ */
+char *path_runtime(struct error **err);
+
+/*
  * The definition that *name* means: a path where it holds a "/" or ends in ".yaml"; otherwise NAME.yaml in
  * $ORLOP_EDITIONS, in the source tree that the program was built in, or in the installed folder.
  */
