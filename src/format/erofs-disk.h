@@ -74,8 +74,9 @@ enum {
 
 /* LAYOUT_CHUNKS: INODE_BLOCK holds how chunks are noted, and the notes stand behind the attributes. */
 #define CHUNK_BITS_MASK 0x1fu /* log2 of chunk size over block size */
-#define CHUNK_INDEXES 0x20u /* notes of 8 bytes with the block in the last 4, aligned to 8; else of 4 bytes \
-			     */
+#define CHUNK_INDEXES                                                                         \
+	0x20u /* notes of 8 bytes with the block in the last 4, aligned to 8; else of 4 bytes \
+	       */
 #define CHUNK_KNOWN (CHUNK_BITS_MASK | CHUNK_INDEXES)
 #define CHUNK_HOLE UINT32_MAX
 

@@ -15,6 +15,9 @@
  */
 #define TAIL_MAX 1024
 
+/* How many unfilled blocks are looked at for a place: see place_nodes(). */
+#define WINDOW_MAX 1024
+
 #define EMIT_BLOCKS 256
 
 static void forget_numbers(struct tree_inode *inode)
@@ -79,7 +82,7 @@ static uint64_t content_length(const struct tree_inode *inode)
 /* Decides an inode's form: its size, and what of its content stands behind it and what in blocks. */
 static int shape_node(struct erofs_plan *plan, struct erofs_node *node, struct error **err)
 {
-	uint64_t tail, head;
+	uint64_t tail_max = plan->options.layout == EROFS_STABLE ? TAIL_MAX : EROFS_BLOCK_SIZE, tail, head;
 	int r;
 
 	r = erofs_xattrs_size(node->inode, &node->xattr_size, err);
@@ -91,7 +94,7 @@ static int shape_node(struct erofs_plan *plan, struct erofs_node *node, struct e
 	tail = node->size % EROFS_BLOCK_SIZE;
 	head = erofs_inode_size(node) + node->xattr_size;
 	if (head + tail <= EROFS_BLOCK_SIZE &&
-		(tail <= TAIL_MAX || node->block_count == 0 || S_ISDIR(node->inode->mode)))
+		(tail <= tail_max || node->block_count == 0 || S_ISDIR(node->inode->mode)))
 		node->tail = (uint32_t)tail;
 	else
 		node->block_count++;
@@ -102,32 +105,72 @@ static int shape_node(struct erofs_plan *plan, struct erofs_node *node, struct e
  * True for what changes only with itself: it holds no address. Links and small files, kept apart from the
  * inodes and folders whose addresses change with every release.
  */
-static bool is_small(const struct erofs_node *node)
+static bool is_small(const struct erofs_plan *plan, const struct erofs_node *node)
 {
-	return node->block_count == 0 && !S_ISDIR(node->inode->mode);
+	return plan->options.layout == EROFS_STABLE && node->block_count == 0 && !S_ISDIR(node->inode->mode);
+}
+
+/* The metadata blocks that still take inodes: the last *window* ones that were begun. */
+struct open_blocks {
+	uint64_t free[WINDOW_MAX]; /* offset of the next place in each; a block's end where there is none */
+	size_t window;
+	size_t oldest; /* which the next block replaces */
+	uint64_t end;  /* where the next block begins */
+};
+
+/* The open block in which *size* bytes leave the least room; NULL where they fit into none. */
+static uint64_t *find_room(struct open_blocks *blocks, uint64_t size)
+{
+	uint64_t least = EROFS_BLOCK_SIZE, *best = NULL;
+
+	for (size_t i = 0; i < blocks->window; i++) {
+		uint64_t used = blocks->free[i] % EROFS_BLOCK_SIZE;
+
+		if (used > 0 && used + size <= EROFS_BLOCK_SIZE && EROFS_BLOCK_SIZE - used - size < least) {
+			best = &blocks->free[i];
+			least = EROFS_BLOCK_SIZE - used - size;
+		}
+	}
+	return best;
 }
 
 /*
- * Gives an inode the next place from *at* on, and returns the place behind it. Nothing crosses a block's end
- * (a tail must not), but attributes that are longer than a block. Whoever stands behind a change is back in
- * its old place, relative to the block, as soon as a block begins with the same inode as before.
+ * Gives an inode a place. Nothing crosses a block's end (a tail must not), but attributes that are longer
+ * than a block.
  */
-static uint64_t place_node(struct erofs_node *node, uint64_t at)
+static void place_node(struct open_blocks *blocks, struct erofs_node *node)
 {
 	uint64_t size = erofs_inode_size(node) + node->xattr_size + node->tail;
+	uint64_t *room = find_room(blocks, size);
 
-	if (at % EROFS_BLOCK_SIZE + size > EROFS_BLOCK_SIZE)
-		at = round_up_u64(at, EROFS_BLOCK_SIZE);
-	node->offset = at;
-	return round_up_u64(at + size, EROFS_SLOT);
+	if (!room) {
+		room = &blocks->free[blocks->oldest];
+		blocks->oldest = (blocks->oldest + 1) % blocks->window;
+		*room = blocks->end;
+		blocks->end = round_up_u64(blocks->end + size, EROFS_BLOCK_SIZE);
+	}
+	node->offset = *room;
+	*room = round_up_u64(*room + size, EROFS_SLOT);
 }
 
+/*
+ * Places the small inodes or the others from *at* on, and returns the end of their last block.
+ *
+ * Addresses change with every release, so the blocks that hold them are packed as densely as may be, from a
+ * wide window. The blocks of small inodes should stay: with a window of one they are again what they were,
+ * behind a change, as soon as a block begins with the same inode as before.
+ */
 static uint64_t place_nodes(struct erofs_plan *plan, uint64_t at, bool small)
 {
+	struct open_blocks blocks = {.window = small ? 1 : WINDOW_MAX};
+
+	blocks.free[0] = at;
+	blocks.oldest = 1 % blocks.window;
+	blocks.end = round_up_u64(at, EROFS_BLOCK_SIZE);
 	for (size_t i = 0; i < plan->node_count; i++)
-		if (is_small(&plan->nodes[i]) == small)
-			at = place_node(&plan->nodes[i], at);
-	return round_up_u64(at, EROFS_BLOCK_SIZE);
+		if (is_small(plan, &plan->nodes[i]) == small)
+			place_node(&blocks, &plan->nodes[i]);
+	return blocks.end;
 }
 
 static uint64_t place_folders(struct erofs_plan *plan, uint64_t block)

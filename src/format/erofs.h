@@ -19,11 +19,17 @@
 #define EROFS_XATTR_NAME_MAX 255 /* without the prefix that the format stores as a number */
 #define EROFS_XATTR_VALUE_MAX 65535
 
+enum erofs_layout {
+	EROFS_STABLE, /* similar trees give images with most blocks in common */
+	EROFS_DENSE,  /* smallest: about 0.7 % less, but each release changes three times as many blocks */
+};
+
 struct erofs_options {
 	uint8_t uuid[16];
 	const char *label;   /* NULL: none; at most EROFS_LABEL_MAX bytes */
 	uint64_t build_time; /* seconds since 1970: the time of every inode … */
-	bool keep_times;     /* … but those whose own time differs, where this is set */
+	enum erofs_layout layout;
+	bool keep_times; /* … but those whose own time differs, where this is set */
 };
 
 struct erofs_statistics {

@@ -18,7 +18,8 @@ static const struct tree_attributes plain = {.mode = 0644, .mtime = 1700000000, 
 
 static void write_image(struct tree_inode *folder, bool keep_times, struct buffer *ret)
 {
-	struct erofs_options options = {.build_time = 1700000000,
+	struct erofs_options options = {.layout = keep_times ? EROFS_DENSE : EROFS_STABLE,
+		.build_time = 1700000000,
 		.label = "sixteen letters!",
 		.uuid = {9, 8, 7},
 		.keep_times = keep_times};

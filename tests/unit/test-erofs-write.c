@@ -151,8 +151,10 @@ static void random_trees_pass_fsck(void **state)
 {
 	for (uint64_t seed = 1; seed <= 12; seed++) {
 		_cleanup_tree_ struct tree *tree = tree_random(seed, 20 * seed * seed, TREE_ALL);
+		struct erofs_options with = options;
 
-		save_image(*state, tree_root(tree), &options);
+		with.layout = seed % 2 == 0 ? EROFS_DENSE : EROFS_STABLE;
+		save_image(*state, tree_root(tree), &with);
 		assert_fsck(*state);
 	}
 }
@@ -165,6 +167,16 @@ static void the_kernel_sees_what_the_tree_holds(void **state)
 	with.keep_times = true;
 	save_image(*state, tree_root(tree), &with);
 	assert_mounts_as(*state, tree_root(tree), true);
+}
+
+static void the_kernel_sees_the_same_in_a_dense_image(void **state)
+{
+	_cleanup_tree_ struct tree *tree = tree_random(98, 3000, TREE_ALL);
+	struct erofs_options with = options;
+
+	with.layout = EROFS_DENSE;
+	save_image(*state, tree_root(tree), &with);
+	assert_mounts_as(*state, tree_root(tree), false);
 }
 
 static void a_folder_below_the_root_can_be_the_image(void **state)
@@ -188,7 +200,6 @@ static void names_outside_do_not_count_as_links(void **state)
 	_cleanup_tree_ struct tree *tree = tree_new();
 	_cleanup_content_ struct content *content = content_copy("x", 1);
 	_cleanup_error_ struct error *err = NULL;
-	_cleanup_buffer_ struct buffer image = {};
 	struct stat st;
 
 	assert_ok(tree_add_file(tree, "usr/a", &plain, content, NULL, &err), err);
@@ -348,6 +359,32 @@ static void a_small_change_leaves_most_blocks_as_they_are(void **state)
 	assert_true(missing_blocks(&new, &old) <= statistics.metadata_blocks + 5 + 10);
 }
 
+/* Both pack as densely as they can. */
+static void a_dense_image_is_no_larger_than_that_of_mkfs_erofs(void **state)
+{
+	const struct scratch *scratch = *state;
+	_cleanup_tree_ struct tree *tree = tree_random(31, 2000, TREE_HOST);
+	_cleanup_error_ struct error *err = NULL;
+	struct erofs_options with = options;
+	struct stat ours, theirs;
+	int status;
+
+	with.layout = EROFS_DENSE;
+	save_image(scratch, tree_root(tree), &with);
+	assert_int_equal(stat(scratch->image, &ours), 0);
+	assert_ok(tree_write_folder(tree, scratch->mountpoint, &err), err);
+	status = run((const char *const[]){"mkfs.erofs", "-T1700000000", scratch->image, scratch->mountpoint,
+			     NULL},
+		NULL);
+	if (status == -ENOENT) {
+		print_message("skipped, because mkfs.erofs is not installed\n");
+		skip();
+	}
+	assert_int_equal(status, 0);
+	assert_int_equal(stat(scratch->image, &theirs), 0);
+	assert_true(ours.st_size <= theirs.st_size);
+}
+
 static void refuses_what_the_format_cannot_hold(void **state)
 {
 	_cleanup_tree_ struct tree *tree = tree_new();
@@ -383,6 +420,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		WITH_SCRATCH(random_trees_pass_fsck),
 		WITH_SCRATCH(the_kernel_sees_what_the_tree_holds),
+		WITH_SCRATCH(the_kernel_sees_the_same_in_a_dense_image),
+		WITH_SCRATCH(a_dense_image_is_no_larger_than_that_of_mkfs_erofs),
 		WITH_SCRATCH(a_folder_below_the_root_can_be_the_image),
 		WITH_SCRATCH(names_outside_do_not_count_as_links),
 		WITH_SCRATCH(huge_folders_and_many_links),
