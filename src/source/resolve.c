@@ -19,6 +19,7 @@
 #define PARSED_HEADER (sizeof(PARSED_MAGIC) - 1 + SHA256_SIZE)
 #define EVERY_VERSION (REL_GT | REL_EQ | REL_LT)
 #define PROBLEMS_MAX 12 /* lines of explanation */
+#define ROUNDS_MAX 16
 
 /* Where the packages of one libsolv repository come from. */
 struct origin {
@@ -315,7 +316,9 @@ static void provide(struct stand_in *stand_in, Id package, Id name)
 static void add_stand_in(struct stand_in *stand_in, const char *name)
 {
 	Pool *pool = stand_in->pool;
-	Id id = pool_str2id(pool, name, 1), made = repo_add_solvable(stand_in->repo), p;
+	/* "perl:any" is what dependencies call perl of any architecture. */
+	Id id = pool_strn2id(pool, name, (unsigned)strcspn(name, ":"), 1),
+	   made = repo_add_solvable(stand_in->repo), p;
 	Solvable *package = pool_id2solvable(pool, made);
 	Queue provided;
 
@@ -659,6 +662,88 @@ static void solver_freep(Solver **solver)
 		solver_free(*solver);
 }
 
+/* ---- Alternatives ---- */
+
+/* True where something that is part of the solution meets *dependency*. */
+static bool is_met(Solver *solver, Id dependency)
+{
+	Pool *pool = solver->pool;
+	Id p, pp;
+
+	FOR_PROVIDES(p, pp, dependency)
+	if (solver_get_decisionlevel(solver, p) > 0)
+		return true;
+	return false;
+}
+
+/* The name of the package that is the first choice of "a | b | c" where the solution holds neither it nor
+ * what comes before it; 0 where there is no such thing. */
+static Id missed_choice(Solver *solver, Id dependency)
+{
+	Pool *pool = solver->pool;
+
+	while (ISRELDEP(dependency) && GETRELDEP(pool, dependency)->flags == REL_OR) {
+		Id first = GETRELDEP(pool, dependency)->name;
+
+		if (is_met(solver, first))
+			return 0;
+		if (has_package(pool, name_of(pool, first)))
+			return name_of(pool, first);
+		dependency = GETRELDEP(pool, dependency)->evr;
+	}
+	return 0;
+}
+
+static bool has_job(const Queue *jobs, Id how, Id what)
+{
+	for (int i = 0; i < jobs->count; i += 2)
+		if (jobs->elements[i] == how && jobs->elements[i + 1] == what)
+			return true;
+	return false;
+}
+
+/*
+ * "Depends: a | b" means b only where a cannot be had (Debian Policy, 7.5, and what its package tools do),
+ * and libsolv goes by name: asks for the first choices that the solution passed over. Returns true where
+ * there are new ones.
+ */
+static bool favor_first_choices(Solver *solver, Queue *jobs)
+{
+	const Id how = SOLVER_SOLVABLE_NAME | SOLVER_FAVOR;
+	int before = jobs->count;
+	Queue decisions, wants;
+
+	queue_init(&decisions);
+	queue_init(&wants);
+	solver_get_decisionqueue(solver, &decisions);
+	for (int i = 0; i < decisions.count; i++) {
+		if (decisions.elements[i] <= SYSTEMSOLVABLE)
+			continue;
+		get_dependencies(solver->pool, decisions.elements[i], SOLVABLE_REQUIRES, &wants);
+		for (int w = 0; w < wants.count; w++) {
+			Id name = missed_choice(solver, wants.elements[w]);
+
+			if (name && !has_job(jobs, how, name))
+				queue_push2(jobs, how, name);
+		}
+	}
+	queue_free(&decisions);
+	queue_free(&wants);
+	return jobs->count > before;
+}
+
+/* Solves, and again with first choices favored, as often as that brings new ones. */
+static int solve(Solver *solver, Queue *jobs, struct error **err)
+{
+	for (unsigned round = 0; round < ROUNDS_MAX; round++) {
+		if (solver_solve(solver, jobs) != 0)
+			return explain(solver, err);
+		if (!favor_first_choices(solver, jobs))
+			break;
+	}
+	return 0;
+}
+
 int resolver_run(struct resolver *resolver, const struct strv *names, const struct strv *absent,
 	struct package_list *ret, struct error **err)
 {
@@ -674,7 +759,6 @@ int resolver_run(struct resolver *resolver, const struct strv *names, const stru
 		return r;
 	solver = solver_create(resolver->pool);
 	solver_set_flag(solver, SOLVER_FLAG_IGNORE_RECOMMENDED, 1);
-	if (solver_solve(solver, &jobs) != 0)
-		return explain(solver, err);
-	return make_list(solver, &stand_in, names, ret, err);
+	r = solve(solver, &jobs, err);
+	return r < 0 ? r : make_list(solver, &stand_in, names, ret, err);
 }

@@ -16,6 +16,7 @@ struct verdict {
 	unsigned bad;	       /* signatures that do not match the text */
 	unsigned expired;      /* signatures, or their keys, that are expired or revoked */
 	unsigned texts;	       /* parts that gpgv has handed out */
+	unsigned errors;       /* other things that gpgv did not like, such as a second signed text */
 	struct buffer missing; /* key ids, parted by commas */
 };
 
@@ -63,6 +64,8 @@ static void take_status(struct verdict *verdict, const char *line)
 		take_missing(verdict, rest);
 	else if (startswith(line, "PLAINTEXT "))
 		verdict->texts++;
+	else if (startswith(line, "ERROR proc_pkt."))
+		verdict->errors++;
 }
 
 /* Reads the status lines, of which none is longer than gpgv's message. Returns 0 or -ENOMEM. */
@@ -92,10 +95,10 @@ static int judge(const struct verdict *verdict, int status, const char *keyring,
 	if (verdict->bad > 0)
 		return error_set(err, -EBADMSG,
 			"the signature does not match: the text was altered after it was signed");
+	if (verdict->texts > 1 || (verdict->valid > 0 && verdict->errors > 0))
+		return error_set(err, -EBADMSG, "is not one signed text and nothing else");
 	if (verdict->valid > 0 && verdict->texts == 1)
 		return 0;
-	if (verdict->texts > 1)
-		return error_set(err, -EBADMSG, "holds more than one signed text");
 	if (verdict->expired > 0)
 		return error_set(err, -EKEYEXPIRED,
 			"signed by a key that is expired or revoked in %s: update debian-archive-keyring, or "
