@@ -228,6 +228,237 @@ static void what_fat_can_not_hold_is_refused(void **state)
 	refuse(none, MiB(64), "ABCDEFGHIJKL", -EINVAL, "label");
 }
 
+/* Two trees have the same names and contents. */
+struct comparison {
+	const struct tree *other;
+	size_t names;
+};
+
+static int compare_name(const char *path, struct tree_inode *inode, void *userdata, struct error **err)
+{
+	struct comparison *comparison = userdata;
+	const struct tree_inode *other = tree_lookup(comparison->other, path);
+
+	(void)err;
+	if (!other)
+		fail_msg("%s is missing", path);
+	assert_int_equal(inode->mode & S_IFMT, other->mode & S_IFMT);
+	if (S_ISREG(inode->mode)) {
+		assert_int_equal(content_size(inode->content), content_size(other->content));
+		assert_memory_equal(content_data(inode->content), content_data(other->content),
+			content_size(inode->content));
+		assert_int_equal(inode->mtime, other->mtime);
+	}
+	comparison->names++;
+	return 0;
+}
+
+static void assert_same_tree(const struct tree *a, const struct tree *b)
+{
+	struct comparison ab = {.other = b}, ba = {.other = a};
+
+	assert_int_equal(tree_walk(a, compare_name, &ab, NULL), 0);
+	assert_int_equal(tree_walk(b, compare_name, &ba, NULL), 0);
+	assert_int_equal(ab.names, ba.names);
+}
+
+static void we_read_what_we_write(void **state)
+{
+	_cleanup_tree_ struct tree *tree = esp_tree(), *back = NULL;
+	const char *path = tool_path("round");
+	_cleanup_error_ struct error *err = NULL;
+	_cleanup_close_ int fd = -1;
+	struct fat_info info;
+
+	(void)state;
+	add(tree, "\xf0\x9f\x9a\xa2.txt", 23); /* outside of the plane that mtools knows */
+	write_image(path, tree, MiB(64));
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	assert_ok(fat_read(fd, 0, MiB(64), GiB(1), &back, &info, &err), err);
+	assert_same_tree(tree, back);
+	assert_int_equal(info.bits, 32);
+	assert_int_equal(info.volume_id, 0x1234abcd);
+	assert_int_equal(info.cluster_size, 512);
+	assert_string_equal(info.label, "ESP");
+	assert_true(info.free_clusters < info.clusters);
+}
+
+/* mkfs.fat and mcopy make what fat_read() reads. */
+static void check_made_by_others(const char *bits, const char *sector, const char *cluster, uint64_t size)
+{
+	_cleanup_tree_ struct tree *tree = esp_tree(), *back = NULL;
+	_cleanup_close_ int fd = tool_file(tool_path("made"), size);
+	_cleanup_error_ struct error *err = NULL;
+	struct fat_info info;
+	char script[PATH_MAX * 3];
+
+	/* mcopy gives this very name to another file first. */
+	assert_ok(tree_remove(tree, "longna~1.con", &err), err);
+	assert_ok(remove_tree(tool_path("files"), &err), err);
+	assert_ok(mkdir_parents(tool_path("files"), &err), err);
+	assert_ok(tree_walk(tree, note_on_host, (void *)tool_path("files"), &err), err);
+	tool_do("mkfs.fat", "-F", bits, "-S", sector, "-s", cluster, "-n", "Q LABEL", "-i", "CAFE0123",
+		tool_path("made"));
+	(void)snprintf(script, sizeof(script),
+		"cd '%s' && find files -exec touch -d @%d {} + && TZ=UTC mcopy -s -m -i made files/* "
+		"files/.hidden ::/",
+		tool_folder, MTIME);
+	tool_do("sh", "-c", script);
+	assert_ok(fat_read(fd, 0, size, GiB(1), &back, &info, &err), err);
+	assert_same_tree(tree, back);
+	assert_int_equal(info.bits, atoi(bits));
+	assert_int_equal(info.sector_size, atoi(sector));
+	assert_int_equal(info.cluster_size, atoi(sector) * atoi(cluster));
+	assert_int_equal(info.volume_id, 0xcafe0123);
+	assert_string_equal(info.label, "Q LABEL");
+}
+
+static void we_read_what_mkfs_fat_and_mcopy_make(void **state)
+{
+	(void)state;
+	check_made_by_others("12", "512", "8", MiB(8));
+	check_made_by_others("16", "512", "4", MiB(32));
+	check_made_by_others("32", "512", "1", MiB(64));
+	check_made_by_others("32", "4096", "1", MiB(300));
+}
+
+/* The file system in check_damage(): a folder "D" with a file "F" of three clusters, and a file "E" of one.
+ */
+#define TABLE(image, cluster) ((image) + 32 * 512 + 4 * (cluster))
+
+static void check_damage(void (*damage)(uint8_t *image), uint64_t size, int code, const char *says)
+{
+	_cleanup_tree_ struct tree *tree = tree_new(), *back = NULL;
+	const char *path = tool_path("damaged");
+	_cleanup_error_ struct error *err = NULL;
+	_cleanup_free_ uint8_t *head = malloc(MiB(2));
+	_cleanup_close_ int fd = -1;
+
+	assert_non_null(head);
+	add(tree, "D/F", 3 * 512);
+	add(tree, "E", 512);
+	write_image(path, tree, MiB(33));
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	assert_int_equal(pread_full(fd, head, MiB(2), 0), 0);
+	damage(head);
+	assert_int_equal(pwrite_full(fd, head, MiB(2), 0), 0);
+	assert_error(fat_read(fd, 0, size, 2048, &back, NULL, &err), code, err, says);
+	assert_null(back);
+}
+
+static uint8_t *data_of(uint8_t *image, uint32_t cluster)
+{
+	return image + 32 * 512 + 2 * (size_t)read_le32(image + 36) * 512 + (size_t)(cluster - 2) * 512;
+}
+
+static void no_damage(uint8_t *image)
+{
+	(void)image;
+}
+
+static void no_signature(uint8_t *image)
+{
+	image[510] = 0;
+}
+
+static void odd_cluster_size(uint8_t *image)
+{
+	image[13] = 3;
+}
+
+static void no_tables(uint8_t *image)
+{
+	image[16] = 0;
+}
+
+static void small_table(uint8_t *image)
+{
+	write_le32(image + 36, 100);
+}
+
+static void huge_table(uint8_t *image)
+{
+	write_le32(image + 36, UINT32_MAX);
+}
+
+static void root_beyond_the_end(uint8_t *image)
+{
+	write_le32(image + 44, 0x0ffffff0);
+}
+
+/* Clusters: 2 is the root, 3 is D, 4 E, 5 to 7 F. */
+static void chain_that_loops(uint8_t *image)
+{
+	write_le32(TABLE(image, 6), 5);
+}
+
+static void chain_of_another_file(uint8_t *image)
+{
+	write_le32(TABLE(image, 5), 4);
+	write_le32(TABLE(image, 4), 7);
+}
+
+static void chain_that_ends_early(uint8_t *image)
+{
+	write_le32(TABLE(image, 5), 0x0fffffff);
+}
+
+static void chain_into_free_space(uint8_t *image)
+{
+	write_le32(TABLE(image, 5), 0);
+}
+
+static void folder_that_holds_itself(uint8_t *image)
+{
+	uint8_t *entry = data_of(image, 3) + 2 * 32;
+
+	entry[11] = 0x10;
+	write_le16(entry + 26, 3);
+}
+
+static void folder_that_loops(uint8_t *image)
+{
+	write_le32(TABLE(image, 3), 3);
+}
+
+static void two_files_of_one_name(uint8_t *image)
+{
+	memcpy(data_of(image, 2) + 2 * 32, "D          ", 11);
+}
+
+static void name_with_a_slash(uint8_t *image)
+{
+	data_of(image, 2)[2 * 32] = '/';
+}
+
+static void file_larger_than_allowed(uint8_t *image)
+{
+	write_le32(data_of(image, 3) + 2 * 32 + 28, 2049);
+}
+
+static void damaged_and_hostile_file_systems_are_refused(void **state)
+{
+	(void)state;
+	check_damage(no_signature, MiB(33), -EMEDIUMTYPE, "no FAT file system");
+	check_damage(odd_cluster_size, MiB(33), -EMEDIUMTYPE, "no FAT file system");
+	check_damage(no_damage, 100, -EMEDIUMTYPE, "too small");
+	check_damage(no_damage, MiB(33) - 512, -EBADMSG, "is it cut off?");
+	check_damage(no_tables, MiB(33), -EBADMSG, "no room for data");
+	check_damage(small_table, MiB(33), -EBADMSG, "table is too small");
+	check_damage(huge_table, MiB(33), -EBADMSG, "no room for data");
+	check_damage(root_beyond_the_end, MiB(33), -EBADMSG, "cluster 268435440 does not exist");
+	check_damage(chain_that_loops, MiB(33), -EBADMSG, "/D/F: cluster 5 belongs to something else");
+	check_damage(chain_of_another_file, MiB(33), -EBADMSG, "/E: cluster 4 belongs to something else");
+	check_damage(chain_that_ends_early, MiB(33), -EBADMSG, "/D/F: its clusters end at byte 512 of 1536");
+	check_damage(chain_into_free_space, MiB(33), -EBADMSG, "/D/F: cluster 0 does not exist");
+	check_damage(
+		folder_that_holds_itself, MiB(33), -EBADMSG, "/D/F: cluster 3 belongs to something else");
+	check_damage(folder_that_loops, MiB(33), -EBADMSG, "/D: cluster 3 belongs to something else");
+	check_damage(two_files_of_one_name, MiB(33), -EBADMSG, "/D: the name comes twice");
+	check_damage(name_with_a_slash, MiB(33), -EBADMSG, "can't be a name");
+	check_damage(file_larger_than_allowed, MiB(33), -EFBIG, "larger than they may be");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -236,6 +467,9 @@ int main(void)
 		cmocka_unit_test(equal_trees_give_equal_bytes),
 		cmocka_unit_test(minfo_reads_the_geometry),
 		cmocka_unit_test(what_fat_can_not_hold_is_refused),
+		cmocka_unit_test(we_read_what_we_write),
+		cmocka_unit_test(we_read_what_mkfs_fat_and_mcopy_make),
+		cmocka_unit_test(damaged_and_hostile_file_systems_are_refused),
 	};
 
 	return cmocka_run_group_tests(tests, tool_setup, tool_cleanup);
