@@ -81,7 +81,7 @@ static int vm_exec(int argc, char **argv, struct error **err)
 		return r;
 	line = call.arguments[1];
 	if (call.count > 2) {
-		line = quoted = vm_guest_quote(call.arguments + 1, call.count - 1);
+		line = quoted = vm_guest_quote((const char *const *)call.arguments + 1, call.count - 1);
 		if (!quoted)
 			return error_set_errno(err, -ENOMEM, "%s", call.arguments[0]);
 	}

@@ -213,7 +213,7 @@ int vm_guest_exec(struct vm_machine *machine, const char *line, int input, struc
 	return status;
 }
 
-char *vm_guest_quote(char *const *words, size_t count)
+char *vm_guest_quote(const char *const *words, size_t count)
 {
 	struct buffer line = {};
 

@@ -28,7 +28,7 @@ int vm_guest_wait(struct vm_machine *machine, uint64_t timeout_ms, bool past_fai
 int vm_guest_exec(struct vm_machine *machine, const char *command, int input, struct error **err);
 
 /* Writes words as one command line, each quoted for a POSIX shell. malloc()ed; NULL where memory is out. */
-char *vm_guest_quote(char *const *words, size_t count);
+char *vm_guest_quote(const char *const *words, size_t count);
 
 /*
  * Has the guest power itself off: by a command, where that fails by the power button, and ends the machine

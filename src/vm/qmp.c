@@ -122,7 +122,7 @@ static int send_command(struct qmp *qmp, const char *command, json_t *arguments)
 		ssize_t n = send(qmp->fd, line + sent, length - sent, MSG_NOSIGNAL);
 
 		if (n < 0 && errno != EINTR)
-			return -errno;
+			return errno == EPIPE ? -ECONNRESET : -errno;
 		sent += n > 0 ? (size_t)n : 0;
 	}
 	return 0;
