@@ -312,6 +312,8 @@ int elf_dynamic(const struct elf *elf, struct elf_dynamic *ret, struct error **e
 	int r;
 
 	r = segment_of_type(elf, PT_DYNAMIC, &section, err);
+	if (r >= 0 && section.size == 0)
+		r = -ENOENT; /* what is left where the debugging symbols were split off */
 	if (r < 0)
 		return r;
 	count = scan_dynamic(elf, &section, &strings_at, &needed);
