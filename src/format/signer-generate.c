@@ -36,10 +36,15 @@ static int set_serial(X509 *certificate)
 
 static int set_validity(X509 *certificate, int64_t not_before, unsigned int years)
 {
-	time_t begin = (time_t)not_before;
+	time_t begin = (time_t)not_before, end;
+	struct tm tm;
 
+	if (!gmtime_r(&begin, &tm))
+		return 0;
+	tm.tm_year += (int)years;
+	end = timegm(&tm);
 	return ASN1_TIME_set(X509_getm_notBefore(certificate), begin) &&
-	       ASN1_TIME_adj(X509_getm_notAfter(certificate), begin, (int)(years * 365 + years / 4), 0);
+	       ASN1_TIME_set(X509_getm_notAfter(certificate), end);
 }
 
 static int set_name(X509 *certificate, const char *name)
