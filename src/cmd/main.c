@@ -9,7 +9,7 @@
 #include "cmd/command.h"
 
 static const struct command commands[] = {
-
+	{"build", "Build an edition's disk image from packages", cmd_build},
 	{"keys", "Make the keys that builds are signed with", cmd_keys},
 	{"vm", "Start an image in a virtual machine, with Secure Boot and a TPM", cmd_vm},
 	{},
