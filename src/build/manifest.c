@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "build/manifest.h"
+
+#include <errno.h>
+#include <jansson.h>
+
+#include "base/encoding.h"
+
+static void json_unrefp(json_t **value)
+{
+	json_decref(*value);
+}
+#define _cleanup_json_ _cleanup_(json_unrefp)
+
+static json_t *digest(const uint8_t bytes[SHA256_SIZE])
+{
+	char text[SHA256_HEX_SIZE];
+
+	hex_encode(bytes, SHA256_SIZE, text);
+	return json_string(text);
+}
+
+static json_t *outputs(const struct manifest *manifest)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < manifest->output_count; i++) {
+		const struct manifest_output *output = &manifest->outputs[i];
+
+		if (json_array_append_new(list,
+			    json_pack("{s:s, s:s, s:I, s:o}", "kind", output->kind, "name", output->name,
+				    "size", (json_int_t)output->size, "sha256", digest(output->sha256))) < 0)
+			goto fail;
+	}
+	return list;
+fail:
+	json_decref(list);
+	return NULL;
+}
+
+static json_t *packages(const struct package_list *packages)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < packages->count; i++) {
+		const struct package *package = &packages->items[i];
+
+		if (json_array_append_new(
+			    list, json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:o}", "name", package->name,
+					  "version", package->version, "architecture", package->architecture,
+					  "source", package->source, "source_version",
+					  package->source_version, "suite", package->suite, "size",
+					  (json_int_t)package->size, "sha256", digest(package->sha256))) < 0)
+			goto fail;
+	}
+	return list;
+fail:
+	json_decref(list);
+	return NULL;
+}
+
+static json_t *privileged(const struct privileged_file *files, size_t count)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < count; i++) {
+		char mode[16];
+
+		(void)snprintf(mode, sizeof(mode), "%04o", (unsigned)(files[i].mode & 07777));
+		if (json_array_append_new(
+			    list, json_pack("{s:s, s:s, s:i, s:i, s:s*}", "path", files[i].path, "mode", mode,
+					  "uid", (int)files[i].uid, "gid", (int)files[i].gid, "capabilities",
+					  files[i].capabilities)) < 0)
+			goto fail;
+	}
+	return list;
+fail:
+	json_decref(list);
+	return NULL;
+}
+
+/*
+ * The values at multi-user.target. Register 11 also stands as it is when the kernel starts, before any of the
+ * phases that the node adds: that is what a disk's key is sealed to.
+ */
+static json_t *pcrs(const struct pcr_prediction *prediction)
+{
+	uint8_t running[PCR_SIZE];
+
+	memcpy(running, prediction->kernel_image, sizeof(running));
+	if (pcr_extend_phases(running, pcr_phases_running) < 0)
+		return NULL;
+	return json_pack("{s:{s:o, s:o, s:o, s:o}, s:{s:o}}", "sha256", "4",
+		digest(prediction->boot_programs), "9", digest(prediction->kernel_input), "11",
+		digest(running), "12", digest(prediction->kernel_config), "sha256_kernel_start", "11",
+		digest(prediction->kernel_image));
+}
+
+static json_t *usr(const struct manifest *manifest)
+{
+	const struct survey *survey = manifest->survey;
+
+	return json_pack("{s:I, s:I, s:I, s:I, s:I}", "size", (json_int_t)manifest->usr->image_size, "files",
+		(json_int_t)survey->files, "folders", (json_int_t)survey->folders, "links",
+		(json_int_t)survey->links, "bytes", (json_int_t)survey->bytes);
+}
+
+int manifest_write(const struct manifest *manifest, struct buffer *ret, struct error **err)
+{
+	const struct survey *survey = manifest->survey;
+	_cleanup_json_ json_t *root = NULL;
+	_cleanup_free_ char *text = NULL;
+
+	root = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
+		"edition", manifest->definition->name, "title", manifest->definition->title, "version",
+		manifest->version, "architecture", manifest->architecture, "suite", manifest->suite, "kernel",
+		manifest->kernel_release, "command_line", manifest->command_line, "root_hash",
+		digest(manifest->usr->root_hash), "usr", usr(manifest), "outputs", outputs(manifest), "pcrs",
+		pcrs(manifest->pcrs), "certificate_sha256", digest(manifest->certificate), "setuid",
+		privileged(survey->setuid, survey->setuid_count), "capabilities",
+		privileged(survey->capable, survey->capable_count), "packages", packages(manifest->packages),
+		"boot_packages", packages(manifest->boot_packages));
+	text = root ? json_dumps(root, JSON_INDENT(2)) : NULL;
+	if (!text)
+		return error_set_errno(err, -ENOMEM, "manifest");
+	buffer_append_string(ret, text);
+	buffer_append_u8(ret, '\n');
+	return buffer_failed(ret) ? error_set_errno(err, -ENOMEM, "manifest") : 0;
+}

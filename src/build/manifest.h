@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The manifest of a build, as JSON: what was made and from what, and what a TPM will say of it. The format is
+ * described in docs/formats/manifest.md.
+ */
+#pragma once
+
+#include "base/buffer.h"
+#include "build/definition.h"
+#include "build/survey.h"
+#include "build/usr-image.h"
+#include "format/pcr.h"
+#include "source/package.h"
+
+struct manifest_output {
+	const char *kind; /* "disk", "usr", "verity", "uki" */
+	const char *name; /* of the file */
+	uint64_t size;	  /* bytes */
+	uint8_t sha256[SHA256_SIZE];
+};
+
+struct manifest {
+	const struct definition *definition;
+	const char *version, *architecture, *suite;
+	const char *kernel_release, *command_line;
+	const struct usr_image_result *usr;
+	const struct survey *survey; /* of /usr */
+	const struct pcr_prediction *pcrs;
+	const struct package_list *packages, *boot_packages;
+	const uint8_t *certificate; /* SHA-256 of the db certificate that signed, SHA256_SIZE bytes */
+	const struct manifest_output *outputs;
+	size_t output_count;
+};
+
+/* Appends the manifest to *ret*. Returns 0 or -ENOMEM. */
+int manifest_write(const struct manifest *manifest, struct buffer *ret, struct error **err);
