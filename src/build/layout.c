@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "build/layout.h"
+
+#include <errno.h>
+
+#include "base/buffer.h"
+
+struct layout {
+	struct finish *finish;
+	const struct strv *setuid;
+	size_t stripped;
+	struct buffer tmpfiles;
+};
+
+/* Appends a name as tmpfiles.d wants it: "%" is a specifier there, white space and quotes end or change a
+ * field. */
+static int append_name(struct buffer *line, const char *name)
+{
+	for (; *name; name++) {
+		if (strchr(" \t\n\"'\\", *name))
+			return -EINVAL;
+		if (*name == '%')
+			buffer_append_u8(line, '%');
+		buffer_append_u8(line, (uint8_t)*name);
+	}
+	return 0;
+}
+
+/* One line for a name below /var. */
+static int describe_var(const char *path, struct tree_inode *inode, void *userdata, struct error **err)
+{
+	struct layout *layout = userdata;
+	struct buffer *line = &layout->tmpfiles;
+	int r;
+
+	if (!startswith(path, "var/"))
+		return 0;
+	if (S_ISREG(inode->mode))
+		return error_set(err, -EINVAL,
+			"/%s of %s: the image can't carry a file in /var; exclude it, or make it when the "
+			"node starts",
+			path, inode->origin);
+	buffer_append_string(line, S_ISDIR(inode->mode) ? "d /" : "L /");
+	r = append_name(line, path);
+	if (r >= 0 && S_ISDIR(inode->mode))
+		buffer_printf(line, " %04o %u %u -\n", (unsigned)inode->mode & 07777, inode->uid, inode->gid);
+	else if (r >= 0) {
+		buffer_append_string(line, " - - - - ");
+		r = append_name(line, inode->target);
+		buffer_append_u8(line, '\n');
+	}
+	return r < 0 ? error_set(err, r, "/%s of %s: no name for tmpfiles.d", path, inode->origin) : 0;
+}
+
+static int write_tmpfiles(struct layout *layout, struct error **err)
+{
+	const struct tree_attributes attributes = {
+		.mode = 0644, .mtime = layout->finish->mtime, .origin = "finisher:layout"};
+	_cleanup_content_ struct content *content = NULL;
+	char *text;
+	size_t size;
+	int r;
+
+	buffer_append_string(
+		&layout->tmpfiles, "# The folders that packages have in /var. Made by the build.\n");
+	r = tree_walk(layout->finish->tree, describe_var, layout, err);
+	if (r < 0)
+		return r;
+	text = buffer_take(&layout->tmpfiles, &size);
+	content = text ? content_new(text, size) : NULL;
+	if (!content)
+		return error_set_errno(err, -ENOMEM, LAYOUT_TMPFILES);
+	return tree_add_file(layout->finish->tree, LAYOUT_TMPFILES, &attributes, content, NULL, err);
+}
+
+/* Sees to it that only folders, and links of the top level, are about to be dropped. */
+static int check_outside(const char *path, struct tree_inode *inode, void *userdata, struct error **err)
+{
+	(void)userdata;
+	if (startswith(path, "usr/") || startswith(path, "etc/") || startswith(path, "var/"))
+		return 0;
+	if (S_ISDIR(inode->mode) || (S_ISLNK(inode->mode) && !strchr(path, '/')))
+		return 0;
+	return error_set(err, -EINVAL,
+		"/%s of %s: only /usr, /etc and folders in /var can be part of an image; exclude it", path,
+		inode->origin);
+}
+
+static int drop_outside(struct tree *tree, struct error **err)
+{
+	const struct tree_inode *root = tree_root(tree);
+	int r = 0;
+
+	for (size_t i = 0; r >= 0 && i < root->entry_count;) {
+		_cleanup_free_ char *name = NULL;
+
+		if (streq(root->entries[i].name, "usr")) {
+			i++;
+			continue;
+		}
+		name = strdup(root->entries[i].name);
+		r = name ? tree_remove(tree, name, err) : error_set_errno(err, -ENOMEM, "layout");
+	}
+	return r;
+}
+
+static int settle(const char *path, struct tree_inode *inode, void *userdata, struct error **err)
+{
+	struct layout *layout = userdata;
+
+	(void)err;
+	inode->mtime = layout->finish->mtime;
+	if (!S_ISREG(inode->mode) || !(inode->mode & (S_ISUID | S_ISGID)))
+		return 0;
+	if (strv_contains(layout->setuid, path))
+		return 0;
+	inode->mode &= ~(mode_t)(S_ISUID | S_ISGID);
+	layout->stripped++;
+	return 0;
+}
+
+/* A path that nothing answers to is a mistake, or a file that has gone: in both cases the list has to be
+ * looked at. */
+static int check_setuid(const struct tree *tree, const struct strv *setuid, struct error **err)
+{
+	for (size_t i = 0; i < setuid->count; i++) {
+		const struct tree_inode *inode = tree_lookup(tree, setuid->items[i]);
+
+		if (!inode || !S_ISREG(inode->mode) || !(inode->mode & (S_ISUID | S_ISGID)))
+			return error_set(err, -ENOENT, "setuid: no package has a setuid or setgid file /%s",
+				setuid->items[i]);
+	}
+	return 0;
+}
+
+int layout_usr(struct finish *finish, const struct strv *setuid, size_t *ret_stripped, struct error **err)
+{
+	struct layout layout = {.finish = finish, .setuid = setuid};
+	int r;
+
+	r = tree_walk(finish->tree, check_outside, NULL, err);
+	if (r >= 0)
+		r = check_setuid(finish->tree, setuid, err);
+	if (r >= 0)
+		r = write_tmpfiles(&layout, err);
+	if (r >= 0 && tree_lookup(finish->tree, "etc"))
+		r = tree_move(finish->tree, "etc", LAYOUT_ETC, err);
+	if (r >= 0)
+		r = drop_outside(finish->tree, err);
+	if (r >= 0)
+		r = tree_walk(finish->tree, settle, &layout, err);
+	buffer_release(&layout.tmpfiles);
+	if (r >= 0 && ret_stripped)
+		*ret_stripped = layout.stripped;
+	return r;
+}
