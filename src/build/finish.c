@@ -4,6 +4,31 @@
 #include <errno.h>
 #include <string.h>
 
+#include "build/accounts.h"
+#include "build/finishers.h"
+
+/* In this order: the later ones look at what the earlier ones made. */
+static const finisher_fn finishers[] = {
+	finish_alternatives,
+	finish_shells,
+	finish_name_service,
+	finish_environment,
+	finish_pam,
+	finish_certificates,
+};
+
+int finish_run(struct finish *finish, const struct finish_options *options, struct error **err)
+{
+	int r;
+
+	r = accounts_make(finish, options->accounts, err);
+	for (size_t i = 0; r >= 0 && i < ARRAY_SIZE(finishers); i++)
+		r = finishers[i](finish, err);
+	if (r >= 0)
+		r = finish_os_release(finish, options, err);
+	return r < 0 ? r : finish_package_list(finish, options->unpacked, err);
+}
+
 struct made {
 	char origin[64];
 	struct tree_attributes attributes;

@@ -5,7 +5,9 @@
  */
 #pragma once
 
+#include "build/unpack.h"
 #include "format/tree.h"
+#include "format/yaml.h"
 
 struct finish {
 	struct tree *tree;	  /* the whole root: usr, etc, var … as the packages hold them */
@@ -15,6 +17,22 @@ struct finish {
 
 /* Returns 0 or a negative errno with *err* set. The origin of what it makes is "finisher:NAME". */
 typedef int (*finisher_fn)(struct finish *finish, struct error **err);
+
+/* What only the edition and the build know. Everything belongs to the caller. */
+struct finish_options {
+	const struct pairs *accounts;	 /* fixed ids of system accounts (accounts_make()); may be NULL */
+	const struct unpacked *unpacked; /* the packages that are in the tree */
+	const char *name;		 /* of the edition: "container-linux" */
+	const char *title;		 /* "Orlop Container Linux" */
+	const char *version;		 /* "202611.23.0" */
+};
+
+/*
+ * Does all that the kept packages need and that needs nothing but the tree: accounts, /etc's generated files,
+ * PAM, the CA bundle, alternatives, os-release and the package list. Unit presets, ld.so.cache and
+ * modules.dep have functions of their own, since they look at what is added to the tree after this.
+ */
+int finish_run(struct finish *finish, const struct finish_options *options, struct error **err);
 
 /*
  * For finishers: make a file, folder or symbolic link of 0:0 with the origin "finisher:*name*", in the place
