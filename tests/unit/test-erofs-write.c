@@ -2,6 +2,7 @@
 #include "unit.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 
 #include "base/bytes.h"
@@ -236,6 +237,60 @@ static void huge_folders_and_many_links(void **state)
 	assert_mounts_as(*state, tree_root(tree), false);
 }
 
+#if defined(__SANITIZE_ADDRESS__)
+#define SANITIZED 1
+#elif defined(__has_feature)
+#define SANITIZED __has_feature(address_sanitizer)
+#else
+#define SANITIZED 0
+#endif
+
+/* A content of *size* zeros that end in "end"; its pages exist only where they are written. */
+static struct content *sparse_content(size_t size)
+{
+	uint8_t *data = SANITIZED ? NULL : calloc(1, size);
+
+	if (!data) {
+		print_message("skipped, because so large an array takes real memory here\n");
+		skip();
+	}
+	memcpy(data + size - 3, "end", 3);
+	return content_new(data, size);
+}
+
+static void files_may_be_larger_than_4_gib(void **state)
+{
+	struct scratch *scratch = *state;
+	uint64_t size = GiB(4) + 4096 * 3 + 1500;
+	_cleanup_content_ struct content *content = sparse_content(size);
+	_cleanup_close_ int fd = open(scratch->image, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+	_cleanup_free_ char *path = string_format("%s/large", scratch->mountpoint);
+	_cleanup_erofs_plan_ struct erofs_plan *plan = NULL;
+	_cleanup_tree_ struct tree *tree = tree_new();
+	_cleanup_error_ struct error *err = NULL;
+	char end[3];
+
+	assert_ok(tree_add_file(tree, "large", &plain, content, NULL, &err), err);
+	plan = plan_of(tree_root(tree), &options);
+	assert_int_equal(erofs_plan_blocks(plan), 1 + (1 << 20) + 4);
+	assert_int_equal(ftruncate(fd, (off_t)erofs_plan_blocks(plan) * EROFS_BLOCK_SIZE), 0);
+	/* Not the gigabytes in between: the first blocks and the last. */
+	for (uint64_t first = 0; first < erofs_plan_blocks(plan); first += erofs_plan_blocks(plan) - 4) {
+		uint8_t blocks[4 * EROFS_BLOCK_SIZE];
+
+		erofs_plan_fill(plan, first, 4, blocks);
+		assert_int_equal(pwrite_full(fd, blocks, sizeof(blocks), first * EROFS_BLOCK_SIZE), 0);
+	}
+	mount_image(scratch);
+	_cleanup_close_ int file = open(path, O_RDONLY | O_CLOEXEC);
+	struct stat st;
+
+	assert_int_equal(fstat(file, &st), 0);
+	assert_int_equal(st.st_size, size);
+	assert_int_equal(pread_full(file, end, 3, size - 3), 0);
+	assert_memory_equal(end, "end", 3);
+}
+
 static void an_empty_folder_is_an_image(void **state)
 {
 	_cleanup_tree_ struct tree *tree = tree_new();
@@ -425,6 +480,7 @@ int main(void)
 		WITH_SCRATCH(a_folder_below_the_root_can_be_the_image),
 		WITH_SCRATCH(names_outside_do_not_count_as_links),
 		WITH_SCRATCH(huge_folders_and_many_links),
+		WITH_SCRATCH(files_may_be_larger_than_4_gib),
 		WITH_SCRATCH(an_empty_folder_is_an_image),
 		WITH_SCRATCH(the_superblock_tells_label_uuid_and_time),
 		cmocka_unit_test(any_range_of_blocks_is_that_of_the_whole),
