@@ -206,12 +206,15 @@ static void names_outside_do_not_count_as_links(void **state)
 	assert_ok(tree_add_file(tree, "usr/a", &plain, content, NULL, &err), err);
 	assert_ok(tree_add_link(tree, "opt/b", "usr/a", &err), err);
 	assert_ok(tree_add_link(tree, "usr/c", "usr/a", &err), err);
+	assert_ok(tree_add_folder(tree, "usr/d", &plain, NULL, &err), err);
 	save_image(*state, tree_child(tree_root(tree), "usr"), &options);
 	mount_image(*state);
 	_cleanup_free_ char *path = string_format("%s/a", ((struct scratch *)*state)->mountpoint);
 
 	assert_int_equal(lstat(path, &st), 0);
 	assert_int_equal(st.st_nlink, 2);
+	assert_int_equal(lstat(((struct scratch *)*state)->mountpoint, &st), 0);
+	assert_int_equal(st.st_nlink, 3);
 }
 
 static void huge_folders_and_many_links(void **state)
@@ -220,6 +223,7 @@ static void huge_folders_and_many_links(void **state)
 	_cleanup_content_ struct content *content = content_copy("linked", 6);
 	_cleanup_error_ struct error *err = NULL;
 	char path[300];
+	struct stat st;
 
 	assert_ok(tree_add_file(tree, "first", &plain, content, NULL, &err), err);
 	for (unsigned i = 0; i < 70000; i++) {
@@ -235,6 +239,9 @@ static void huge_folders_and_many_links(void **state)
 	save_image(*state, tree_root(tree), &options);
 	assert_fsck(*state);
 	assert_mounts_as(*state, tree_root(tree), false);
+	snprintf(path, sizeof(path), "%s/first", ((struct scratch *)*state)->mountpoint);
+	assert_int_equal(lstat(path, &st), 0);
+	assert_int_equal(st.st_nlink, 70001);
 }
 
 #if defined(__SANITIZE_ADDRESS__)
@@ -370,6 +377,25 @@ static void equal_contents_share_their_blocks(void **state)
 	assert_int_equal(statistics.shared_blocks, 25);
 }
 
+static void nothing_but_zeros_follows_a_files_end(void **state)
+{
+	_cleanup_tree_ struct tree *tree = tree_new();
+	_cleanup_content_ struct content *content = NULL;
+	_cleanup_buffer_ struct buffer image = {};
+	_cleanup_error_ struct error *err = NULL;
+	char bytes[6000];
+
+	(void)state;
+	memset(bytes, 'n', sizeof(bytes));
+	content = content_copy(bytes, sizeof(bytes));
+	assert_ok(tree_add_file(tree, "a", &plain, content, NULL, &err), err);
+	write_image(tree_root(tree), &options, &image);
+	assert_int_equal(image.size, 3 * EROFS_BLOCK_SIZE);
+	assert_int_equal(image.data[EROFS_BLOCK_SIZE + 5999], 'n');
+	for (size_t i = 6000; i < 2 * EROFS_BLOCK_SIZE; i++)
+		assert_int_equal(image.data[EROFS_BLOCK_SIZE + i], 0);
+}
+
 static int compare_blocks(const void *a, const void *b)
 {
 	return memcmp(a, b, EROFS_BLOCK_SIZE);
@@ -486,6 +512,7 @@ int main(void)
 		cmocka_unit_test(any_range_of_blocks_is_that_of_the_whole),
 		cmocka_unit_test(equal_trees_give_equal_images),
 		cmocka_unit_test(equal_contents_share_their_blocks),
+		cmocka_unit_test(nothing_but_zeros_follows_a_files_end),
 		cmocka_unit_test(a_small_change_leaves_most_blocks_as_they_are),
 		cmocka_unit_test(refuses_what_the_format_cannot_hold),
 	};
