@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <poll.h>
 
+#include "base/encoding.h"
 #include "init/report.h"
 #include "init/uevent.h"
 
@@ -59,6 +60,7 @@ int disk_wait_slot(
 	const struct disk_wait *wait, const struct slot_query *query, struct slot *ret, struct error **err)
 {
 	_cleanup_buffer_ struct buffer disks = {};
+	char start[9];
 	int r;
 
 	do {
@@ -67,7 +69,8 @@ int disk_wait_slot(
 			return r;
 	} while (disk_wait_event(wait, NULL) >= 0);
 	name_disks(&disks);
-	return error_set(err, -ETIMEDOUT, "no disk has the /usr of this kernel (root hash %.8s…%s); seen: %s",
-		query->root_hash, query->have_esp ? ", beside the boot partition" : "",
+	hex_encode(query->root_hash, 4, start);
+	return error_set(err, -ETIMEDOUT, "no disk has the /usr of this kernel (root hash %s…%s); seen: %s",
+		start, query->have_esp ? ", beside the boot partition" : "",
 		disks.data ? (char *)disks.data : "?");
 }

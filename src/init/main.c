@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <sys/reboot.h>
 
+#include "base/encoding.h"
 #include "base/file.h"
 #include "init/cmdline.h"
 #include "init/disk.h"
@@ -232,9 +233,10 @@ static int open_state(struct boot *boot, struct error **err)
 
 static int start(struct boot *boot, struct error **err)
 {
+	char root_hash[SHA256_HEX_SIZE];
 	const struct record record = {
 		.slot = &boot->slot,
-		.root_hash = boot->query.root_hash,
+		.root_hash = root_hash,
 		.signature = boot->settings.signature,
 		.state = boot->settings.state && !boot->degraded ? &boot->state : NULL,
 		.degraded = boot->degraded,
@@ -242,8 +244,10 @@ static int start(struct boot *boot, struct error **err)
 		.usr_ms = boot->usr_ms,
 		.done_ms = report_uptime_ms(),
 	};
-	int r = record_write(&record, err);
+	int r;
 
+	hex_encode(boot->query.root_hash, SHA256_SIZE, root_hash);
+	r = record_write(&record, err);
 	if (r >= 0)
 		r = measure(boot, "leave-initrd", err);
 	if (r < 0)

@@ -198,7 +198,9 @@ int module_load(const struct module *module, void *userdata, struct error **err)
 	cmdline_module_parameters(userdata, module->name, &parameters);
 	if (buffer_failed(&parameters))
 		return error_set_errno(err, -ENOMEM, "module %s", module->name);
-	if (syscall(SYS_finit_module, fd, (const char *)parameters.data, flags) < 0 && errno != EEXIST)
+	/* There already; or for a processor or device that this machine has not. */
+	if (syscall(SYS_finit_module, fd, (const char *)parameters.data, flags) < 0 && errno != EEXIST &&
+		errno != ENODEV)
 		return error_set_errno(err, -errno, "module %s", module->name);
 	return 0;
 }

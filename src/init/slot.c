@@ -3,11 +3,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/fs.h>
+#include <sys/ioctl.h>
 
 #include "base/encoding.h"
 #include "base/file.h"
 #include "init/report.h"
-#include "init/verity.h"
 
 void slot_release(struct slot *slot)
 {
@@ -25,16 +26,14 @@ static int parse_type(const char *text, const char *key, struct uuid *ret, struc
 int slot_query_init(
 	struct slot_query *ret, const struct settings *settings, const char *root_hash, struct error **err)
 {
-	uint8_t digest[VERITY_ROOT_HASH_SIZE];
-	struct slot_query query = {.root_hash = root_hash};
+	struct slot_query query = {};
 	int r;
 
-	if (strlen(root_hash) != 2 * sizeof(digest) ||
-		strspn(root_hash, "0123456789abcdef") != 2 * sizeof(digest))
+	if (strlen(root_hash) != 2 * SHA256_SIZE || strspn(root_hash, "0123456789abcdef") != 2 * SHA256_SIZE)
 		return error_set(err, -EINVAL, "usrhash= on the command line is not 64 lower-case digits");
-	(void)hex_decode(root_hash, digest, sizeof(digest));
-	query.usr = uuid_from_root_hash_first(digest, sizeof(digest));
-	query.verity = uuid_from_root_hash_last(digest, sizeof(digest));
+	(void)hex_decode(root_hash, query.root_hash, SHA256_SIZE);
+	query.usr = uuid_from_root_hash_first(query.root_hash, SHA256_SIZE);
+	query.verity = uuid_from_root_hash_last(query.root_hash, SHA256_SIZE);
 	r = parse_type(settings->usr_type, "usr-type", &query.usr_type, err);
 	if (r >= 0)
 		r = parse_type(settings->verity_type, "verity-type", &query.verity_type, err);
@@ -71,22 +70,50 @@ static int read_table(const struct block_device *disk, struct gpt *ret)
 	return r < 0 ? r : gpt_read(fd, size, sector_size, ret, NULL);
 }
 
-/* Takes the slot out of one disk's table. -ENOENT where it is not there, or the kernel has not its partitions
- * yet. */
+/* Makes the table whole again where only its backup is: the kernel itself does without the partitions then.
+ */
+static int repair_table(const struct slot *slot)
+{
+	_cleanup_close_ int fd = open(slot->disk.path, O_RDWR | O_CLOEXEC);
+	_cleanup_error_ struct error *why = NULL;
+
+	if (fd < 0)
+		return -errno;
+	if (gpt_write(fd, &slot->gpt, &why) < 0) {
+		report(REPORT_WARNING, "%s: %s", slot->disk.path, error_message(why));
+		return -EIO;
+	}
+	report(REPORT_WARNING, "%s: the partition table was damaged: restored it from its backup",
+		slot->disk.path);
+	return ioctl(fd, BLKRRPART) < 0 ? -errno : 0;
+}
+
+/* The kernel's devices for both partitions. -ENOENT where it does not have them (yet). */
+static int find_devices(
+	struct slot *slot, const struct gpt_partition *usr, const struct gpt_partition *verity)
+{
+	if (block_partition(&slot->disk, usr->number, &slot->usr) < 0 ||
+		block_partition(&slot->disk, verity->number, &slot->verity) < 0)
+		return -ENOENT;
+	return slot->usr.size == usr->size && slot->verity.size == verity->size ? 0 : -ENOENT;
+}
+
+/* Takes the slot out of one disk's table. -ENOENT where it is not there. */
 static int find_in_table(const struct slot_query *query, struct slot *slot)
 {
 	struct gpt_partition usr, verity, esp;
+	int r;
 
 	if (query->have_esp && gpt_find(&slot->gpt, NULL, &query->esp, &esp) < 0)
 		return -ENOENT;
 	if (gpt_find(&slot->gpt, &query->usr_type, &query->usr, &usr) < 0 ||
 		gpt_find(&slot->gpt, &query->verity_type, &query->verity, &verity) < 0)
 		return -ENOENT;
-	if (block_partition(&slot->disk, usr.number, &slot->usr) < 0 ||
-		block_partition(&slot->disk, verity.number, &slot->verity) < 0)
-		return -ENOENT;
-	if (slot->usr.size != usr.size || slot->verity.size != verity.size)
-		return -ENOENT;
+	r = find_devices(slot, &usr, &verity);
+	if (r < 0 && slot->gpt.primary_damaged && repair_table(slot) >= 0)
+		r = find_devices(slot, &usr, &verity);
+	if (r < 0)
+		return r;
 	slot->number = usr.number;
 	slot->letter = slot_letter(&slot->gpt, &query->usr_type, usr.number);
 	(void)snprintf(slot->label, sizeof(slot->label), "%s", usr.label);
@@ -116,7 +143,7 @@ int slot_find(const struct slot_query *query, struct slot *ret, struct error **e
 static int read_signature(const struct block_device *device, struct verity_signature *ret, struct error **err)
 {
 	_cleanup_close_ int fd = open(device->path, O_RDONLY | O_CLOEXEC);
-	size_t size = (size_t)MIN(device->size, SIGNATURE_PARTITION_MAX);
+	size_t size = (size_t)MIN(device->size, SLOT_SIGNATURE_MAX);
 	_cleanup_free_ char *data = malloc(size);
 	int r;
 
@@ -149,7 +176,7 @@ int slot_signature(const struct slot_query *query, const struct slot *slot, stru
 			report(REPORT_NOTE, "%s", error_message(why));
 			continue;
 		}
-		if (!streq(signature.root_hash, query->root_hash))
+		if (memcmp(signature.root_hash, query->root_hash, SHA256_SIZE) != 0)
 			continue;
 		*ret = signature;
 		signature = (struct verity_signature){};

@@ -7,16 +7,18 @@
 #pragma once
 
 #include "format/gpt.h"
+#include "format/verity-signature.h"
 #include "init/block.h"
 #include "init/settings.h"
-#include "init/signature.h"
+
+#define SLOT_SIGNATURE_MAX KiB(64) /* bytes read of a signature partition */
 
 struct slot_query {
 	struct uuid usr_type, verity_type, signature_type;
 	struct uuid usr, verity; /* unique ids, from the root hash */
-	const char *root_hash;	 /* 64 lower-case digits */
-	bool have_esp;		 /* the boot loader has said which partition it came from: */
-	struct uuid esp;	 /* the slot has to be on that partition's disk */
+	uint8_t root_hash[SHA256_SIZE];
+	bool have_esp;	 /* the boot loader has said which partition it came from: */
+	struct uuid esp; /* the slot has to be on that partition's disk */
 };
 
 struct slot {

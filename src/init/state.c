@@ -120,8 +120,10 @@ static int write_table(const struct slot *slot, const struct state_plan *plan, s
 static int make_file_system(const struct state_query *query, struct slot *slot, struct state_plan *plan,
 	const struct block_device *device, struct error **err)
 {
-	int r = ext4_make(device->path, query->label, query->config, err);
+	int r;
 
+	report(REPORT_NOTE, "making the state file system on %s", device->path);
+	r = ext4_make(device->path, query->label, query->config, err);
 	if (r < 0)
 		return r;
 	(void)snprintf(plan->partition.label, sizeof(plan->partition.label), "%s", query->label);

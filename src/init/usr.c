@@ -68,7 +68,7 @@ static int make_signed_device(const struct slot_query *query, const struct slot 
 		r = slot_signature(query, slot, &signature, err);
 	if (r < 0)
 		return r;
-	key = keyring_add(SIGNATURE_KEY, signature.message.data, signature.message.size);
+	key = keyring_add(SIGNATURE_KEY, signature.signature.data, signature.signature.size);
 	if (key < 0)
 		return error_set_errno(err, (int)key, "signature of /usr: keyring");
 	target->signature_key = SIGNATURE_KEY;
@@ -81,17 +81,19 @@ int usr_open(const struct settings *settings, const struct slot_query *query, co
 	struct error **err)
 {
 	struct verity_parameters parameters;
+	char root_hash[SHA256_HEX_SIZE];
 	struct verity_target target = {
 		.parameters = &parameters,
 		.data = slot->usr.number,
 		.hash = slot->verity.number,
-		.root_hash = query->root_hash,
+		.root_hash = root_hash,
 		.corruption = settings->corruption,
 	};
 	int r = read_superblock(slot, &parameters, err);
 
 	if (r < 0)
 		return r;
+	hex_encode(query->root_hash, SHA256_SIZE, root_hash);
 	if (!settings->signature)
 		return make_device(&target, err);
 	r = make_signed_device(query, slot, &target, err);
