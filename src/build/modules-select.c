@@ -221,10 +221,10 @@ static void order_add(struct order *order, const struct kernel_module *module)
 	if (*visited)
 		return;
 	*visited = true;
-	for (size_t i = 0; i < module->before_count; i++)
-		order_add(order, module->before[i]);
 	for (size_t i = 0; i < module->need_count; i++)
 		order_add(order, module->needs[i]);
+	for (size_t i = 0; i < module->before_count; i++)
+		order_add(order, module->before[i]);
 	order->items[order->count++] = module;
 	for (size_t i = 0; i < module->after_count; i++)
 		order_add(order, module->after[i]);
@@ -287,8 +287,8 @@ int kernel_modules_order(const struct kernel_modules *modules, const struct strv
 static void write_needs(struct buffer *to, const struct order *order, size_t index)
 {
 	const struct kernel_module *module = order->items[index];
-	const struct kernel_module **const lists[] = {module->before, module->needs};
-	const size_t counts[] = {module->before_count, module->need_count};
+	const struct kernel_module **const lists[] = {module->needs, module->before};
+	const size_t counts[] = {module->need_count, module->before_count};
 	bool first = true;
 
 	for (size_t list = 0; list < ARRAY_SIZE(lists); list++)
