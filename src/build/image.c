@@ -6,12 +6,14 @@
 
 #include "base/encoding.h"
 #include "base/file.h"
+#include "build/accounts.h"
 #include "build/depmod.h"
 #include "build/disk.h"
 #include "build/esp.h"
 #include "build/initrd.h"
 #include "build/keys.h"
 #include "build/layout.h"
+#include "build/ldcache.h"
 #include "build/manifest.h"
 #include "build/overlay.h"
 #include "build/platform.h"
@@ -291,7 +293,11 @@ static int finish_tree(struct image *image, struct error **err)
 		.tree = image->tree, .architecture = image->options->architecture, .mtime = image->time};
 	int r;
 
-	r = finish_depmod(&finish, err);
+	r = accounts_make(&finish, &definition->accounts, err);
+	if (r >= 0)
+		r = finish_ldcache(&finish, err);
+	if (r >= 0)
+		r = finish_depmod(&finish, err);
 	if (r >= 0)
 		r = finish_presets(&finish, err);
 	if (r >= 0)

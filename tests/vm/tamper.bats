@@ -49,15 +49,15 @@ sign_root_hash() { # KEYS FILE
 @test "a flipped byte in a file of /usr: an error, never wrong data" {
 	fsck.erofs --extract=tree "$(image_file .usr.erofs)"
 	# The middle of a file that nothing needs while starting.
-	needle=$(od -An -v -tx1 -j 1000000 -N 64 tree/lib/cni/vrf | tr -d ' \n')
+	needle=$(od -An -v -tx1 -j 1000000 -N 64 tree/lib/cni/tuning | tr -d ' \n')
 	offset=$(grep -obUaP "$(sed 's/../\\x&/g' <<<"$needle")" "$(image_file .usr.erofs)" | head -n 1 | cut -d: -f1)
 	read -r start _ < <(partition_number 2 disk)
 	flip_byte disk $((start + offset))
 	run timeout 500 "$ORLOP" vm run disk --keys "$ORLOP_TEST_KEYS" --serial-log log \
-		--exec 'cat /usr/lib/cni/vlan | sha256sum' --exec 'cat /usr/lib/cni/vrf >/dev/null'
+		--exec 'cat /usr/lib/cni/ptp | sha256sum' --exec 'cat /usr/lib/cni/tuning >/dev/null'
 	echo "$output"
 	[ "$status" -ne 0 ]
-	[[ "$output" == *"$(sha256sum <tree/lib/cni/vlan | cut -d' ' -f1)"* ]]
+	[[ "$output" == *"$(sha256sum <tree/lib/cni/ptp | cut -d' ' -f1)"* ]]
 }
 
 @test "a flipped byte in the hash tree: no start, or an error" {
