@@ -67,14 +67,6 @@ static void assert_judges_agree(const char *path)
 	assert_tool_says("No problems found.", "sgdisk", "-v", path);
 }
 
-static void crc32_is_the_usual_one(void **state)
-{
-	(void)state;
-	assert_int_equal(crc32_update(0, "123456789", 9), 0xcbf43926);
-	assert_int_equal(crc32_update(crc32_update(0, "1234", 4), "56789", 5), 0xcbf43926);
-	assert_int_equal(crc32_update(0, "", 0), 0);
-}
-
 /* What util-linux calls them. */
 static void types_are_those_that_sfdisk_lists(void **state)
 {
@@ -625,7 +617,6 @@ static void crash_while_a_table_is_written_leaves_a_whole_one(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(crc32_is_the_usual_one),
 		cmocka_unit_test(types_are_those_that_sfdisk_lists),
 		cmocka_unit_test(other_tools_read_what_we_write),
 		cmocka_unit_test(fdisk_reads_a_table_with_sectors_of_4096_bytes),
