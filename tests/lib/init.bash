@@ -108,7 +108,7 @@ boot() {
 	local initrd=$1
 	shift
 	run timeout 150 "${machine[@]}" -machine pc -cpu max -kernel "$kernel" -initrd "$initrd" \
-		-append "console=ttyS0 loglevel=7 usrhash=${usrhash:-$root_hash} ${append:-}" "$@" </dev/null
+		-append "console=ttyS0 loglevel=7 no_timer_check usrhash=${usrhash:-$root_hash} ${append:-}" "$@" </dev/null
 	output=${output//$'\r'/}
 	echo "$output" | tail -n 60
 }

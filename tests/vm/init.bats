@@ -127,7 +127,7 @@ setup() { copy=$BATS_TEST_TMPDIR/disk; }
 }
 
 @test "an argument that was added to the command line is named and refused" {
-	make_initrd "$BATS_TEST_TMPDIR/initrd" "command-line=console=ttyS0 loglevel=7 usrhash=$root_hash"
+	make_initrd "$BATS_TEST_TMPDIR/initrd" "command-line=console=ttyS0 loglevel=7 no_timer_check usrhash=$root_hash"
 	append=systemd.unit=rescue.target boot "$BATS_TEST_TMPDIR/initrd"
 	[[ "$(failure)" == "the command line has an argument that this image does not allow: systemd.unit=rescue.target; powering off" ]]
 }
@@ -147,7 +147,7 @@ setup() { copy=$BATS_TEST_TMPDIR/disk; }
 
 @test "a power cut while the state file system is made: the next boot makes it anew" {
 	cp "$disk" "$copy"
-	coproc "${machine[@]}" -machine pc -cpu max -kernel "$kernel" -initrd "$initrd" -append "console=ttyS0 loglevel=7 usrhash=$root_hash" \
+	coproc "${machine[@]}" -machine pc -cpu max -kernel "$kernel" -initrd "$initrd" -append "console=ttyS0 loglevel=7 no_timer_check usrhash=$root_hash" \
 		-drive "file=$copy,format=raw,if=virtio,throttling.bps-write=20000"
 	while read -r line <&"${COPROC[0]}" && [[ "$line" != *"making the state file system"* ]]; do :; done
 	kill -9 "$COPROC_PID"
