@@ -17,7 +17,9 @@ enum {
 	TAIL_LINES = 25,  /* of the console in an error */
 	DENIALS_MAX = 3,  /* how often a guest may refuse the key before we believe it */
 	POLL_MS = 250,	  /* how often the console is looked at */
-	PROBE_MS = 5000,  /* how long a connection may take to greet */
+	PROBES = 4,	  /* connections under way at once */
+	PROBE_EVERY_MS = 8000,
+	PROBE_MS = PROBES * PROBE_EVERY_MS, /* how long a connection may take to greet */
 	RETRY_MS = 500,
 };
 
@@ -93,57 +95,92 @@ static int log_in(const struct vm_machine *machine, char message[static 512], st
 	return strstr(message, "Permission denied") ? -EACCES : -EAGAIN;
 }
 
-/* A connection under way to the guest's ssh. */
-struct probe {
-	int fd;
-	uint64_t next, limit; /* when to try again; when to give this one up */
+/*
+ * Connections under way to the guest's ssh. QEMU accepts each at once and then tries to reach the guest, more
+ * and more rarely: one that was made before the guest's network was up may greet long after a younger one. A
+ * busy guest, on the other hand, needs seconds to greet. So a new one is made from time to time while the
+ * older ones go on waiting.
+ */
+struct probes {
+	struct {
+		int fd;
+		uint64_t limit;
+	} items[PROBES];
+	uint64_t next; /* when to make another */
 };
 
-static void probe_end(struct probe *probe)
+static void probes_init(struct probes *probes)
 {
-	cleanup_closep(&probe->fd);
-	probe->fd = -1;
-	probe->next = now_ms() + RETRY_MS;
+	*probes = (struct probes){};
+	for (size_t i = 0; i < PROBES; i++)
+		probes->items[i].fd = -1;
 }
 
-static void probe_begin(struct probe *probe, uint16_t port)
+static void probe_end(struct probes *probes, size_t i)
+{
+	cleanup_closep(&probes->items[i].fd);
+	probes->items[i].fd = -1;
+}
+
+/* Ends all, and makes no other for a while. */
+static void probes_end(struct probes *probes, uint64_t pause_ms)
+{
+	for (size_t i = 0; i < PROBES; i++)
+		probe_end(probes, i);
+	probes->next = now_ms() + pause_ms;
+}
+
+static void probe_begin(struct probes *probes, uint16_t port)
 {
 	struct sockaddr_in address = {
 		.sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	size_t i = 0;
 
-	probe->limit = now_ms() + PROBE_MS;
-	probe->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (probe->fd >= 0 && connect(probe->fd, (struct sockaddr *)&address, sizeof(address)) < 0 &&
+	while (i < PROBES && probes->items[i].fd >= 0)
+		i++;
+	if (i == PROBES || now_ms() < probes->next)
+		return;
+	probes->next = now_ms() + PROBE_EVERY_MS;
+	probes->items[i].limit = now_ms() + PROBE_MS;
+	probes->items[i].fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (probes->items[i].fd >= 0 &&
+		connect(probes->items[i].fd, (struct sockaddr *)&address, sizeof(address)) < 0 &&
 		errno != EINPROGRESS)
-		probe_end(probe);
+		probe_end(probes, i);
 }
 
-/* True where the other side has greeted as an ssh server does (RFC 4253, 4.2). */
-static bool probe_greeted(struct probe *probe)
+/* True where the other side has greeted as an ssh server does (RFC 4253, 4.2). A closed port is tried again
+ * soon. */
+static bool probe_greeted(struct probes *probes, size_t i)
 {
 	char greeting[4];
-	ssize_t n = recv(probe->fd, greeting, sizeof(greeting), MSG_DONTWAIT);
-	bool greeted = n == (ssize_t)sizeof(greeting) && memcmp(greeting, "SSH-", sizeof(greeting)) == 0;
+	ssize_t n = recv(probes->items[i].fd, greeting, sizeof(greeting), MSG_DONTWAIT);
+	bool waiting = n < 0 && (errno == EAGAIN || errno == EINTR);
 
-	if (n >= 0 || (errno != EAGAIN && errno != EINTR) || now_ms() >= probe->limit)
-		probe_end(probe);
-	return greeted;
+	if (waiting && now_ms() < probes->items[i].limit)
+		return false;
+	probe_end(probes, i);
+	if (!waiting)
+		probes->next = MIN(probes->next, now_ms() + RETRY_MS);
+	return n == (ssize_t)sizeof(greeting) && memcmp(greeting, "SSH-", sizeof(greeting)) == 0;
 }
 
-/* Waits a moment for the greeting: 1 where it came, 0 where not yet, -ECONNRESET where the machine has ended.
+/* Waits a moment for a greeting: 1 where it came, 0 where not yet, -ECONNRESET where the machine has ended.
  */
-static int probe_step(struct probe *probe, const struct vm_machine *machine)
+static int probes_step(struct probes *probes, const struct vm_machine *machine)
 {
-	struct pollfd polls[2] = {
-		{.fd = machine->supervisor, .events = POLLIN}, {.fd = -1, .events = POLLIN}};
+	struct pollfd polls[PROBES + 1] = {[PROBES] = {.fd = machine->supervisor, .events = POLLIN}};
+	int greeted = 0;
 
-	if (probe->fd < 0 && now_ms() >= probe->next)
-		probe_begin(probe, machine->ssh_port);
-	polls[1].fd = probe->fd;
-	(void)poll(polls, 2, POLL_MS);
-	if (polls[0].revents)
+	probe_begin(probes, machine->ssh_port);
+	for (size_t i = 0; i < PROBES; i++)
+		polls[i] = (struct pollfd){.fd = probes->items[i].fd, .events = POLLIN};
+	(void)poll(polls, ARRAY_SIZE(polls), POLL_MS);
+	if (polls[PROBES].revents)
 		return -ECONNRESET;
-	return probe->fd >= 0 && probe_greeted(probe);
+	for (size_t i = 0; i < PROBES; i++)
+		greeted |= probes->items[i].fd >= 0 && probe_greeted(probes, i);
+	return greeted;
 }
 
 static off_t serial_offset(const struct vm_machine *machine)
@@ -157,10 +194,10 @@ static off_t serial_offset(const struct vm_machine *machine)
 }
 
 /* One round of waiting: 1 where the guest is up. */
-static int wait_step(struct vm_machine *machine, struct probe *probe, struct vm_serial *serial,
+static int wait_step(struct vm_machine *machine, struct probes *probes, struct vm_serial *serial,
 	bool past_failures, unsigned *denials, char message[static 512], struct error **err)
 {
-	int r = probe_step(probe, machine);
+	int r = probes_step(probes, machine);
 
 	(void)vm_serial_read(serial);
 	if (r == -ECONNRESET) {
@@ -172,10 +209,11 @@ static int wait_step(struct vm_machine *machine, struct probe *probe, struct vm_
 		return fail(serial, -EIO, serial->failure, err);
 	if (r == 0)
 		return 0;
+	probes_end(probes, 0);
 	r = log_in(machine, message, err);
 	if (r == -EACCES && ++*denials >= DENIALS_MAX)
 		return fail(serial, r, message, err);
-	probe->next = now_ms() + RETRY_MS * (*denials + 1);
+	probes->next = now_ms() + RETRY_MS * (*denials + 1);
 	return r == 0 ? 1 : r == -EACCES || r == -EAGAIN ? 0 : r;
 }
 
@@ -185,16 +223,17 @@ int vm_guest_wait(struct vm_machine *machine, uint64_t timeout_ms, bool past_fai
 	char message[512] = "its ssh does not answer";
 	uint64_t deadline = now_ms() + timeout_ms;
 	_cleanup_free_ char *why = NULL;
-	struct probe probe = {.fd = -1};
+	struct probes probes;
 	unsigned denials = 0;
 	int r = 0;
 
 	if (ask_master(machine, "check"))
 		return 0;
 	serial.offset = serial_offset(machine);
+	probes_init(&probes);
 	while (r == 0 && now_ms() < deadline)
-		r = wait_step(machine, &probe, &serial, past_failures, &denials, message, err);
-	probe_end(&probe);
+		r = wait_step(machine, &probes, &serial, past_failures, &denials, message, err);
+	probes_end(&probes, 0);
 	if (r != 0)
 		return r < 0 ? r : 0;
 	why = string_format("not up after %llu s: %s", (unsigned long long)timeout_ms / 1000, message);

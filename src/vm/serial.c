@@ -11,11 +11,10 @@ enum {
 
 /* A line that contains one of these is the end of a start. */
 static const char *const failures[] = {
-	"orlop-init: cannot start:",
-	"Kernel panic - not syncing",
+	"orlop-init: cannot start:", "Kernel panic - not syncing",
 	"Freezing execution", /* systemd as PID 1 */
-	"You are in emergency mode",
-	"BdsDxe: No bootable option or device was found",
+	"You are in emergency mode", "BdsDxe: No bootable option or device was found",
+	"UEFI Interactive Shell", /* the firmware has nothing else to start */
 };
 
 void vm_serial_release(struct vm_serial *serial)
