@@ -318,6 +318,61 @@ static void damage_is_found_and_named(void **state)
 	}
 }
 
+/* Makes "a" a file of *size* bytes in chunks of one block, noted as *notes*. */
+static struct tree *read_chunked(
+	uint32_t format, uint32_t size, const uint32_t *notes, size_t count, struct error **err)
+{
+	_cleanup_buffer_ struct buffer image = {};
+	struct tree *tree = NULL;
+
+	make_victim(&image);
+	write_le16(image.data + SMALL + INODE_FORMAT, LAYOUT_CHUNKS << INODE_LAYOUT_SHIFT);
+	write_le32(image.data + SMALL + INODE_BLOCK, format);
+	write_le32(image.data + SMALL + INODE_SIZE, size);
+	for (size_t i = 0; i < count; i++)
+		write_le32(image.data + SMALL + COMPACT_INODE_SIZE + 4 * i, notes[i]);
+	struct erofs_source source = {.data = image.data, .size = image.size};
+
+	(void)erofs_read_tree(&source, NULL, &tree, err);
+	return tree;
+}
+
+static void chunks_have_holes_and_indexes(void **state)
+{
+	static const struct {
+		uint32_t format, notes[6];
+	} cases[] = {
+		{0, {CHUNK_HOLE, 0, CHUNK_HOLE}},
+		{CHUNK_INDEXES, {0, CHUNK_HOLE, 0, 0, 0, CHUNK_HOLE}},
+	};
+	static const uint32_t other_device[] = {1 << 16, 0}, outside[] = {1000};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		_cleanup_error_ struct error *err = NULL;
+		_cleanup_tree_ struct tree *tree = read_chunked(cases[i].format, 2 * EROFS_BLOCK_SIZE + 9,
+			cases[i].notes, ARRAY_SIZE(cases[i].notes), &err);
+		const uint8_t *data;
+
+		assert_non_null(tree);
+		data = content_data(tree_lookup(tree, "a")->content);
+		assert_int_equal(content_size(tree_lookup(tree, "a")->content), 2 * EROFS_BLOCK_SIZE + 9);
+		assert_int_equal(data[EROFS_SUPER_OFFSET], 0);
+		assert_int_equal(read_le32(data + EROFS_BLOCK_SIZE + EROFS_SUPER_OFFSET), EROFS_MAGIC);
+		assert_int_equal(data[2 * EROFS_BLOCK_SIZE + 8], 0);
+	}
+	_cleanup_error_ struct error *err = NULL;
+
+	assert_null(read_chunked(CHUNK_INDEXES, 9, other_device, 2, &err));
+	assert_non_null(strstr(error_message(err), "another device"));
+	err = error_free(err);
+	assert_null(read_chunked(0, 9, outside, 1, &err));
+	assert_non_null(strstr(error_message(err), "/a: "));
+	err = error_free(err);
+	assert_null(read_chunked(0x40, 9, outside, 1, &err));
+	assert_non_null(strstr(error_message(err), "unknown format"));
+}
+
 static void a_changed_superblock_is_noticed(void **state)
 {
 	_cleanup_buffer_ struct buffer image = {};
@@ -406,6 +461,7 @@ int main(void)
 		WITH_SCRATCH(compressed_images_are_refused_by_name),
 		WITH_SCRATCH(device_nodes_are_refused_by_name),
 		cmocka_unit_test(damage_is_found_and_named),
+		cmocka_unit_test(chunks_have_holes_and_indexes),
 		cmocka_unit_test(a_changed_superblock_is_noticed),
 		cmocka_unit_test(every_shortened_image_is_refused),
 		cmocka_unit_test(overlapping_files_meet_a_limit),
