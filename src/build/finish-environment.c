@@ -63,6 +63,20 @@ static void append_hosts(struct buffer *text, const struct finish *finish, const
 	}
 }
 
+/* What the C library's package has, for a tree without it. */
+static const char nsswitch[] = "passwd:         files\n"
+			       "group:          files\n"
+			       "shadow:         files\n"
+			       "gshadow:        files\n"
+			       "\n"
+			       "hosts:          files dns\n"
+			       "networks:       files\n"
+			       "\n"
+			       "protocols:      files\n"
+			       "services:       files\n"
+			       "ethers:         files\n"
+			       "rpc:            files\n";
+
 static int write_nsswitch(struct finish *finish, struct error **err)
 {
 	static const char *const databases[] = {"passwd:", "group:", "shadow:", "gshadow:"};
@@ -71,9 +85,7 @@ static int write_nsswitch(struct finish *finish, struct error **err)
 	_cleanup_buffer_ struct buffer text = {};
 
 	if (!line)
-		return error_set(err, -ENOENT,
-			"finisher name-service: libc-bin's usr/share/libc-bin/nsswitch.conf is not in the "
-			"tree");
+		line = nsswitch;
 	for (size_t length; *line; line += length + (line[length] == '\n')) {
 		length = strcspn(line, "\n");
 		if (startswith(line, "hosts:"))

@@ -18,8 +18,8 @@ int finish_alternatives(struct finish *finish, struct error **err);
 int finish_shells(struct finish *finish, struct error **err);
 
 /*
- * /etc/hosts, and /etc/nsswitch.conf from libc-bin's template with "systemd", "resolve" and "myhostname"
- * where their modules are in the tree, in the places where their packages put them.
+ * /etc/hosts, and /etc/nsswitch.conf from libc-bin's template (or one of our own) with "systemd", "resolve"
+ * and "myhostname" where their modules are in the tree, in the places where their packages put them.
  */
 int finish_name_service(struct finish *finish, struct error **err);
 

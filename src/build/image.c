@@ -6,7 +6,6 @@
 
 #include "base/encoding.h"
 #include "base/file.h"
-#include "build/accounts.h"
 #include "build/depmod.h"
 #include "build/disk.h"
 #include "build/esp.h"
@@ -291,9 +290,16 @@ static int finish_tree(struct image *image, struct error **err)
 	const struct definition *definition = image->definition;
 	struct finish finish = {
 		.tree = image->tree, .architecture = image->options->architecture, .mtime = image->time};
+	const struct finish_options options = {
+		.accounts = &definition->accounts,
+		.unpacked = &image->unpacked,
+		.name = definition->name,
+		.title = definition->title,
+		.version = image->options->version,
+	};
 	int r;
 
-	r = accounts_make(&finish, &definition->accounts, err);
+	r = finish_run(&finish, &options, err);
 	if (r >= 0)
 		r = finish_ldcache(&finish, err);
 	if (r >= 0)
