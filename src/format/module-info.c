@@ -147,8 +147,8 @@ static int read_symbols(const struct elf *elf, struct module_info *info, struct 
 
 	if (r >= 0)
 		r = read_versions(elf, info, err);
-	if (r < 0)
-		return r == -ENOENT ? 0 : r;
+	if (r < 0 && r != -ENOENT)
+		return r;
 	if (info->exports.count > 0)
 		return 0;
 	r = elf_section(elf, "__ksymtab_strings", &strings, err);
