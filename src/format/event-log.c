@@ -156,7 +156,8 @@ int event_log_next(
 	return 1;
 }
 
-/* Linux' own table of localities: firmware may begin register 0 at another locality's number. */
+/* Firmware that started the TPM from another locality begins register 0 with its number (profile, 10.4.5.3).
+ */
 static void startup_locality(const struct event_log_event *event, uint8_t pcr0[PCR_SIZE])
 {
 	static const char signature[16] = "StartupLocality";

@@ -108,6 +108,43 @@ static void truncation_is_never_read_past(void **state)
 	assert_int_equal(whole + damaged, file.size);
 }
 
+/* An event of no action, with digests of zeros as the profile (10.4.5) wants them. */
+static void append_no_action(struct buffer *file, const struct event_log *log, const void *data, size_t size)
+{
+	buffer_append_le32(file, 0);
+	buffer_append_le32(file, 3);
+	buffer_append_le32(file, (uint32_t)log->algorithm_count);
+	for (size_t i = 0; i < log->algorithm_count; i++) {
+		buffer_append_le16(file, log->algorithms[i].id);
+		buffer_append_zeros(file, log->algorithms[i].size);
+	}
+	buffer_append_le32(file, (uint32_t)size);
+	buffer_append(file, data, size);
+}
+
+static void events_of_no_action_extend_nothing_but_tell_the_locality(void **state)
+{
+	_cleanup_buffer_ struct buffer file = boot_data("event-log.bin");
+	_cleanup_error_ struct error *err = NULL;
+	uint8_t pcrs[PCR_COUNT][PCR_SIZE], expected[PCR_SIZE] = {};
+	struct event_log log;
+
+	(void)state;
+	assert_ok(event_log_parse(file.data, file.size, &log, &err), err);
+	file.size = log.first;
+	append_no_action(&file, &log, "anything", 8);
+	assert_false(buffer_failed(&file));
+	assert_ok(event_log_parse(file.data, file.size, &log, &err), err);
+	assert_ok(event_log_replay(&log, pcrs, &err), err);
+	assert_memory_equal(pcrs[0], expected, PCR_SIZE);
+
+	append_no_action(&file, &log, "StartupLocality\0\3", 17);
+	assert_ok(event_log_parse(file.data, file.size, &log, &err), err);
+	assert_ok(event_log_replay(&log, pcrs, &err), err);
+	expected[PCR_SIZE - 1] = 3;
+	assert_memory_equal(pcrs[0], expected, PCR_SIZE);
+}
+
 static void refuses_other_formats(void **state)
 {
 	_cleanup_buffer_ struct buffer file = boot_data("event-log.bin");
@@ -132,6 +169,7 @@ int main(void)
 		cmocka_unit_test(replay_gives_what_the_tpm_had),
 		cmocka_unit_test(describes_events_in_words),
 		cmocka_unit_test(truncation_is_never_read_past),
+		cmocka_unit_test(events_of_no_action_extend_nothing_but_tell_the_locality),
 		cmocka_unit_test(refuses_other_formats),
 	};
 
