@@ -102,6 +102,21 @@ static bool is_file_url(const char *url)
 	return strncasecmp(url, "file:", 5) == 0;
 }
 
+/* A server on this machine, which no proxy reaches. */
+static bool is_loopback_url(const char *url)
+{
+	static const char *const hosts[] = {"localhost", "127.0.0.1", "[::1]"};
+	const char *host = strstr(url, "://");
+
+	for (size_t i = 0; host && i < ARRAY_SIZE(hosts); i++) {
+		const char *rest = startswith(host + 3, hosts[i]);
+
+		if (rest && (*rest == ':' || *rest == '/' || *rest == 0))
+			return true;
+	}
+	return false;
+}
+
 static uint64_t transfer_size(const struct transfer *transfer)
 {
 	return transfer->item->path ? transfer->partial.size : transfer->item->body->size;
@@ -238,10 +253,11 @@ static int set_options(struct transfer *transfer)
 	SET(CURLOPT_HEADERDATA, (void *)transfer);
 	SET(CURLOPT_WRITEFUNCTION, on_body);
 	SET(CURLOPT_WRITEDATA, (void *)transfer);
-	if (options->proxy) {
+	/* An empty name switches off what the environment says, too. */
+	if (is_loopback_url(transfer->item->url))
+		SET(CURLOPT_PROXY, "");
+	else if (options->proxy)
 		SET(CURLOPT_PROXY, options->proxy);
-		SET(CURLOPT_NOPROXY, "localhost,127.0.0.1,::1");
-	}
 	if (transfer->offset > 0) {
 		(void)snprintf(range, sizeof(range), "%ju-", (uintmax_t)transfer->offset);
 		SET(CURLOPT_RANGE, range);

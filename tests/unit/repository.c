@@ -27,7 +27,7 @@ static void make_key(const struct repository *repository, const char *name, cons
 {
 	_cleanup_free_ char *user = string_format("%s <%s@orlop.test>", name, name);
 	const char *const arguments[] = {"gpg", "--homedir", repository->folder, "--batch", "--quiet",
-		"--pinentry-mode", "loopback", "--passphrase", "", "--faked-system-time", "20260101T000000!",
+		"--pinentry-mode", "loopback", "--passphrase", "", "--faked-system-time", "20200101T000000!",
 		"--quick-generate-key", user, "ed25519", "sign", expires, NULL};
 
 	free(run_program(arguments));
@@ -78,7 +78,7 @@ char *repository_sign(const struct repository *repository, const char *signer, c
 	_cleanup_free_ char *path = string_format("%s/to-sign", repository->folder);
 	/* On the day after the keys were made, when all of them were good. */
 	const char *const arguments[] = {"gpg", "--homedir", repository->folder, "--batch", "--quiet",
-		"--pinentry-mode", "loopback", "--passphrase", "", "--faked-system-time", "20260102T000000!",
+		"--pinentry-mode", "loopback", "--passphrase", "", "--faked-system-time", "20200102T000000!",
 		"--digest-algo", "SHA256", "--local-user", user, "--output", "-", "--clearsign", path, NULL};
 
 	write_text(path, text, strlen(text));

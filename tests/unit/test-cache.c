@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "unit.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/encoding.h"
+#include "base/file.h"
+#include "base/string-util.h"
+#include "source/cache.h"
+
+/* FIPS 180-4's example: the digest of "abc". */
+#define DIGEST "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+
+struct fixture {
+	char folder[64];
+	struct cache *cache;
+	uint8_t digest[SHA256_SIZE];
+	char *path; /* of the object */
+};
+
+static int set_up(void **state)
+{
+	struct fixture *f = calloc(1, sizeof(*f));
+	_cleanup_free_ char *deep = NULL;
+
+	(void)snprintf(f->folder, sizeof(f->folder), "/tmp/orlop-test-cache-XXXXXX");
+	assert_non_null(mkdtemp(f->folder));
+	deep = string_format("%s/not/yet/there", f->folder);
+	assert_int_equal(cache_open(deep, &f->cache, NULL), 0);
+	assert_int_equal(hex_decode(DIGEST, f->digest, SHA256_SIZE), 0);
+	assert_int_equal(cache_object_path(f->cache, f->digest, &f->path, NULL), 0);
+	*state = f;
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	struct fixture *f = *state;
+
+	cache_close(f->cache);
+	assert_int_equal(remove_tree(f->folder, NULL), 0);
+	free(f->path);
+	free(f);
+	return 0;
+}
+
+static void put(const struct fixture *f, const char *text)
+{
+	assert_int_equal(file_write_atomic(f->path, text, strlen(text), 0644, NULL), 0);
+}
+
+static int check(const struct fixture *f, uint64_t size, struct error **err)
+{
+	return cache_object_check(f->path, f->digest, size, err);
+}
+
+static void objects_are_named_by_their_digest(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_true(endswith(f->path, "/not/yet/there/sha256/ba/" DIGEST));
+}
+
+static void believes_only_what_has_the_digest_and_the_size(void **state)
+{
+	static const char *const wrong[] = {"abd", "ab", "abcd", ""};
+	struct fixture *f = *state;
+	_cleanup_error_ struct error *err = NULL;
+
+	assert_int_equal(check(f, 3, &err), 0);
+	put(f, "abc");
+	assert_int_equal(check(f, 3, &err), 1);
+	for (size_t i = 0; i < ARRAY_SIZE(wrong); i++) {
+		put(f, wrong[i]);
+		assert_int_equal(check(f, 3, &err), 0);
+		assert_int_not_equal(access(f->path, F_OK), 0);
+	}
+	/* The signed size is part of what is checked. */
+	put(f, "abc");
+	assert_int_equal(check(f, 4, &err), 0);
+}
+
+static void an_object_that_cannot_be_read_is_an_error(void **state)
+{
+	struct fixture *f = *state;
+	_cleanup_error_ struct error *err = NULL;
+
+	/* A folder in its place, which not even root can read as a file. */
+	assert_int_equal(mkdir(f->path, 0755), 0);
+	assert_true(check(f, 3, &err) < 0);
+	assert_non_null(strstr(error_message(err), f->path));
+}
+
+static void names_of_files_stay_in_their_folder(void **state)
+{
+	struct fixture *f = *state;
+	_cleanup_free_ char *path = NULL;
+
+	assert_int_equal(cache_file_path(f->cache, "release", "http://m.test/../a b", &path, NULL), 0);
+	assert_true(endswith(path, "/not/yet/there/release/http___m.test_.._a_b"));
+}
+
+static void says_why_it_cannot_be_opened(void **state)
+{
+	struct fixture *f = *state;
+	_cleanup_error_ struct error *err = NULL;
+	_cleanup_free_ char *file = string_format("%s/file", f->folder);
+	struct cache *cache = NULL;
+
+	assert_int_equal(file_write_atomic(file, "", 0, 0644, NULL), 0);
+	assert_error(cache_open(file, &cache, &err), -ENOTDIR, err, "another folder with --cache");
+	assert_null(cache);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(objects_are_named_by_their_digest),
+		TEST(believes_only_what_has_the_digest_and_the_size),
+		TEST(an_object_that_cannot_be_read_is_an_error),
+		TEST(names_of_files_stay_in_their_folder),
+		TEST(says_why_it_cannot_be_opened),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
