@@ -129,9 +129,9 @@ static int read_boot_sector(struct reader *reader, struct error **err)
 	r = place_parts(reader, boot, err);
 	if (r < 0)
 		return r;
-	if (reader->info.bits == 32 && (reader->root_size > 0 || read_le16(boot + BOOT_FAT_SECTORS_16) != 0))
-		return error_set(
-			err, -EBADMSG, "the boot sector is of FAT16, but there are clusters for FAT32");
+	if ((reader->info.bits == 32) != (reader->root_size == 0))
+		return error_set(err, -EBADMSG, "a root folder of %ju bytes is not possible with %u clusters",
+			(uintmax_t)reader->root_size, reader->info.clusters);
 	reader->root_cluster = read_le32(boot + BOOT_ROOT_CLUSTER);
 	extended = reader->info.bits == 32 ? boot + BOOT_SIGNATURE : boot + BOOT_16_SIGNATURE;
 	if (*extended == 0x29) {
@@ -424,7 +424,7 @@ static int read_root(struct reader *reader, struct error **err)
 		r = read_chain(reader, reader->root_cluster, UINT64_MAX, &entries, err);
 	} else {
 		data = buffer_extend(&entries, (size_t)reader->root_size);
-		if (!data && reader->root_size > 0)
+		if (!data)
 			return error_set_errno(err, -ENOMEM, "FAT");
 		r = read_at(reader, reader->root, data, (size_t)reader->root_size, err);
 	}

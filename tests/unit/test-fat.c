@@ -381,6 +381,11 @@ static void huge_table(uint8_t *image)
 	write_le32(image + 36, UINT32_MAX);
 }
 
+static void root_as_of_fat16(uint8_t *image)
+{
+	write_le16(image + 17, 512);
+}
+
 static void root_beyond_the_end(uint8_t *image)
 {
 	write_le32(image + 44, 0x0ffffff0);
@@ -446,6 +451,7 @@ static void damaged_and_hostile_file_systems_are_refused(void **state)
 	check_damage(no_tables, MiB(33), -EBADMSG, "no room for data");
 	check_damage(small_table, MiB(33), -EBADMSG, "table is too small");
 	check_damage(huge_table, MiB(33), -EBADMSG, "no room for data");
+	check_damage(root_as_of_fat16, MiB(33), -EBADMSG, "a root folder of 16384 bytes");
 	check_damage(root_beyond_the_end, MiB(33), -EBADMSG, "cluster 268435440 does not exist");
 	check_damage(chain_that_loops, MiB(33), -EBADMSG, "/D/F: cluster 5 belongs to something else");
 	check_damage(chain_of_another_file, MiB(33), -EBADMSG, "/E: cluster 4 belongs to something else");
