@@ -35,10 +35,10 @@ void apt_config_release(struct apt_config *config)
 
 static bool piece_has_word(struct piece piece, const char *word)
 {
-	const char *at = piece.at, *end = at + piece.size, *found;
+	const char *at = piece.at, *found;
 	size_t size;
 
-	while (piece.at && deb822_word(&at, end, &found, &size))
+	while (at && deb822_word(&at, piece.at + piece.size, &found, &size))
 		if (size == strlen(word) && memcmp(found, word, size) == 0)
 			return true;
 	return false;
@@ -95,7 +95,7 @@ static int take_url(struct apt_config *config, const char *word, size_t size)
 /* *debian_key*: take what names Debian's keyring; otherwise what names no key. */
 static int take_entry(struct apt_config *config, const struct entry *entry, bool debian_key)
 {
-	const char *at = entry->uris.at, *end = at + entry->uris.size, *word;
+	const char *at = entry->uris.at, *word;
 	size_t size;
 
 	if (entry->disabled || !entry->uris.at || !piece_has_word(entry->types, "deb") ||
@@ -103,7 +103,7 @@ static int take_entry(struct apt_config *config, const struct entry *entry, bool
 		return 0;
 	if (debian_key ? !piece_contains(entry->signed_by, DEBIAN_KEYRING) : entry->signed_by.at != NULL)
 		return 0;
-	while (deb822_word(&at, end, &word, &size)) {
+	while (deb822_word(&at, entry->uris.at + entry->uris.size, &word, &size)) {
 		int r = take_url(config, word, size);
 
 		if (r < 0)
