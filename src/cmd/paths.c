@@ -118,7 +118,7 @@ char *path_init(const char *architecture, struct error **err)
 	if (given)
 		paths[0] = strdup(given);
 	if (program) {
-		paths[1] = string_format("%s/src/init/orlop-init", program);
+		paths[1] = string_format("%s/orlop-init", program);
 		paths[2] = string_format("%s/../lib/orlop/%s/orlop-init", program, architecture);
 	}
 	found = first_readable(paths, ARRAY_SIZE(paths));
