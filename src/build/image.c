@@ -169,6 +169,7 @@ static int get_packages(struct image *image, struct error **err)
 	r = source_open(
 		&(struct source_options){
 			.mirror = options->mirror,
+			.security_mirror = options->security_mirror,
 			.keyring = options->keyring,
 			.suite = options->suite ? options->suite : definition->suite,
 			.architecture = options->architecture,

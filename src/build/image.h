@@ -11,18 +11,19 @@
 
 struct image_options {
 	const struct definition *definition;
-	const char *architecture; /* Debian's name */
-	const char *version;	  /* YYYYMM.DD.N */
-	const char *suite;	  /* NULL: the definition's */
-	const char *mirror;	  /* NULL: the one of the host's apt */
-	const char *keyring;	  /* NULL: the host's Debian keyring */
-	const char *output;	  /* folder */
-	const char *cache;	  /* folder */
-	const char *keys;	  /* folder */
-	const char *init;	  /* path of orlop-init for the architecture */
-	bool offline;		  /* use what the cache holds and no network */
-	unsigned threads;	  /* 0: one for each processor */
-	time_t now;		  /* what the validity of the archive's metadata is checked against */
+	const char *architecture;    /* Debian's name */
+	const char *version;	     /* YYYYMM.DD.N */
+	const char *suite;	     /* NULL: the definition's */
+	const char *mirror;	     /* NULL: the one of the host's apt */
+	const char *security_mirror; /* NULL: found as source.h says; "none" */
+	const char *keyring;	     /* NULL: the host's Debian keyring */
+	const char *output;	     /* folder */
+	const char *cache;	     /* folder */
+	const char *keys;	     /* folder */
+	const char *init;	     /* path of orlop-init for the architecture */
+	bool offline;		     /* use what the cache holds and no network */
+	unsigned threads;	     /* 0: one for each processor */
+	time_t now;		     /* what the validity of the archive's metadata is checked against */
 	struct progress *progress;
 };
 

@@ -15,7 +15,7 @@
 #include "cmd/paths.h"
 
 struct values {
-	const char *architecture, *suite, *mirror, *keyring, *version, *output, *cache, *keys;
+	const char *architecture, *suite, *mirror, *security, *keyring, *version, *output, *cache, *keys;
 	uint64_t threads;
 	bool offline, json, quiet;
 };
@@ -27,6 +27,11 @@ static const struct command_option options[] = {
 		OPTION_STRING, offsetof(struct values, suite)},
 	{"mirror", 'm', "URL", "The Debian mirror. Default: what this machine's apt uses.", OPTION_STRING,
 		offsetof(struct values, mirror)},
+	{"security-mirror", 0, "URL",
+		"Where a stable suite's security fixes are, or \"none\". Default: what apt uses, or the "
+		"mirror's URL "
+		"with \"-security\" behind it.",
+		OPTION_STRING, offsetof(struct values, security)},
 	{"keyring", 0, "FILE",
 		"OpenPGP keys that the archive's metadata is to be signed with. Default: those of the "
 		"package debian-archive-keyring.",
@@ -129,6 +134,7 @@ static int build(const struct values *values, const char *edition, struct error 
 			.version = values->version,
 			.suite = values->suite,
 			.mirror = values->mirror,
+			.security_mirror = values->security,
 			.keyring = values->keyring,
 			.output = values->output,
 			.cache = cache,
