@@ -147,16 +147,16 @@ static const char *module_lines(
 }
 
 /*
- * Appends a block's lines. "end" in a control's jumps becomes the number of the block's lines left, and one
- * for the pam_deny.so that follows the Primary block.
+ * Appends a block's lines. "end" in the jumps of a control in brackets becomes the number of the block's
+ * lines left, and one for the pam_deny.so that follows the Primary block.
  */
 static void append_lines(struct buffer *text, const struct stack *stack, const struct strv *lines)
 {
 	for (size_t i = 0; i < lines->count; i++) {
-		const char *at = lines->items[i], *end;
+		const char *at = lines->items[i], *bracket = *at == '[' ? strchr(at, ']') : NULL, *end;
 
 		buffer_printf(text, "%s\t", stack->type);
-		while ((end = strstr(at, "=end")) && (end[4] == ' ' || end[4] == ']')) {
+		while (bracket && (end = strstr(at, "=end")) && end < bracket && strchr(" ]", end[4])) {
 			buffer_append(text, at, (size_t)(end - at));
 			buffer_printf(text, "=%zu", lines->count - i);
 			at = end + 4;
