@@ -85,7 +85,7 @@ make_disk() {
 put() { # DISK NUMBER FILE
 	local start size
 	read -r start size < <(partition_number "$2" "$1")
-	dd if="$3" of="$1" bs=1M seek="$start" oflag=seek_bytes conv=notrunc,sparse status=none
+	dd if="$3" of="$1" bs=1M seek="$start" oflag=seek_bytes conv=notrunc status=none
 }
 
 # make_initrd FILE [LINE…]: an initrd whose settings are the tests' own and the lines.

@@ -42,6 +42,13 @@ setup() { copy=$BATS_TEST_TMPDIR/disk; }
 	[ "$(sfdisk --part-type "$copy" 8 | tr A-F a-f)" = "$state_type" ]
 	before=$(fact size)
 
+	# What an attacker with the disk in hand can do besides: have overlayfs hide the image's folder.
+	extract_partition 8 "$copy" "$copy.state"
+	e2fsck -fp "$copy.state" || [ $? = 1 ]
+	debugfs -w -R "ea_set /lib/orlop/etc/upper/ssl trusted.overlay.opaque y" "$copy.state"
+	[[ "$(debugfs -R "ea_list /lib/orlop/etc/upper/ssl" "$copy.state" 2>&1)" == *trusted.overlay.opaque* ]]
+	put "$copy" 8 "$copy.state"
+
 	truncate -s 256M "$copy"
 	boot "$initrd" $(virtio_disk "$copy")
 	[[ "$(fact machine-id)" =~ ^[0-9a-f]{32}$ ]]
