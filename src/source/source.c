@@ -82,16 +82,22 @@ static int read_release(const struct source *source, const struct suite *suite, 
 	return 0;
 }
 
-/* The InRelease that the cache has, verified anew. -ENOENT where there is none. */
-static int read_cached_release(const struct source *source, const struct suite *suite, const char *path,
-	struct release **ret, struct error **err)
+/*
+ * The InRelease that the cache has besides *body*, verified anew. Returns 1 where it has the very same, 0
+ * with *ret set (or NULL, where there is none that still counts).
+ */
+static int known_release(const struct source *source, const struct suite *suite, const char *path,
+	const struct buffer *body, struct release **ret)
 {
 	_cleanup_free_ char *text = NULL;
 	size_t size;
-	int r;
 
-	r = file_read(path, RELEASE_MAX, &text, &size, err);
-	return r < 0 ? r : read_release(source, suite, text, size, ret, err);
+	if (file_read(path, RELEASE_MAX, &text, &size, NULL) < 0)
+		return 0;
+	if (size == body->size && memcmp(text, body->data, size) == 0)
+		return 1;
+	(void)read_release(source, suite, text, size, ret, NULL);
+	return 0;
 }
 
 /*
@@ -111,18 +117,30 @@ static int accept_release(
 	r = read_release(source, suite, body->data, body->size, &fresh, err);
 	if (r < 0)
 		return r;
-	if (read_cached_release(source, suite, path, &known, NULL) >= 0 && known->date > fresh->date) {
+	r = known_release(source, suite, path, body, &known);
+	if (known && known->date > fresh->date) {
 		progress_note(source->progress,
 			"%s: the mirror's answer is older than the one seen before, which is used",
 			suite->name);
 		suite->release = TAKE_PTR(known);
 		return 0;
 	}
-	r = file_write_atomic(path, body->data, body->size, 0644, err);
-	if (r < 0)
+	if (r == 0 && file_write_atomic(path, body->data, body->size, 0644, err) < 0)
 		return error_wrap(err, "cache");
 	suite->release = TAKE_PTR(fresh);
 	return 0;
+}
+
+/* The InRelease that the cache has, verified anew. -ENOENT where there is none. */
+static int read_cached_release(const struct source *source, const struct suite *suite, const char *path,
+	struct release **ret, struct error **err)
+{
+	_cleanup_free_ char *text = NULL;
+	size_t size;
+	int r;
+
+	r = file_read(path, RELEASE_MAX, &text, &size, err);
+	return r < 0 ? r : read_release(source, suite, text, size, ret, err);
 }
 
 static int load_release(const struct source *source, struct suite *suite, bool optional, struct error **err)

@@ -190,16 +190,29 @@ static void begins_again_where_the_part_is_of_another_file(void **state)
 
 static void copes_with_servers_that_do_ranges_badly(void **state)
 {
-	static const enum http_fault faults[] = {HTTP_IGNORE_RANGE, HTTP_WRONG_RANGE};
+	static const struct {
+		enum http_fault fault;
+		unsigned requests;
+		uint64_t bytes;
+	} table[] = {
+		/* The whole answer is the file. */
+		{HTTP_IGNORE_RANGE, 1, SIZE},
+		/* The first answer is of no use, and stopped before it is there. */
+		{HTTP_WRONG_RANGE, 2, SIZE + SIZE},
+	};
 	struct fixture *f = *state;
 
-	for (size_t i = 0; i < ARRAY_SIZE(faults); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(table); i++) {
 		_cleanup_error_ struct error *err = NULL;
+		unsigned requests = http_server_requests(f->server, "/file");
+		uint64_t bytes = http_server_bytes(f->server, "/file");
 
 		leave_part(f, 5000, false);
-		http_server_fault(f->server, "/file", faults[i], 0, 1);
+		http_server_fault(f->server, "/file", table[i].fault, 0, 1);
 		assert_ok(fetch_one(f, &err), err);
 		assert_fetched(f);
+		assert_int_equal(http_server_requests(f->server, "/file") - requests, table[i].requests);
+		assert_int_equal(http_server_bytes(f->server, "/file") - bytes, table[i].bytes);
 		assert_int_equal(unlink(f->path), 0);
 	}
 }
