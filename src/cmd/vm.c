@@ -170,9 +170,10 @@ static int vm_reset(int argc, char **argv, struct error **err)
 	if (!command_parse(&usage, argc, argv, NULL, &call, err))
 		return call.status;
 	r = open_machine(call.arguments[0], &machine, err);
-	if (r == 0)
-		r = vm_guest_forget(&machine, err);
-	return r < 0 ? r : vm_machine_reset(&machine, err);
+	if (r < 0)
+		return r;
+	vm_guest_disconnect(&machine);
+	return vm_machine_reset(&machine, err);
 }
 
 static int vm_wait(int argc, char **argv, struct error **err)

@@ -27,8 +27,8 @@ enum {
  */
 static const char *const ssh_options[] = {"ssh", "-F", "none", "-T", "-e", "none", "-l", "root", "-i",
 	"ssh-key", "-o", "IdentitiesOnly=yes", "-o", "IdentityAgent=none", "-o", "BatchMode=yes", "-o",
-	"PreferredAuthentications=publickey", "-o", "StrictHostKeyChecking=accept-new", "-o",
-	"UserKnownHostsFile=known-hosts", "-o", "GlobalKnownHostsFile=/dev/null", "-o", "HostKeyAlias=guest",
+	"PreferredAuthentications=publickey", "-o", "StrictHostKeyChecking=no", "-o",
+	"UserKnownHostsFile=/dev/null", "-o", "GlobalKnownHostsFile=/dev/null", "-o", "HostKeyAlias=guest",
 	"-o", "UpdateHostKeys=no", "-o", "LogLevel=ERROR", "-o", "ConnectTimeout=60", "-o",
 	"ServerAliveInterval=5", "-o", "ServerAliveCountMax=12", "-o", "ControlMaster=auto", "-o",
 	"ControlPath=ssh-control", "-o", "ControlPersist=yes"};
@@ -286,14 +286,7 @@ int vm_guest_power_off(struct vm_machine *machine, uint64_t grace_ms, struct err
 	return r < 0 ? r : 0;
 }
 
-int vm_guest_forget(struct vm_machine *machine, struct error **err)
+void vm_guest_disconnect(struct vm_machine *machine)
 {
-	_cleanup_free_ char *path = vm_folder_file(&machine->folder, "known-hosts");
-
-	if (!path)
-		return error_set_errno(err, -ENOMEM, "%s", machine->folder.name);
 	(void)ask_master(machine, "exit");
-	if (unlink(path) < 0 && errno != ENOENT)
-		return error_set_errno(err, -errno, "cannot remove %s", path);
-	return 0;
 }

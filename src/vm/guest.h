@@ -4,9 +4,9 @@
  * host's ssh, to the port that QEMU forwards, with a key made for this machine alone, whose public half the
  * guest gets as the systemd credential "ssh.authorized_keys.root".
  *
- * The guest's host key is taken as it comes at the first connection and insisted on afterwards: that
- * connection goes to a port that our own QEMU has opened on 127.0.0.1, behind which there is nobody but the
- * guest.
+ * The guest's host key is not looked at: the connection goes to a port of 127.0.0.1 that our own QEMU has
+ * held since the machine began, behind which there is nobody but the guest, and a guest may well change its
+ * key.
  */
 #pragma once
 
@@ -36,5 +36,5 @@ char *vm_guest_quote(const char *const *words, size_t count);
  */
 int vm_guest_power_off(struct vm_machine *machine, uint64_t grace_ms, struct error **err);
 
-/* Ends the connection and forgets the guest's host key, before a reset. */
-int vm_guest_forget(struct vm_machine *machine, struct error **err);
+/* Ends the connection, which a reset would otherwise leave hanging. */
+void vm_guest_disconnect(struct vm_machine *machine);
