@@ -40,7 +40,8 @@ void *buffer_extend(struct buffer *buffer, size_t size)
 {
 	void *at;
 
-	if (buffer_reserve(buffer, size) < 0)
+	/* At least one byte, so that a pointer to nothing is not taken for an error. */
+	if (buffer_reserve(buffer, MAX(size, (size_t)1)) < 0)
 		return NULL;
 	at = buffer->data + buffer->size;
 	buffer->size += size;
