@@ -88,7 +88,10 @@ static void cache_and_links_are_those_of_ldconfig(void **state)
 	is_what_ldconfig_makes("");
 }
 
-/* A note that says which instructions a library needs is x86's own. */
+/*
+ * What only x86 has: a note that says which instructions a library needs, and 32-bit libraries beside the
+ * others. Those need the C library, or an ldconfig before glibc 2.37 takes them for ones of libc5.
+ */
 static void levels_of_x86_libraries_are_those_of_ldconfig(void **state)
 {
 	(void)state;
@@ -96,8 +99,12 @@ static void levels_of_x86_libraries_are_those_of_ldconfig(void **state)
 		print_message("skipped, because this machine's libraries have no ISA levels\n");
 		skip();
 	}
-	is_what_ldconfig_makes("so $l/glibc-hwcaps/x86-64-v3/libfoo.so.1.3 libfoo.so.1 -Wl,-z,x86-64-v3\n"
-			       "ln -s ../x86-64-v2/libfoo.so.1.2 $l/glibc-hwcaps/x86-64-v3/strange-name\n");
+	is_what_ldconfig_makes(
+		"so $l/glibc-hwcaps/x86-64-v3/libfoo.so.1.3 libfoo.so.1 -Wl,-z,x86-64-v3\n"
+		"ln -s ../x86-64-v2/libfoo.so.1.2 $l/glibc-hwcaps/x86-64-v3/strange-name\n"
+		"echo | as --32 -o 32.o -; so32() { ld -m elf_i386 -shared -soname $2 -o $1 32.o ${3-}; }\n"
+		"so32 32.so libc.so.6; so32 usr/local/lib/libfoo.so.1 libfoo.so.1 32.so\n"
+		"so32 opt/lib/libtop.so.1 libtop.so.1 32.so\n");
 }
 
 static void a_root_without_configuration_has_the_standard_folders(void **state)

@@ -120,6 +120,53 @@ static void items_run_at_the_same_time(void **state)
 	assert_int_equal(meeting.there, 5);
 }
 
+/* Three items on three threads, of which item 0 fails last: when a thread that did another one has come to
+ * its end. */
+struct race {
+	pthread_mutex_t lock;
+	pthread_cond_t changed;
+	pthread_key_t at_exit;
+	unsigned begun, ended;
+};
+
+static void note_end(void *userdata)
+{
+	struct race *race = userdata;
+
+	pthread_mutex_lock(&race->lock);
+	race->ended++;
+	pthread_cond_broadcast(&race->changed);
+	pthread_mutex_unlock(&race->lock);
+}
+
+static int fail_in_turn(size_t index, void *userdata, struct error **err)
+{
+	struct race *race = userdata;
+
+	pthread_mutex_lock(&race->lock);
+	race->begun++;
+	pthread_cond_broadcast(&race->changed);
+	while (race->begun < 3 || (index == 0 && race->ended == 0))
+		pthread_cond_wait(&race->changed, &race->lock);
+	pthread_mutex_unlock(&race->lock);
+	if (index > 0)
+		assert_int_equal(pthread_setspecific(race->at_exit, race), 0);
+	return error_set(err, -EUCLEAN, "item %zu", index);
+}
+
+static void a_lower_index_that_fails_later_is_reported(void **state)
+{
+	struct race race = {.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
+	_cleanup_error_ struct error *err = NULL;
+
+	(void)state;
+	assert_int_equal(pthread_key_create(&race.at_exit, note_end), 0);
+	assert_int_equal(work_run(3, 3, fail_in_turn, &race, &err), -EUCLEAN);
+	assert_string_equal(error_message(err), "item 0");
+	(void)pthread_setspecific(race.at_exit, NULL); /* this thread was one of them, and goes on */
+	pthread_key_delete(race.at_exit);
+}
+
 static void counts_the_processors_that_it_may_use(void **state)
 {
 	cpu_set_t all, one;
@@ -145,6 +192,7 @@ int main(void)
 		cmocka_unit_test(begins_nothing_new_after_a_failure),
 		cmocka_unit_test(a_failure_needs_no_text),
 		cmocka_unit_test(items_run_at_the_same_time),
+		cmocka_unit_test(a_lower_index_that_fails_later_is_reported),
 		cmocka_unit_test(counts_the_processors_that_it_may_use),
 	};
 
