@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <openssl/evp.h>
+#include <sys/stat.h>
 
 struct sha256 {
 	EVP_MD_CTX *context;
@@ -68,17 +69,53 @@ int sha256_bytes(const void *data, size_t size, uint8_t ret[SHA256_SIZE])
 	return 0;
 }
 
+/* Hashes *size* zeros, which a hole reads as, without reading them. */
+static void update_zeros(struct sha256 *context, uint64_t size)
+{
+	static const uint8_t zeros[KiB(64)];
+
+	while (size > 0) {
+		size_t part = MIN(size, sizeof(zeros));
+
+		sha256_update(context, zeros, part);
+		size -= part;
+	}
+}
+
+/*
+ * Where the next data of the file begins, *offset* itself where the file system does not know. -ENXIO: there
+ * is none up to the end.
+ */
+static int64_t next_data(int fd, uint64_t offset)
+{
+	off_t data = lseek(fd, (off_t)offset, SEEK_DATA);
+
+	if (data >= 0)
+		return data;
+	return errno == ENXIO ? -ENXIO : (int64_t)offset;
+}
+
 int sha256_file(int fd, uint8_t ret[SHA256_SIZE], uint64_t *ret_size)
 {
 	_cleanup_sha256_ struct sha256 *context = sha256_new();
 	_cleanup_free_ uint8_t *chunk = malloc(MiB(1));
+	off_t before = lseek(fd, 0, SEEK_CUR);
 	uint64_t offset = 0;
+	struct stat st;
 
 	if (!context || !chunk)
 		return -ENOMEM;
+	if (fstat(fd, &st) < 0)
+		return -errno;
 	for (;;) {
-		ssize_t n = pread(fd, chunk, MiB(1), (off_t)offset);
+		int64_t data = S_ISREG(st.st_mode) ? next_data(fd, offset) : (int64_t)offset;
+		ssize_t n;
 
+		if (data == -ENXIO)
+			data = MAX(st.st_size, (int64_t)offset);
+		update_zeros(context, (uint64_t)data - offset);
+		offset = (uint64_t)data;
+		n = pread(fd, chunk, MiB(1), (off_t)offset);
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
@@ -88,6 +125,8 @@ int sha256_file(int fd, uint8_t ret[SHA256_SIZE], uint64_t *ret_size)
 		sha256_update(context, chunk, (size_t)n);
 		offset += (uint64_t)n;
 	}
+	if (before >= 0 && lseek(fd, before, SEEK_SET) < 0)
+		return -errno;
 	sha256_final(context, ret);
 	if (ret_size)
 		*ret_size = offset;

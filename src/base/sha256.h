@@ -24,6 +24,6 @@ void sha256_final(struct sha256 *context, uint8_t ret[SHA256_SIZE]);
 /* The digest of one array. Returns 0 or -ENOMEM. */
 int sha256_bytes(const void *data, size_t size, uint8_t ret[SHA256_SIZE]);
 
-/* The digest and size of all that *fd* holds from its beginning; its file offset is not used. *ret_size may
+/* The digest and size of all that *fd* holds from its beginning; its file offset stays. *ret_size may
  * be NULL. */
 int sha256_file(int fd, uint8_t ret[SHA256_SIZE], uint64_t *ret_size);

@@ -65,11 +65,38 @@ static void files_are_hashed_from_their_beginning(void **state)
 	assert_int_equal(sha256_file(folder_fd, digest, NULL), -EISDIR);
 }
 
+static void holes_count_as_the_zeros_that_they_read_as(void **state)
+{
+	static const char *const scripts[] = {
+		"truncate -s 5000000 file",
+		"truncate -s 3000000 file; seq 1 1000 >> file; truncate -s 9000001 file",
+		"seq 1 100000 > file; truncate -s 4000000 file; echo x >> file",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(scripts); i++) {
+		_cleanup_scratch_ char *folder = scratch_new();
+		_cleanup_free_ char *path = string_format("%s/file", folder), *judged = NULL;
+		_cleanup_close_ int fd = -1;
+		uint8_t digest[SHA256_SIZE];
+		uint64_t size = 0;
+
+		shell(folder, scripts[i]);
+		shell(folder, "sha256sum file | cut -c1-64 | tr -d '\\n' > judged");
+		judged = scratch_read(folder, "judged", NULL);
+		fd = open(path, O_RDONLY | O_CLOEXEC);
+		assert_int_equal(sha256_file(fd, digest, &size), 0);
+		assert_digest(digest, judged);
+		assert_int_equal(size, lseek(fd, 0, SEEK_END));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(digests_are_those_of_fips_180),
 		cmocka_unit_test(files_are_hashed_from_their_beginning),
+		cmocka_unit_test(holes_count_as_the_zeros_that_they_read_as),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
