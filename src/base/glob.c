@@ -71,10 +71,12 @@ bool glob_match_below(const char *pattern, const char *path)
 {
 	pattern = without_root(pattern);
 	path = without_root(path);
-	for (size_t i = 1; i == 1 || path[i - 1]; i++)
+	for (size_t i = 0;; i++) {
 		if ((!path[i] || path[i] == '/') && match(pattern, path, i))
 			return true;
-	return false;
+		if (!path[i])
+			return false;
+	}
 }
 
 bool glob_any(const struct strv *patterns, const char *path)
