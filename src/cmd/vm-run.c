@@ -15,7 +15,7 @@
 struct options {
 	const char *disk, *format, *accelerator, *cpu, *firmware, *vars, *keys, *tpm_state, *serial_log,
 		*hostname;
-	struct strv ports, credentials, exec;
+	struct strv ports, credentials, smbios, exec;
 	uint64_t memory, cpus, disk_size, timeout;
 	bool secure_boot, empty_vars, tpm, write, offline, past_failures, quiet, wait;
 };
@@ -36,6 +36,9 @@ struct options {
 			AT(hostname)},                                                                      \
 		{"credential", 0, "NAME=VALUE|NAME:FILE", "Give the guest a systemd credential.",           \
 			OPTION_LIST, AT(credentials)},                                                      \
+		{"smbios", 0, "STRING",                                                                     \
+			"Give the guest an SMBIOS string of type 11, which firmware and systemd read.",     \
+			OPTION_LIST, AT(smbios)},                                                           \
 		{"write", 0, NULL,                                                                          \
 			"Let the guest write to the image. Otherwise what it writes is thrown away at its " \
 			"end.",                                                                             \
@@ -134,6 +137,7 @@ static void options_release(struct options *options)
 {
 	strv_release(&options->ports);
 	strv_release(&options->credentials);
+	strv_release(&options->smbios);
 	strv_release(&options->exec);
 }
 
@@ -215,6 +219,9 @@ static int apply_lists(const struct options *options, struct vm_config *config, 
 			config, "system.hostname", options->hostname, strlen(options->hostname), err);
 	for (size_t i = 0; r == 0 && i < options->credentials.count; i++)
 		r = vm_config_parse_credential(config, options->credentials.items[i], err);
+	for (size_t i = 0; r == 0 && i < options->smbios.count; i++)
+		if (strv_add(&config->smbios, options->smbios.items[i]) < 0)
+			r = error_set_errno(err, -ENOMEM, "SMBIOS strings");
 	return r;
 }
 

@@ -29,6 +29,7 @@ void vm_config_release(struct vm_config *config)
 	}
 	free(config->credentials);
 	free(config->ports);
+	strv_release(&config->smbios);
 	*config = (struct vm_config){};
 }
 

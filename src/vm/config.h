@@ -7,6 +7,7 @@
 
 #include "base/buffer.h"
 #include "base/error.h"
+#include "base/string-util.h"
 
 enum vm_accelerator {
 	VM_ACCELERATOR_AUTO, /* KVM where it boots a guest, TCG otherwise */
@@ -71,6 +72,7 @@ struct vm_config {
 	size_t port_count;
 	struct vm_credential *credentials;
 	size_t credential_count;
+	struct strv smbios; /* further SMBIOS strings of type 11 (OEM strings), "KEY=VALUE" */
 };
 
 /* 2 GiB, 2 processors, the best accelerator, Secure Boot and a TPM. */

@@ -228,6 +228,22 @@ static int write_credential(const struct vm_folder *folder, const struct vm_cred
 	return file_write_atomic(path, text.data, text.size, 0600, err);
 }
 
+static int write_smbios_strings(
+	const struct vm_config *config, const struct vm_folder *folder, struct strv *ret, struct error **err)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < config->smbios.count; i++) {
+		const char *text = config->smbios.items[i];
+		_cleanup_free_ char *path = string_format("%s/smbios.%zu", folder->path, i);
+
+		if (!path || strv_add(ret, path) < 0)
+			return error_set_errno(err, -ENOMEM, "SMBIOS strings");
+		r = file_write_atomic(path, text, strlen(text), 0600, err);
+	}
+	return r;
+}
+
 /* The user's credentials and ours for ssh, whose keys come behind those that the user gives. */
 static int prepare_credentials(
 	const struct vm_config *config, const struct vm_folder *folder, struct strv *ret, struct error **err)
@@ -290,6 +306,8 @@ static int make_command_line(const struct vm_config *config, const struct vm_fol
 
 	if (r == 0)
 		r = prepare_credentials(config, folder, &credentials, err);
+	if (r == 0)
+		r = write_smbios_strings(config, folder, &credentials, err);
 	if (r < 0)
 		return r;
 	here.image = preparation->image;
