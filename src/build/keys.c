@@ -203,6 +203,10 @@ static int open_owner(const char *dir, struct uuid *ret, struct error **err)
 
 	if (!path)
 		return error_set_errno(err, -ENOMEM, "%s", dir);
+	if (access(path, F_OK) < 0 && errno == ENOENT)
+		return error_set(err, -ENOENT,
+			"%s is missing: make keys with `orlop keys init`, or name their folder with --keys",
+			path);
 	r = file_read(path, 256, &text, &size, err);
 	if (r < 0)
 		return r;

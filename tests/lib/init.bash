@@ -1,6 +1,8 @@
 # What tests/vm/init.bats works with: a small disk with a /usr that tells what it sees, made without root by others' tools,
 # and a machine that starts the kernel directly, without firmware.
 
+# Some of these are read, and usr_image, usr_tree and signature set, by the tests that load this.
+# shellcheck disable=SC2034,SC2154
 usr_type=8484680c-9521-48c6-9c11-b0720656f69e
 verity_type=77ff5f63-e7b6-4633-acf4-1565b864c0e6
 signature_type=e7bb33fb-06cf-4e81-8273-e543b413e2e2

@@ -1,0 +1,141 @@
+#!/usr/bin/env bats
+# `orlop keys init`, with openssl as the judge of what it made.
+
+setup() { cd "$BATS_TEST_TMPDIR"; }
+
+setup_file() {
+	export keys=$BATS_FILE_TMPDIR/keys
+	(umask 000 && "$ORLOP" keys init "$keys")
+}
+
+@test "a set is the three pairs and the owner, and private keys are for the user alone whatever the umask" {
+	[ "$(ls -A "$keys" | LC_ALL=C sort | tr '\n' ' ')" = 'KEK.crt KEK.key PK.crt PK.key db.crt db.key owner.guid ' ]
+	[ "$(stat -c %a "$keys")" = 700 ]
+	[ "$(stat -c %a "$keys"/*.key | sort -u)" = 600 ]
+	grep -qxE '[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}' "$keys/owner.guid"
+}
+
+@test "openssl finds RSA-2048 keys that belong to their certificates" {
+	local name
+	for name in PK KEK db; do
+		openssl pkey -in "$keys/$name.key" -check -noout
+		openssl pkey -in "$keys/$name.key" -noout -text | grep -q '^Private-Key: (2048 bit, 2 primes)'
+		openssl pkey -in "$keys/$name.key" -pubout >of-key
+		openssl x509 -in "$keys/$name.crt" -pubkey -noout >of-certificate
+		cmp of-key of-certificate
+		openssl verify -check_ss_sig -CAfile "$keys/$name.crt" "$keys/$name.crt"
+	done
+	[ "$(sha256sum "$keys"/*.key | cut -d' ' -f1 | sort -u | wc -l)" = 3 ]
+	[ "$(for name in PK KEK db; do openssl x509 -in "$keys/$name.crt" -serial -noout; done | sort -u | wc -l)" = 3 ]
+}
+
+@test "the certificates can sign code and nothing else, from now on for decades" {
+	local name
+	for name in PK KEK db; do
+		openssl x509 -in "$keys/$name.crt" -noout -text >text
+		grep -q 'Version: 3' text
+		grep -q 'Signature Algorithm: sha256WithRSAEncryption' text
+		grep -A 1 'Basic Constraints: critical' text | grep -q 'CA:FALSE'
+		[ "$(grep -A 1 'X509v3 Key Usage: critical' text | sed -n '2s/^ *//p')" = 'Digital Signature' ]
+		[ "$(grep -A 1 'X509v3 Extended Key Usage' text | sed -n '2s/^ *//p')" = 'Code Signing' ]
+		openssl x509 -in "$keys/$name.crt" -checkend $((20 * 365 * 86400))
+		[ "$(date -d "$(openssl x509 -in "$keys/$name.crt" -startdate -noout | cut -d= -f2)" +%s)" -le "$(date +%s)" ]
+	done
+}
+
+@test "what is there is never overwritten, and a set is made whole or not at all" {
+	local name
+	cp -a "$keys" before
+	run "$ORLOP" keys init "$keys"
+	[ "$status" = 1 ]
+	[[ $output == "orlop: $keys/PK.key exists already"* ]]
+	diff -r before "$keys"
+	for name in db.key owner.guid KEK.crt; do
+		mkdir "with-$name"
+		echo mine >"with-$name/$name"
+		run "$ORLOP" keys init "with-$name"
+		[ "$status" = 1 ]
+		[[ $output == "orlop: with-$name/$name exists already"* ]]
+		[ "$(ls -A "with-$name")" = "$name" ]
+		[ "$(cat "with-$name/$name")" = mine ]
+	done
+}
+
+@test "a dangling link in a key's place is not written through" {
+	mkdir set
+	ln -s ../elsewhere set/db.key
+	run "$ORLOP" keys init set
+	[ "$status" = 1 ]
+	[[ $output == *"set/db.key exists already"* ]]
+	[ ! -e elsewhere ]
+}
+
+@test "other files beside the keys are left alone" {
+	mkdir set
+	echo notes >set/notes
+	"$ORLOP" keys init set
+	[ "$(cat set/notes)" = notes ]
+	[ "$(ls -A set | wc -l)" = 8 ]
+}
+
+@test "parents are made, and the folder has a default" {
+	"$ORLOP" keys init new/parents/set/
+	[ "$(stat -c %a new/parents/set)" = 700 ]
+	run env HOME="$PWD/home" XDG_DATA_HOME="$PWD/data" "$ORLOP" keys init
+	[ "$output" = "Made PK, KEK and db in $PWD/data/orlop/keys" ]
+	[ -s data/orlop/keys/db.key ]
+	run env -u XDG_DATA_HOME HOME="$PWD/home" "$ORLOP" keys init
+	[ -s home/.local/share/orlop/keys/db.key ]
+	# A relative one is to be ignored, says the specification of base directories.
+	run env XDG_DATA_HOME=relative HOME="$PWD/other" "$ORLOP" keys init
+	[ -s other/.local/share/orlop/keys/db.key ]
+	[ ! -e relative ]
+	run env -u XDG_DATA_HOME -u HOME "$ORLOP" keys init
+	[ "$status" = 1 ]
+	[[ $output == *'$HOME'* ]]
+}
+
+@test "a place that cannot be written to is named, and nothing is left" {
+	: >file
+	run "$ORLOP" keys init file
+	[ "$status" = 1 ]
+	[[ $output == 'orlop: file'*'Not a directory' ]]
+	run "$ORLOP" keys init file/set
+	[ "$status" = 1 ]
+	[[ $output == 'orlop: file'*'Not a directory' ]]
+	run "$ORLOP" keys init /proc/set
+	[ "$status" = 1 ]
+	[[ $output == 'orlop: /proc/set'* ]]
+	[ "$(ls -A)" = file ]
+}
+
+@test "a read-only file system is named, and nothing is left" {
+	local as_root=()
+	[ "$(id -u)" = 0 ] || as_root=(--user --map-root-user)
+	unshare "${as_root[@]}" --mount true 2>/dev/null || skip "no mount namespaces here"
+	mkdir place
+	run unshare "${as_root[@]}" --mount bash -c '
+		mount -t tmpfs -o size=1M none place && mkdir place/set && mount -o remount,ro place || exit 99
+		"$ORLOP" keys init place/set; status=$?
+		ls -A place/set
+		exit $status'
+	[ "$status" = 1 ]
+	[ "$output" = 'orlop: place/set: Read-only file system' ]
+}
+
+@test "a full disk is named, and nothing is left" {
+	local as_root=()
+	[ "$(id -u)" = 0 ] || as_root=(--user --map-root-user)
+	unshare "${as_root[@]}" --mount true 2>/dev/null || skip "no mount namespaces here"
+	mkdir place
+	run unshare "${as_root[@]}" --mount bash -c '
+		mount -t tmpfs -o size=16K none place || exit 99
+		head -c 12K /dev/zero >place/other
+		"$ORLOP" keys init place/set; status=$?
+		ls -A place
+		exit $status'
+	[ "$status" = 1 ]
+	[[ ${lines[0]} == 'orlop: place/set'*': No space left on device' ]]
+	[ "${lines[1]}" = other ]
+	[ ${#lines[@]} = 2 ]
+}
