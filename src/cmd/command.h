@@ -84,5 +84,6 @@ int command_dispatch(const struct command_group *group, int argc, char **argv, s
 
 /* The verbs of `orlop`. */
 int cmd_build(int argc, char **argv, struct error **err);
+int cmd_inspect(int argc, char **argv, struct error **err);
 int cmd_keys(int argc, char **argv, struct error **err);
 int cmd_vm(int argc, char **argv, struct error **err);

@@ -10,6 +10,7 @@
 
 static const struct command commands[] = {
 	{"build", "Build an edition's disk image from packages", cmd_build},
+	{"inspect", "Say what is in an image", cmd_inspect},
 	{"keys", "Make the keys that builds are signed with", cmd_keys},
 	{"vm", "Start an image in a virtual machine, with Secure Boot and a TPM", cmd_vm},
 	{},

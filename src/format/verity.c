@@ -210,7 +210,7 @@ int verity_header_parse(const uint8_t *data, size_t size, struct verity_header *
 
 /* A verification under way. The tree is read once and checked from its root down before any of it is used. */
 struct check {
-	int data_fd, hash_fd;
+	const struct verity_range *data, *hash;
 	struct verity tree;
 	atomic_uint_least64_t bad; /* lowest bad block so far */
 };
@@ -223,21 +223,28 @@ static void note_bad(struct check *check, uint64_t block)
 		;
 }
 
-static int read_header(int hash_fd, struct verity_header *ret, struct error **err)
+/* Reads from a range, whose end is not passed. */
+static int range_read(const struct verity_range *range, void *data, size_t size, uint64_t at)
+{
+	if (at > range->size || size > range->size - at)
+		return -ENODATA;
+	return pread_full(range->fd, data, size, range->offset + at);
+}
+
+static int read_header(const struct verity_range *hash, struct verity_header *ret, struct error **err)
 {
 	uint8_t super[SUPER_SIZE];
-	off_t end = lseek(hash_fd, 0, SEEK_END);
-	int r = end < 0 ? -errno : pread_full(hash_fd, super, sizeof(super), 0);
+	int r = range_read(hash, super, sizeof(super), 0);
 
 	if (r < 0)
 		return error_set_errno(err, r, "verity: reading the superblock of the hash tree");
 	r = verity_header_parse(super, sizeof(super), ret, err);
 	if (r < 0)
 		return r;
-	if (ret->size > (uint64_t)end)
+	if (ret->size > hash->size)
 		return error_set(err, -ENODATA,
 			"verity: the hash tree has %llu bytes, its superblock says %llu",
-			(unsigned long long)end, (unsigned long long)ret->size);
+			(unsigned long long)hash->size, (unsigned long long)ret->size);
 	if (ret->size > TREE_MAX)
 		return error_set(err, -EFBIG, "verity: a hash tree of %llu bytes is too large to verify here",
 			(unsigned long long)ret->size);
@@ -292,7 +299,7 @@ static int check_range(size_t index, void *userdata, struct error **err)
 
 	if (!context || !blocks)
 		return error_set_errno(err, -ENOMEM, "verity");
-	r = pread_full(check->data_fd, blocks, count * VERITY_BLOCK_SIZE, first * VERITY_BLOCK_SIZE);
+	r = range_read(check->data, blocks, count * VERITY_BLOCK_SIZE, first * VERITY_BLOCK_SIZE);
 	if (r < 0)
 		return error_set_errno(
 			err, r, "verity: reading the data from block %llu on", (unsigned long long)first);
@@ -319,21 +326,21 @@ static int load_tree(
 	check->tree.file = malloc(header->size);
 	if (!check->tree.file)
 		return error_set_errno(err, -ENOMEM, "verity: hash tree");
-	r = pread_full(check->hash_fd, check->tree.file, header->size, 0);
+	r = range_read(check->hash, check->tree.file, header->size, 0);
 	if (r < 0)
 		return error_set_errno(err, r, "verity: reading the hash tree");
 	return 0;
 }
 
-int verity_verify(int data_fd, int hash_fd, const uint8_t root[SHA256_SIZE], unsigned threads,
-	struct verity_fault *ret_fault, struct error **err)
+int verity_verify_ranges(const struct verity_range *data, const struct verity_range *hash,
+	const uint8_t root[SHA256_SIZE], unsigned threads, struct verity_fault *ret_fault, struct error **err)
 {
-	struct check check = {.data_fd = data_fd, .hash_fd = hash_fd, .bad = UINT64_MAX};
+	struct check check = {.data = data, .hash = hash, .bad = UINT64_MAX};
 	struct verity_header header;
 	bool in_tree = true;
 	int r;
 
-	r = read_header(hash_fd, &header, err);
+	r = read_header(hash, &header, err);
 	if (r < 0)
 		return r;
 	r = load_tree(&check, &header, root, err);
@@ -348,4 +355,50 @@ int verity_verify(int data_fd, int hash_fd, const uint8_t root[SHA256_SIZE], uns
 	if (r == -EBADMSG && ret_fault)
 		*ret_fault = (struct verity_fault){.in_tree = in_tree, .block = check.bad};
 	return r;
+}
+
+/* The whole of a file. */
+static int whole_file(int fd, struct verity_range *ret, struct error **err)
+{
+	off_t end = lseek(fd, 0, SEEK_END);
+
+	if (end < 0)
+		return error_set_errno(err, -errno, "verity: the size of a file");
+	*ret = (struct verity_range){.fd = fd, .size = (uint64_t)end};
+	return 0;
+}
+
+int verity_verify(int data_fd, int hash_fd, const uint8_t root[SHA256_SIZE], unsigned threads,
+	struct verity_fault *ret_fault, struct error **err)
+{
+	struct verity_range data, hash;
+	int r = whole_file(data_fd, &data, err);
+
+	if (r >= 0)
+		r = whole_file(hash_fd, &hash, err);
+	return r < 0 ? r : verity_verify_ranges(&data, &hash, root, threads, ret_fault, err);
+}
+
+int verity_check_root(const struct verity_range *data, const struct verity_range *hash,
+	const uint8_t root[SHA256_SIZE], struct error **err)
+{
+	_cleanup_sha256_ struct sha256 *context = sha256_new();
+	uint8_t block[VERITY_BLOCK_SIZE], digest[SHA256_SIZE];
+	struct verity_header header;
+	struct shape shape;
+	int r = context ? read_header(hash, &header, err) : error_set_errno(err, -ENOMEM, "verity");
+
+	if (r < 0)
+		return r;
+	shape = shape_of(header.blocks);
+	if (shape.levels > 0)
+		r = range_read(hash, block, sizeof(block), shape.start[shape.levels - 1] * VERITY_BLOCK_SIZE);
+	else
+		r = range_read(data, block, sizeof(block), 0);
+	if (r < 0)
+		return error_set_errno(err, r, "verity: reading the top of the hash tree");
+	hash_blocks(&header.options, context, block, 1, digest);
+	if (memcmp(digest, root, SHA256_SIZE) != 0)
+		return error_set(err, -EBADMSG, "verity: the hash tree is not that of the root hash");
+	return 0;
 }

@@ -80,3 +80,23 @@ struct verity_fault {
  */
 int verity_verify(int data_fd, int hash_fd, const uint8_t root[SHA256_SIZE], unsigned threads,
 	struct verity_fault *ret_fault, struct error **err);
+
+/* Bytes of a file, such as a partition of a disk image. */
+struct verity_range {
+	int fd;
+	uint64_t offset, size;
+};
+
+/* The same for parts of files. */
+int verity_verify_ranges(const struct verity_range *data, const struct verity_range *hash,
+	const uint8_t root[SHA256_SIZE], unsigned threads, struct verity_fault *ret_fault,
+	struct error **err);
+
+/*
+ * Whether the hash tree is the one that *root* stands for: hashes its top block alone (the data, where that
+ * is a single block). Says nothing about the blocks below. Returns 0; -EBADMSG where it is another tree's
+ * root hash; -ENODATA where the range is shorter than its superblock says; the errors of
+ * verity_header_parse() and of reading.
+ */
+int verity_check_root(const struct verity_range *data, const struct verity_range *hash,
+	const uint8_t root[SHA256_SIZE], struct error **err);
