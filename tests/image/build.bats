@@ -1,0 +1,287 @@
+#!/usr/bin/env bats
+# What `orlop build` does when it is stopped, when something is missing, damaged or full, and when it is run again
+# elsewhere. Most of it builds a small edition: a kernel, the C library and a unit. Packages come from the cache that
+# tests/vm/build-image has filled; nothing here uses the network.
+
+load ../lib/image
+
+setup_file() {
+	export edition=$BATS_FILE_TMPDIR/small.yaml cache=$BATS_FILE_TMPDIR/cache reference=$BATS_FILE_TMPDIR/reference
+	# A copy, so that no test can hurt the cache that the user's own builds read.
+	cp -r --reflink=auto "${XDG_CACHE_HOME:-$HOME/.cache}/orlop" "$cache"
+	mkdir -p "$BATS_FILE_TMPDIR/small/usr/lib/systemd/system"
+	printf '[Unit]\nDescription=Nothing\n' >"$BATS_FILE_TMPDIR/small/usr/lib/systemd/system/multi-user.target"
+	cat >"$edition" <<-'END'
+		name: small
+		title: Orlop Small
+		suite: trixie
+		components: [main]
+		packages: [base-files, base-passwd, libc6, "linux-image-cloud-{architecture}"]
+		absent: [libcrypt1, debconf, debconf-2.0, gcc-14-base, libdebconfclient0, libselinux1, awk, mawk, kmod, linux-base,
+		  initramfs-tools, linux-initramfs-tool, dracut]
+		boot-packages: [systemd-boot-efi]
+		exclude: ["usr/share/**", "boot/config-*", "boot/System.map-*"]
+		files: small
+		kernel: {command-line: [quiet], modules: [dm-verity]}
+		initrd: {modules: [dm_verity], devices: []}
+		disk: {esp: 256M, usr: 64M, verity: 2M, signature: 64K, state: 64M}
+	END
+	export -f build_small
+	build_small --output "$reference"
+}
+
+setup() { cd "$BATS_TEST_TMPDIR"; }
+
+build_small() {
+	"$ORLOP" build "$edition" --offline --quiet --cache "$cache" --keys "$ORLOP_TEST_KEYS" --version 202601.02.3 "$@"
+}
+
+# refused STATUS TEXT OPTION…: the build fails with one line that has the text, and leaves nothing behind.
+refused() {
+	local want=$1 text=$2
+	shift 2
+	run build_small --output out "$@"
+	echo "$output"
+	[ "$status" = "$want" ] && [ "${#lines[@]}" = 1 ] && [[ $output == "orlop: "*"$text"* ]] || return 1
+	[ ! -e out ] || [ -z "$(ls -A out)" ]
+}
+
+# kill_when SIGNAL PATTERN: starts a build into out/ and sends the signal as soon as its hidden folder has a file like
+# that. False where the build was faster.
+kill_when() {
+	local pid status=0
+	# A shell lets background jobs ignore SIGINT.
+	env --default-signal=INT "$ORLOP" build "$edition" --offline --quiet --cache "$cache" --keys "$ORLOP_TEST_KEYS" \
+		--version 202601.02.3 --output out 3>&- &
+	pid=$!
+	# The build itself ends the loop where it ends first.
+	until compgen -G "out/.orlop-build-*$2" >/dev/null || [ ! -e "/proc/$pid/cwd" ]; do :; done
+	kill -"$1" "$pid" || true
+	wait "$pid" || status=$?
+	[ $status = $((128 + $(kill -l "$1"))) ]
+}
+
+@test "a build that is stopped shows nothing, whenever and however that is" {
+	local signal pattern
+	mkdir out
+	while read -r signal pattern; do
+		echo "$signal at '$pattern'"
+		# A build that was faster than we are is tried again; of three, one is stopped in time.
+		for tries in 1 2 3; do
+			kill_when "$signal" "$pattern" && break
+			rm -r out/orlop-*
+			[ "$tries" -lt 3 ]
+		done
+		[ -z "$(find out -mindepth 1 -maxdepth 1 -not -name '.orlop-build-*')" ]
+		# Each build clears away what the one before it left.
+		[ "$(find out -mindepth 1 -maxdepth 1 | wc -l)" = 1 ]
+	done <<-'END'
+		KILL
+		INT
+		KILL /*.usr.erofs
+		INT /*.raw
+		KILL /*.raw
+		TERM /*.usr.verity
+	END
+	build_small --output out
+	diff -r "$reference" out
+}
+
+# on_small_disk SIZE COMMAND…: with the folder disk/ on a file system of that size
+on_small_disk() {
+	local namespace=(--mount)
+	[ "$(id -u)" = 0 ] || namespace+=(--user --map-root-user)
+	unshare "${namespace[@]}" true || skip "no mount namespaces here"
+	mkdir -p disk
+	run unshare "${namespace[@]}" bash -c 'mount -t tmpfs -o size="$1" none disk || exit 99
+		shift; "$@"; status=$?; ls -A disk; exit $status' bash "$@"
+	echo "$output"
+}
+
+@test "a full disk is said so, and nothing is left on it" {
+	local size
+	# The usr image does not fit; the disk image does not fit beside it.
+	for size in 8M 32M; do
+		on_small_disk $size build_small --output disk
+		[ "$status" = 1 ]
+		[ ${#lines[@]} = 1 ]
+		[[ $output == 'orlop: '*': No space left on device' ]]
+	done
+}
+
+@test "a cache or an output folder that cannot be used is named, and what to do" {
+	: >file
+	mkdir half
+	: >half/release
+	refused 1 "cache file can't be used (make it readable and writable for this user, or choose another folder with --cache)" --cache file
+	refused 1 'half' --cache half
+	refused 1 'cache /proc/none' --cache /proc/none
+	refused 1 'build once without --offline' --cache new
+	run build_small --output file
+	[ "$status" = 1 ]
+	[ "$output" = 'orlop: file: Not a directory' ]
+	run build_small --output /proc/none
+	[ "$status" = 1 ]
+	[[ $output == *'/proc/none'* ]]
+}
+
+# A mirror made of what the cache has: the signed releases, whose indexes the cache has already, and one package.
+make_mirror() { # NAME
+	local suite version source file
+	for suite in trixie trixie-updates trixie-security; do
+		file=("$cache"/release/*_dists_"$suite")
+		mkdir -p "$PWD/debian/dists/$suite" "$PWD/debian-security/dists/$suite"
+		cp "${file[0]}" "$PWD/debian/dists/$suite/InRelease"
+		cp "${file[0]}" "$PWD/debian-security/dists/$suite/InRelease"
+	done
+	file=$(jq -er --arg name "$1" '.packages[] | select(.name == $name) | .sha256' "$reference"/*.manifest.json)
+	source=$(jq -er --arg name "$1" '.packages[] | select(.name == $name) | .source' "$reference"/*.manifest.json)
+	version=$(jq -er --arg name "$1" '.packages[] | select(.name == $name) | "\(.version)_\(.architecture)"' "$reference"/*.manifest.json)
+	mkdir -p "debian/pool/main/${source:0:1}/$source"
+	cp "$cache/sha256/${file:0:2}/$file" "debian/pool/main/${source:0:1}/$source/$1_${version#*:}.deb"
+}
+
+@test "a damaged package is never used: it is named offline, and fetched again otherwise" {
+	local object
+	object=$(jq -er '.packages[] | select(.name == "base-files") | .sha256' "$reference"/*.manifest.json)
+	cp -al "$cache" copy
+	object=copy/sha256/${object:0:2}/$object
+	make_mirror base-files
+	# The copy shares its files with the original: a new one takes the place of this one.
+	cp "$object" damaged
+	flip_byte damaged 1000
+	mv damaged "$object"
+	refused 1 base-files --cache copy
+	[[ $output == *'without --offline'* ]]
+	cp debian/pool/main/b/base-files/*.deb damaged
+	flip_byte damaged 1000
+	mv damaged "$object"
+	"$ORLOP" build "$edition" --quiet --cache copy --keys "$ORLOP_TEST_KEYS" --version 202601.02.3 --output out \
+		--mirror "http://127.0.0.1:$(serve .)/debian"
+	cmp "$object" debian/pool/main/b/base-files/*.deb
+	diff -r "$reference" out
+}
+
+# serve FOLDER: prints the port of 127.0.0.1 where a web server has it, until the test ends
+serve() {
+	local port=$((20000 + RANDOM % 20000)) tries
+	for tries in 1 2 3 4 5 6 7 8 9; do
+		busybox httpd -f -p "127.0.0.1:$port" -h "$1" >/dev/null 2>&1 3>&- &
+		echo $! >"$BATS_TEST_TMPDIR/httpd.pid"
+		# Bound or ended: one of the two comes soon.
+		while kill -0 $! 2>/dev/null; do
+			(: <"/dev/tcp/127.0.0.1/$port") 2>/dev/null && { echo "$port"; return; }
+		done
+		port=$((port + tries))
+	done
+	return 1
+}
+
+teardown() { [ ! -e "$BATS_TEST_TMPDIR/httpd.pid" ] || kill "$(cat "$BATS_TEST_TMPDIR/httpd.pid")"; }
+
+@test "keys that are missing, or not a pair, are named" {
+	local name
+	for name in PK.key KEK.crt db.key db.crt owner.guid; do
+		cp -r "$ORLOP_TEST_KEYS" keys
+		rm "keys/$name"
+		refused 1 "keys/$name" --keys keys
+		rm -r keys
+	done
+	refused 1 'make keys with `orlop keys init`' --keys none
+	cp -r "$ORLOP_TEST_KEYS" keys
+	cp keys/KEK.key keys/db.key
+	refused 1 'keys/db.crt: the private key does not belong to the certificate' --keys keys
+	echo garbage >keys/db.key
+	refused 1 'keys/db.' --keys keys
+	cp "$ORLOP_TEST_KEYS/db.key" keys/db.key
+	echo garbage >keys/owner.guid
+	refused 1 'keys/owner.guid: not a GUID' --keys keys
+}
+
+@test "an archive that the keyring does not vouch for is refused, and what to do is said" {
+	export GNUPGHOME=$PWD/gnupg
+	mkdir -m 700 gnupg
+	gpg --batch --quiet --passphrase '' --quick-gen-key nobody@example.org ed25519 sign never
+	gpg --export >foreign.gpg
+	gpgconf --kill all
+	refused 1 'which foreign.gpg does not hold: give the keyring of this repository with --keyring' --keyring foreign.gpg
+	: >empty.gpg
+	refused 1 'empty.gpg' --keyring empty.gpg
+	refused 1 'none.gpg' --keyring none.gpg
+}
+
+@test "a wrong command line is refused before anything is made" {
+	local want options text
+	while IFS='|' read -r want options text; do
+		# shellcheck disable=SC2086 # several words
+		refused "$want" "$text" $options
+		[ ! -e out ]
+	done <<-'END'
+		2|--arch mips|--arch: "mips" is not amd64 or arm64
+		2|--threads many|not a number
+		2|--threads 9999|at most 1024
+		2|another|too many arguments: another
+		1|--version 1.2.3|version "1.2.3" is not of the form YYYYMM.DD.N
+		1|--version 202613.01.0|version "202613.01.0"
+		1|--version 202602.30.0|version "202602.30.0"
+		1|--version ../202601.01.0|version "../202601.01.0"
+	END
+	run "$ORLOP" build no-such-edition --offline
+	[ "$status" = 1 ]
+	[[ $output == *'there is no edition "no-such-edition"'* ]]
+	run "$ORLOP" build ./none.yaml --offline
+	[ "$status" = 1 ]
+	[ "$output" = 'orlop: ./none.yaml: No such file or directory' ]
+}
+
+@test "a mistake in a definition is named with file, line and key" {
+	local edit text good=$edition
+	cp -r "$BATS_FILE_TMPDIR/small" small
+	edition=wrong.yaml
+	while IFS='|' read -r edit text; do
+		sed -e "$edit" "$good" >wrong.yaml
+		! cmp -s wrong.yaml "$good"
+		refused 1 "$text"
+	done <<-'END'
+		s/^title:/titel:/|wrong.yaml:2: titel
+		s/usr: 64M/usr: sixty/|usr: must be a size such as 512M
+		s/usr: 64M/usr: 4096G/|wrong.yaml: disk: usr: must be
+		s/verity: 2M/verity: 4K/|wrong.yaml: disk: verity: must be at least
+		s/^name: small/name: Small One/|wrong.yaml: name: "Small One" may hold
+		/^disk/d|disk
+		/^suite/p|wrong.yaml:4: suite
+		s/libc6,/libc6, no-such-package,/|no-such-package: is the name right
+		s/^files: small/files: elsewhere/|elsewhere
+		s/modules: .dm_verity/modules: [no_such_module/|no_such_module
+		s/usr: 64M, verity: 2M/usr: 64M, verity: 2M, esp: 1M/|esp
+	END
+}
+
+@test "the manifest's description has every member of a manifest" {
+	local name
+	for name in $(jq -r '[paths | map(select(type == "string")) | .[]] | unique | .[]' "$reference"/*.manifest.json \
+		"$(image_file .manifest.json)" | sort -u); do
+		grep -q "\`$name\`" "$BATS_TEST_DIRNAME/../../docs/formats/manifest.md" || { echo "$name is missing"; return 1; }
+	done
+}
+
+@test "the same build elsewhere, with another clock, locale, umask and number of threads has the same bytes" {
+	mkdir -p some/where
+	cd some/where
+	(
+		umask 077
+		export TZ=Pacific/Kiritimati LC_ALL=C.UTF-8 LANG=tr_TR.UTF-8 TMPDIR=$PWD HOME=/nonexistent SOURCE_DATE_EPOCH=1
+		build_small --output ../out --threads 1
+	)
+	diff -r "$reference" ../out
+	[ "$(ls ../out | wc -l)" = 5 ]
+	[ -z "$(ls -A)" ]
+}
+
+@test "the image that is tested can be built again, to the byte, on one thread as on several" {
+	local file
+	TZ=America/St_Johns "$ORLOP" build container-linux --offline --quiet --cache "$cache" --keys "$ORLOP_TEST_KEYS" \
+		--version "$(manifest .version)" --output out --threads 1
+	for file in "$ORLOP_TEST_OUT"/*; do cmp "$file" "out/${file##*/}"; done
+	[ "$(ls -A out)" = "$(ls -A "$ORLOP_TEST_OUT")" ]
+}
