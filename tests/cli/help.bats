@@ -137,6 +137,7 @@ completes() {
 @test "bash completes every command and every option" {
 	for_all completes
 	[ "$(complete_words orlop vm st)" = $'start\nstop' ]
+	[ "$(complete_words orlop keys --)" = --help ]
 	[ "$(complete_words orlop build --arch '')" = $'amd64\narm64' ]
 	[ "$(complete_words orlop build container-)" = container-linux ]
 	mkdir out file-like
