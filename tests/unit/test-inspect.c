@@ -95,7 +95,7 @@ static size_t count(const json_t *object, const char *list)
 
 static void partitions_are_those_that_sfdisk_made(void **state)
 {
-	_cleanup_free_ char *root = disk_of_others();
+	_cleanup_free_ _unused_ char *root = disk_of_others();
 	_cleanup_inspection_ struct inspection found = {};
 	_cleanup_error_ struct error *err = NULL;
 	json_t *other;
@@ -124,7 +124,7 @@ static void partitions_are_those_that_sfdisk_made(void **state)
 
 static void contents_are_what_the_tools_put_there(void **state)
 {
-	_cleanup_free_ char *root = disk_of_others();
+	_cleanup_free_ _unused_ char *root = disk_of_others();
 	_cleanup_inspection_ struct inspection found = {};
 	_cleanup_error_ struct error *err = NULL;
 	json_t *usr, *verity, *esp, *program;
@@ -158,7 +158,7 @@ static void contents_are_what_the_tools_put_there(void **state)
 
 static void slots_are_verified_against_the_root_hash(void **state)
 {
-	_cleanup_free_ char *root = disk_of_others();
+	_cleanup_free_ _unused_ char *root = disk_of_others();
 	_cleanup_inspection_ struct inspection found = {}, verified = {};
 	_cleanup_error_ struct error *err = NULL;
 
@@ -188,7 +188,7 @@ static void damage(uint64_t offset)
 
 static void damage_is_told_where_it_is(void **state)
 {
-	_cleanup_free_ char *root = disk_of_others();
+	_cleanup_free_ _unused_ char *root = disk_of_others();
 	_cleanup_inspection_ struct inspection fast = {}, data = {}, tree = {}, super = {};
 	_cleanup_error_ struct error *err = NULL;
 
@@ -286,7 +286,7 @@ static void files_that_are_cut_off_are_errors(void **state)
 {
 	static const char *const names[] = {"disk", "esp", "usr.erofs", "usr.verity", "program"};
 	static const uint64_t sizes[] = {0, 1, 511, 513, 1023, 1025, 4095, 4096};
-	_cleanup_free_ char *root = disk_of_others();
+	_cleanup_free_ _unused_ char *root = disk_of_others();
 	_cleanup_buffer_ struct buffer image = boot_data("addon.sbsign.efi");
 
 	(void)state;
@@ -305,7 +305,7 @@ static void files_that_are_cut_off_are_errors(void **state)
 
 static void a_bad_package_list_is_an_error(void **state)
 {
-	_cleanup_free_ char *root = disk_of_others();
+	_cleanup_free_ _unused_ char *root = disk_of_others();
 	_cleanup_inspection_ struct inspection found = {};
 	_cleanup_error_ struct error *err = NULL;
 
@@ -338,7 +338,7 @@ static void the_text_of_a_disk_names_all_that_is_in_it(void **state)
 	static const char *const said[] = {"partition 2: usr amd64, one\n", "4755 0:0 bin/su",
 		"coreutils 9.7-3", "CN=Test db", "Test System 7", "slot of partitions 4, 5: empty",
 		"attribute: bit-50", "FAT"};
-	_cleanup_free_ char *root = disk_of_others();
+	_cleanup_free_ _unused_ char *root = disk_of_others();
 	_cleanup_inspection_ struct inspection found = {};
 	_cleanup_error_ struct error *err = NULL;
 	_cleanup_buffer_ struct buffer text = {};
