@@ -196,8 +196,11 @@ CASES
 	"$ORLOP" vm reset node
 	twice() { [ "$(grep -ac '^one-more-start' log)" = 2 ]; }
 	wait_for 60 twice
-	timeout 60 "$ORLOP" vm wait node &
+	"$ORLOP" vm wait node --timeout 60 &
 	local waiter=$!
+	# It waits once it holds the supervisor.
+	waits() { readlink "/proc/$waiter"/fd/* | grep -q pidfd; }
+	wait_for 60 waits
 	"$ORLOP" vm stop --force node
 	nothing_left
 	wait "$waiter"
