@@ -53,7 +53,7 @@ struct options {
 			"The folder of `orlop keys init` whose PK, KEK and db the firmware gets. Default: " \
 			"$XDG_DATA_HOME/orlop/keys.",                                                       \
 			OPTION_STRING, AT(keys)},                                                           \
-		{"no-secure-boot", 0, NULL, "Firmware that can't do Secure Boot.", OPTION_FALSE,            \
+		{"no-secure-boot", 0, NULL, "Firmware with Secure Boot switched off.", OPTION_FALSE,        \
 			AT(secure_boot)},                                                                   \
 		{"empty-vars", 0, NULL, "Firmware in setup mode: it can do Secure Boot and has no keys.",   \
 			OPTION_TRUE, AT(empty_vars)},                                                       \

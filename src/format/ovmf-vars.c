@@ -274,3 +274,8 @@ int ovmf_vars_enroll(const void *template, size_t size, const struct efi_trust *
 		return r;
 	return set_switch(ret, "SecureBootEnable", &secure_boot_enable, 1, err);
 }
+
+int ovmf_vars_switch_off(struct buffer *file, struct error **err)
+{
+	return set_switch(file, "SecureBootEnable", &secure_boot_enable, 0, err);
+}

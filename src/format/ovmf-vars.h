@@ -54,3 +54,6 @@ int ovmf_vars_set(struct buffer *file, const struct ovmf_variable *variable, str
  */
 int ovmf_vars_enroll(const void *template, size_t size, const struct efi_trust *trust, int64_t time,
 	struct buffer *ret, struct error **err);
+
+/* Switches Secure Boot off in a VARS file whose platform key is enrolled; errors as of ovmf_vars_set(). */
+int ovmf_vars_switch_off(struct buffer *file, struct error **err);

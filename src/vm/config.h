@@ -33,7 +33,7 @@ enum vm_variables {
 	VM_VARIABLES_KEYS,  /* PK, KEK and db of *keys*: Secure Boot is on */
 	VM_VARIABLES_EMPTY, /* nothing: the firmware can do Secure Boot and is in setup mode */
 	VM_VARIABLES_FILE,  /* those of the file *vars*, which is changed in place */
-	VM_VARIABLES_NONE,  /* nothing, and the firmware can't do Secure Boot */
+	VM_VARIABLES_NONE,  /* a platform key that nobody has, and Secure Boot switched off */
 };
 
 struct vm_port {

@@ -84,6 +84,30 @@ static int prepare_serial_log(const struct vm_config *config, const struct vm_fo
 	return 0;
 }
 
+/*
+ * Variables of a machine whose owner has switched Secure Boot off. A platform key has to be there, one that
+ * nobody keeps: without it the firmware is in setup mode, and a boot loader that finds keys to enrol switches
+ * Secure Boot on.
+ */
+static int enroll_nobody(const void *empty, size_t size, int64_t now, struct buffer *ret, struct error **err)
+{
+	_cleanup_signer_pem_ struct signer_pem pem = {};
+	_cleanup_signer_ struct signer *signer = NULL;
+	struct efi_trust trust = {};
+	int r;
+
+	r = signer_generate("nobody", now, 1, &pem, err);
+	if (r == 0)
+		r = signer_from_pem("nobody", pem.certificate, strlen(pem.certificate), pem.key,
+			strlen(pem.key), &signer, err);
+	if (r < 0)
+		return r;
+	trust.pk.der = signer_certificate(signer, &trust.pk.size);
+	trust.kek = trust.db = trust.pk;
+	r = ovmf_vars_enroll(empty, size, &trust, now, ret, err);
+	return r < 0 ? r : ovmf_vars_switch_off(ret, err);
+}
+
 /* A fresh copy of the empty variable store, with or without keys in it. */
 static int make_variables(const struct vm_config *config, const struct vm_platform *platform,
 	const char *path, int64_t now, struct error **err)
@@ -99,10 +123,13 @@ static int make_variables(const struct vm_config *config, const struct vm_platfo
 		r = file_read(template, OVMF_VARS_MAX, &empty, &size, err);
 	if (r < 0)
 		return r;
-	if (config->variables != VM_VARIABLES_KEYS)
+	if (config->variables == VM_VARIABLES_EMPTY)
 		return file_write_atomic(path, empty, size, 0600, err);
-	r = keys_open_trust(config->keys, &trust, err);
-	if (r == 0)
+	if (config->variables == VM_VARIABLES_NONE)
+		r = enroll_nobody(empty, size, now, &enrolled, err);
+	else
+		r = keys_open_trust(config->keys, &trust, err);
+	if (r == 0 && config->variables == VM_VARIABLES_KEYS)
 		r = ovmf_vars_enroll(empty, size, &trust.trust, now, &enrolled, err);
 	return r < 0 ? r : file_write_atomic(path, enrolled.data, enrolled.size, 0600, err);
 }
