@@ -539,10 +539,13 @@ static int write_manifest(struct image *image, struct error **err)
 
 static int show_outputs(struct image *image, struct error **err)
 {
+	/* The disk, which somebody may be waiting for, comes when its parts are there, and the manifest last. */
+	static const unsigned order[OUTPUT_COUNT] = {
+		OUTPUT_USR, OUTPUT_VERITY, OUTPUT_UKI, OUTPUT_DISK, OUTPUT_MANIFEST};
 	const char *names[OUTPUT_COUNT + 1] = {};
 
 	for (size_t i = 0; i < OUTPUT_COUNT; i++)
-		names[i] = image->outputs[i].name;
+		names[i] = image->outputs[order[i]].name;
 	return stage_commit(image->stage, names, err);
 }
 

@@ -131,6 +131,7 @@ setup() { cd "$BATS_TEST_TMPDIR"; }
 	for path in bin/apt bin/dpkg bin/perl bin/python3 bin/gcc bin/cc share/man share/locale share/doc; do
 		[ ! -e "tree/$path" ]
 	done
+	grep -rlaE '^#! ?/usr/bin/(env )?(perl|python)' tree | { ! grep .; }
 	find tree \( -type b -o -type c -o -type p -o -type s \) | { ! grep .; }
 	# Every library that a program or library asks for is there.
 	find tree -type f -size +0 | while read -r file; do
