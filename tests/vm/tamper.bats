@@ -106,13 +106,13 @@ sign_root_hash() { # KEYS FILE
 	sfdisk --dump disk | sed 's/ *//g' >/dev/null
 	a=$(sfdisk --part-uuid disk 2) b=$(sfdisk --part-uuid disk 5)
 	sfdisk --part-uuid disk 2 "$b" && sfdisk --part-uuid disk 5 "$a"
-	refused 'orlop-init: '
+	refused 'orlop-init: cannot start: (mount /dev/mapper/usr|no disk has the /usr)'
 }
 
 @test "a truncated disk is refused" {
 	read -r start size < <(partition_number 2 disk)
 	truncate -s $((start + 64 * 1024 * 1024)) disk
-	refused 'orlop-init: '
+	refused 'orlop-init: cannot start: (mount /dev/mapper/usr|no disk has the /usr)'
 }
 
 @test "no TPM: the node says so and does not come up" {
