@@ -37,7 +37,7 @@ struct image_result {
 
 /*
  * Builds OUTPUT/orlop-NAME_VERSION_ARCHITECTURE.{raw,usr.erofs,usr.verity,efi,manifest.json}. The files
- * appear together, when all of them are complete; the manifest is the last one.
+ * appear when all of them are complete, one after the other: the disk last but one, then the manifest.
  */
 int image_build(const struct image_options *options, struct image_result *ret, struct error **err);
 void image_result_release(struct image_result *result);

@@ -67,7 +67,7 @@ static const struct command_usage usage = {
 		 "The outputs are orlop-EDITION_VERSION_ARCH with the endings .raw (the disk), .usr.erofs, "
 		 ".usr.verity, .efi (the unified kernel image) and .manifest.json (sizes, digests, root "
 		 "hash, kernel "
-		 "command line, packages, predicted PCRs). They appear together, at the end.",
+		 "command line, packages, predicted PCRs). They appear at the end, the manifest last.",
 	.options = options,
 	.least = 1,
 	.most = 1,
