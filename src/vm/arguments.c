@@ -41,13 +41,15 @@ static int add_machine(struct strv *list, const struct vm_config *config, const 
 	const struct vm_platform *platform = launch->platform;
 	bool secure = config->variables != VM_VARIABLES_NONE;
 	const char *cpu = config->cpu ? config->cpu : launch->kvm ? "host" : "max";
+	const char *accelerator = launch->kvm	     ? "kvm"
+				  : launch->parallel ? "tcg,thread=multi"
+						     : "tcg,thread=single";
 	int r;
 
 	r = add_all(
 		list, (const char *const[]){platform->qemu, "-nodefaults", "-no-user-config", "-display",
 			      "none", "-S", "-machine", secure ? platform->machine_secure : platform->machine,
-			      "-accel", launch->kvm ? "kvm" : "tcg,thread=multi", "-cpu", cpu, "-device",
-			      "virtio-rng-pci", "-m", NULL});
+			      "-accel", accelerator, "-cpu", cpu, "-device", "virtio-rng-pci", "-m", NULL});
 	if (r == 0)
 		r = strv_addf(list, "%llu", (unsigned long long)(config->memory / MiB(1)));
 	if (r == 0)

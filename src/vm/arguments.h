@@ -13,6 +13,7 @@
 struct vm_launch {
 	const struct vm_platform *platform;
 	bool kvm;
+	bool parallel; /* without KVM: each processor may have a thread of its own, see vm/tcg.h */
 	const char *code, *vars;	/* firmware and its variable store */
 	const char *serial_log;		/* gets whatever the guest writes to its console */
 	const struct strv *credentials; /* files, one SMBIOS string each */

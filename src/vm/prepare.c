@@ -12,6 +12,7 @@
 #include "build/keys.h"
 #include "format/ovmf-vars.h"
 #include "vm/kvm.h"
+#include "vm/tcg.h"
 
 /* The credential by which systemd gives root an authorized_keys file (systemd-tmpfiles, provision.conf). */
 #define SSH_CREDENTIAL "ssh.authorized_keys.root"
@@ -307,9 +308,13 @@ static int choose_accelerator(const struct vm_config *config, const struct vm_en
 
 	if (config->accelerator == VM_ACCELERATOR_AUTO)
 		r = vm_kvm_works(preparation->platform, environment->runtime, environment->boot_id, err);
+	if (r >= 0) {
+		preparation->kvm = r > 0;
+		r = preparation->kvm ? 0 : vm_tcg_is_parallel(preparation->platform, err);
+	}
 	if (r < 0)
 		return vm_prepare_explain(preparation, r, err);
-	preparation->kvm = r > 0;
+	preparation->parallel = r > 0;
 	return 0;
 }
 
@@ -322,6 +327,7 @@ static int make_command_line(const struct vm_config *config, const struct vm_fol
 	struct vm_launch launch = {
 		.platform = preparation->platform,
 		.kvm = preparation->kvm,
+		.parallel = preparation->parallel,
 		.serial_log = preparation->serial_log,
 		.credentials = &credentials,
 		.qmp_fd = preparation->qmp_fd,

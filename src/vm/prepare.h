@@ -12,7 +12,7 @@ struct vm_preparation {
 	struct strv qemu, swtpm; /* command lines; that of swtpm is empty without a TPM */
 	char *image;		 /* absolute */
 	char *serial_log;	 /* absolute */
-	bool kvm;
+	bool kvm, parallel;	 /* as in struct vm_launch */
 	int qmp_fd, serial_fd; /* listening sockets */
 	int tpm_fd, swtpm_fd;  /* QEMU's connection to swtpm */
 	int log_fd;	       /* for what QEMU and swtpm say: a file without a name */

@@ -92,12 +92,16 @@ static void says_what_runs_the_guest(void **state)
 	lines->config.memory = GiB(3);
 	lines->config.cpus = 4;
 	make(lines);
-	assert_true(has(lines, "-accel", "tcg,thread=multi"));
+	assert_true(has(lines, "-accel", "tcg,thread=single"));
 	assert_true(has(lines, "-cpu", "max"));
 	assert_true(has(lines, "-m", "3072"));
 	assert_true(has(lines, "-smp", "4"));
 	assert_true(mentions(lines, "-nodefaults"));
 	assert_true(has(lines, "-display", "none"));
+
+	lines->launch.parallel = true;
+	make(lines);
+	assert_true(has(lines, "-accel", "tcg,thread=multi"));
 
 	lines->launch.kvm = true;
 	make(lines);
