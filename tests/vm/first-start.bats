@@ -1,0 +1,81 @@
+#!/usr/bin/env bats
+# First starts: of a machine as it comes from the shop, and of one that was given nothing.
+
+load ../lib/image
+
+setup() {
+	cd "$BATS_TEST_TMPDIR"
+	export XDG_RUNTIME_DIR=$BATS_TEST_TMPDIR/run
+	mkdir -m 700 run
+}
+
+teardown() { "$ORLOP" vm stop --force no-key 2>/dev/null || true; }
+
+# Firmware in setup mode, no keys of ours: the first start enrols them from the ESP.
+@test "firmware in setup mode ends enrolled, with Secure Boot on and the node up" {
+	run timeout 900 "$ORLOP" vm run "$(image_file .raw)" --empty-vars --serial-log log --timeout 600 \
+		--exec 'od -An -tu1 -j4 -N1 /sys/firmware/efi/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c' \
+		--exec 'od -An -tu1 -j4 -N1 /sys/firmware/efi/efivars/SetupMode-8be4df61-93ca-11d2-aa0d-00e098032b8c'
+	echo "$output"
+	tail -n 30 log
+	[ "$status" = 0 ]
+	[ "$(tr -d ' \n' <<<"$output" | tail -c 2)" = 10 ]
+}
+
+# `orlop vm` gives each guest a key of its own; a QEMU that leaves it out stands for a machine that nobody gave one. Waits
+# until somebody can log in at the console; $port is that of sshd.
+start_without_key() { # IMAGE
+	mkdir bin
+	cat >bin/qemu-system-x86_64 <<-'EOF'
+		#!/bin/bash
+		arguments=()
+		while [ $# -gt 0 ]; do
+			# A credential is an SMBIOS string in a file.
+			if [[ "$1 ${2:-}" == "-smbios type=11,path="* ]] && grep -q authorized_keys "${2#*path=}"; then
+				echo left out >>"$LEFT_OUT"
+				shift
+			else
+				arguments+=("$1")
+			fi
+			shift
+		done
+		exec /usr/bin/qemu-system-x86_64 "${arguments[@]}"
+	EOF
+	chmod +x bin/qemu-system-x86_64
+	LEFT_OUT=$PWD/left-out PATH=$PWD/bin:$PATH "$ORLOP" vm start no-key "$1" --keys "$ORLOP_TEST_KEYS" --serial-log log --no-wait
+	[ "$(cat left-out)" = "left out" ]
+	for ((i = 0; i < 600; i++)); do
+		! grep -aq 'login:' log || break
+		read -rt 1 <> <(:) || true
+	done
+	grep -a 'login:' log
+	port=$("$ORLOP" vm list --json | jq -er '.[] | select(.name == "no-key") | .ssh_port')
+}
+
+# The first thing that whoever listens at $port says.
+banner() { timeout 60 bash -c "exec 9<>/dev/tcp/127.0.0.1/$port; IFS= read -rt 50 -u 9 line; printf %s \"\$line\""; }
+
+@test "a node without a key comes up, and nobody answers at the port of sshd" {
+	start_without_key "$(image_file .raw)"
+	run banner
+	[ -z "$output" ]
+}
+
+@test "a definition of one's own gives its nodes a key and a network" {
+	cp -r "$ORLOP_EDITIONS" own
+	ssh-keygen -q -t ed25519 -N '' -f key
+	mkdir -p own/container-linux/usr/lib/{tmpfiles.d,systemd/network}
+	{
+		echo 'd /root/.ssh 0700 root root -'
+		echo "f /root/.ssh/authorized_keys 0600 root root - $(cat key.pub)"
+	} >own/container-linux/usr/lib/tmpfiles.d/site.conf
+	printf '[Match]\nType=ether\n[Network]\nDescription=ours\nDHCP=yes\n' >own/container-linux/usr/lib/systemd/network/10-site.network
+	"$ORLOP" build own/container-linux.yaml --keys "$ORLOP_TEST_KEYS" --output built
+	start_without_key built/*.raw
+	[[ "$(banner)" == SSH-2.0-* ]]
+	timeout 120 ssh -i key -p "$port" -o IdentitiesOnly=yes -o BatchMode=yes -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null root@127.0.0.1 \
+		"systemctl is-system-running --wait; networkctl status --no-pager -a" >seen
+	cat seen
+	grep -x running seen
+	grep -F 'Network File: /usr/lib/systemd/network/10-site.network' <(sed 's/^ *//' seen)
+}
