@@ -6,28 +6,177 @@
 #include <fcntl.h>
 #include <sys/file.h>
 
+#include "base/buffer.h"
 #include "base/file.h"
 
 #define STAGE_PREFIX ".orlop-build-"
+#define NAMES_MAX KiB(64)
+
+/* In a stage's folder while its outputs are shown: their names, one a line, and the older ones' place. */
+#define SHOWN ".shown"
+#define ASIDE ".aside"
 
 struct stage {
 	char *output;
 	char *folder;
-	int lock; /* the folder itself, locked for as long as the build lives */
+	int lock;  /* the folder itself, locked for as long as the build lives */
+	bool keep; /* it holds older outputs that could not be put back: the next build tries again */
 };
+
+/* Outputs on their way from a stage to the output folder. The last name is the manifest's. */
+struct outputs {
+	const char *output, *stage;
+	char *aside;
+	struct strv names;
+};
+
+static void outputs_release(struct outputs *outputs)
+{
+	free(outputs->aside);
+	strv_release(&outputs->names);
+}
+
+static int outputs_init(struct outputs *ret, const char *output, const char *stage, struct error **err)
+{
+	*ret = (struct outputs){.output = output, .stage = stage, .aside = string_format("%s/" ASIDE, stage)};
+	return ret->aside ? 0 : error_set_errno(err, -ENOMEM, "%s", stage);
+}
+
+/* ---- Showing outputs, and taking that back ---- */
+
+static bool is_in(const char *folder, const char *name)
+{
+	_cleanup_free_ char *path = string_format("%s/%s", folder, name);
+	struct stat st;
+
+	return path && lstat(path, &st) == 0;
+}
+
+static int move(const char *from_folder, const char *to_folder, const char *name, struct error **err)
+{
+	_cleanup_free_ char *from = string_format("%s/%s", from_folder, name);
+	_cleanup_free_ char *to = string_format("%s/%s", to_folder, name);
+
+	if (!from || !to)
+		return error_set_errno(err, -ENOMEM, "%s", name);
+	return rename(from, to) < 0 ? error_set_errno(err, -errno, "%s", to) : 0;
+}
+
+static int move_if_there(const char *from_folder, const char *to_folder, const char *name, struct error **err)
+{
+	return is_in(from_folder, name) ? move(from_folder, to_folder, name, err) : 0;
+}
+
+/* Moves an older output of this name out of the way. A folder is none, and nothing that we may remove. */
+static int set_aside(const struct outputs *outputs, const char *name, struct error **err)
+{
+	_cleanup_free_ char *path = string_format("%s/%s", outputs->output, name);
+	struct stat st;
+
+	if (!path)
+		return error_set_errno(err, -ENOMEM, "%s", name);
+	if (lstat(path, &st) == 0 && S_ISDIR(st.st_mode))
+		return error_set_errno(err, -EISDIR, "%s", path);
+	return move_if_there(outputs->output, outputs->aside, name, err);
+}
+
+/*
+ * The older manifest goes before anything else, and the new one comes after everything else: whenever this
+ * ends, a manifest that is there is about outputs that are there.
+ */
+static int show_all(const struct outputs *outputs, struct error **err)
+{
+	char *const *names = outputs->names.items;
+	size_t others = outputs->names.count - 1;
+	int r = set_aside(outputs, names[others], err);
+
+	if (r >= 0)
+		r = fsync_parent(outputs->stage, err);
+	for (size_t i = 0; r >= 0 && i < others; i++)
+		r = set_aside(outputs, names[i], err);
+	for (size_t i = 0; r >= 0 && i < others; i++)
+		r = move(outputs->stage, outputs->output, names[i], err);
+	if (r >= 0)
+		r = fsync_parent(outputs->stage, err);
+	if (r >= 0)
+		r = move(outputs->stage, outputs->output, names[others], err);
+	return r < 0 ? r : fsync_parent(outputs->stage, err);
+}
+
+static int take_back(const struct outputs *outputs, const char *name, struct error **err)
+{
+	return is_in(outputs->stage, name) ? 0 : move_if_there(outputs->output, outputs->stage, name, err);
+}
+
+/*
+ * Undoes show_all() from wherever it got to: what was shown returns to the stage, and what was set aside to
+ * its place, the manifest last. May be stopped as well, and done again from the beginning.
+ */
+static int undo(const struct outputs *outputs, struct error **err)
+{
+	char *const *names = outputs->names.items;
+	size_t others = outputs->names.count - 1;
+	int r = take_back(outputs, names[others], err);
+
+	for (size_t i = 0; r >= 0 && i < others; i++) {
+		r = take_back(outputs, names[i], err);
+		if (r >= 0)
+			r = move_if_there(outputs->aside, outputs->output, names[i], err);
+	}
+	if (r >= 0)
+		r = move_if_there(outputs->aside, outputs->output, names[others], err);
+	return r < 0 ? r : fsync_parent(outputs->stage, err);
+}
+
+/* ---- What killed builds left ---- */
+
+/* Reads the names that a stage was showing. -ENOENT where it had not begun to. */
+static int read_names(const char *stage, struct strv *ret)
+{
+	_cleanup_free_ char *path = string_format("%s/" SHOWN, stage), *text = NULL;
+	int r = path ? file_read(path, NAMES_MAX, &text, NULL, NULL) : -ENOMEM;
+
+	for (char *at = text; r >= 0 && at && *at;) {
+		char *end = at + strcspn(at, "\n");
+		bool more = *end;
+
+		*end = 0;
+		r = strchr(at, '/') ? -EBADMSG : strv_add(ret, at);
+		at = end + more;
+	}
+	return r >= 0 && ret->count == 0 ? -ENOENT : r;
+}
+
+/*
+ * Undoes what a killed build was showing. Where there is a manifest the set is whole: that build's, or the
+ * older one, or somebody put another one there since.
+ */
+static int recover(const char *output, const char *stage)
+{
+	_cleanup_(outputs_release) struct outputs outputs = {};
+	int r = outputs_init(&outputs, output, stage, NULL);
+
+	if (r >= 0)
+		r = read_names(stage, &outputs.names);
+	if (r < 0)
+		return r == -ENOENT ? 0 : r;
+	return is_in(output, outputs.names.items[outputs.names.count - 1]) ? 0 : undo(&outputs, NULL);
+}
 
 static int is_stage(const struct dirent *entry)
 {
 	return startswith(entry->d_name, STAGE_PREFIX) != NULL;
 }
 
-/* Removes a stage that nobody holds the lock of any more. */
-static void remove_abandoned(const char *path)
+/* Removes a stage of ours that nobody holds the lock of any more. */
+static void remove_abandoned(const char *output, const char *stage)
 {
-	_cleanup_close_ int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	_cleanup_close_ int fd = open(stage, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	struct stat st;
 
-	if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0)
-		(void)remove_tree(path, NULL);
+	if (fd >= 0 && fstat(fd, &st) == 0 && st.st_uid == geteuid() && flock(fd, LOCK_EX | LOCK_NB) == 0 &&
+		recover(output, stage) >= 0)
+		(void)remove_tree(stage, NULL);
 }
 
 /* What can't be removed is in nobody's way: it only takes space, so that is no reason to fail. */
@@ -40,45 +189,50 @@ static void remove_all_abandoned(const char *output)
 		_cleanup_free_ char *path = string_format("%s/%s", output, entries[i]->d_name);
 
 		if (path)
-			remove_abandoned(path);
+			remove_abandoned(output, path);
 		free(entries[i]);
 	}
 	if (n >= 0)
 		free(entries);
 }
 
-/* Makes and locks the folder; another build may take it for an abandoned one in between, so it has to be
- * there still. */
+/*
+ * Locks the output folder, where outputs are shown and taken back by one build at a time, and clears it of
+ * what killed builds left: so no more than one set of outputs is ever half shown. Returns the lock.
+ */
+static int lock_output(const char *output, struct error **err)
+{
+	_cleanup_close_ int fd = open(output, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd < 0 || flock(fd, LOCK_EX) < 0)
+		return error_set_errno(err, -errno, "%s", output);
+	remove_all_abandoned(output);
+	return TAKE_FD(fd);
+}
+
+/* ---- Stages ---- */
+
+/* Makes and locks the folder. Nobody takes it for an abandoned one in between: the output folder is locked.
+ */
 static int make_folder(struct stage *stage, struct error **err)
 {
-	for (unsigned tries = 0; tries < 10; tries++) {
-		struct stat by_name, by_lock;
+	_cleanup_free_ char *path = string_format("%s/" STAGE_PREFIX "XXXXXX", stage->output);
 
-		stage->folder = string_free(stage->folder);
-		stage->folder = string_format("%s/" STAGE_PREFIX "XXXXXX", stage->output);
-		if (!stage->folder)
-			return error_set_errno(err, -ENOMEM, "%s", stage->output);
-		if (!mkdtemp(stage->folder)) {
-			int r = error_set_errno(
-				err, -errno, "cannot write to the output folder %s", stage->output);
-
-			stage->folder = string_free(stage->folder);
-			return r;
-		}
-		stage->lock = open(stage->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-		if (stage->lock >= 0 && flock(stage->lock, LOCK_EX | LOCK_NB) == 0 &&
-			fstat(stage->lock, &by_lock) == 0 && stat(stage->folder, &by_name) == 0 &&
-			by_lock.st_ino == by_name.st_ino)
-			return 0;
-		cleanup_closep(&stage->lock);
-		stage->lock = -1;
-	}
-	return error_set_errno(err, -EBUSY, "%s", stage->output);
+	if (!path)
+		return error_set_errno(err, -ENOMEM, "%s", stage->output);
+	if (!mkdtemp(path))
+		return error_set_errno(err, -errno, "cannot write to the output folder %s", stage->output);
+	stage->folder = TAKE_PTR(path);
+	stage->lock = open(stage->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (stage->lock < 0 || flock(stage->lock, LOCK_EX | LOCK_NB) < 0)
+		return error_set_errno(err, -errno, "%s", stage->folder);
+	return 0;
 }
 
 int stage_open(const char *output, struct stage **ret, struct error **err)
 {
 	_cleanup_stage_ struct stage *stage = calloc(1, sizeof(*stage));
+	_cleanup_close_ int lock = -1;
 	int r;
 
 	if (!stage)
@@ -90,7 +244,9 @@ int stage_open(const char *output, struct stage **ret, struct error **err)
 	r = mkdir_parents(output, err);
 	if (r < 0)
 		return r;
-	remove_all_abandoned(output);
+	lock = lock_output(output, err);
+	if (lock < 0)
+		return lock;
 	r = make_folder(stage, err);
 	if (r < 0)
 		return r;
@@ -101,11 +257,6 @@ int stage_open(const char *output, struct stage **ret, struct error **err)
 char *stage_path(const struct stage *stage, const char *name)
 {
 	return string_format("%s/%s", stage->folder, name);
-}
-
-static char *final_path(const struct stage *stage, const char *name)
-{
-	return string_format("%s/%s", stage->output, name);
 }
 
 static int flush(const struct stage *stage, const char *name, struct error **err)
@@ -120,44 +271,48 @@ static int flush(const struct stage *stage, const char *name, struct error **err
 	return 0;
 }
 
-static int show(const struct stage *stage, const char *name, struct error **err)
+/* Writes down what is about to be shown, for whoever finds the stage should this process be killed. */
+static int announce(const struct outputs *outputs, struct error **err)
 {
-	_cleanup_free_ char *from = stage_path(stage, name), *to = final_path(stage, name);
+	_cleanup_free_ char *path = string_format("%s/" SHOWN, outputs->stage);
+	_cleanup_buffer_ struct buffer text = {};
 
-	if (!from || !to)
-		return error_set_errno(err, -ENOMEM, "%s", name);
-	return rename(from, to) < 0 ? error_set_errno(err, -errno, "%s", to) : 0;
-}
-
-static int withdraw(const struct stage *stage, const char *name, struct error **err)
-{
-	_cleanup_free_ char *path = final_path(stage, name);
-
-	if (!path)
-		return error_set_errno(err, -ENOMEM, "%s", name);
-	if (unlink(path) == 0)
-		return fsync_parent(path, err);
-	return errno == ENOENT ? 0 : error_set_errno(err, -errno, "%s", path);
+	for (size_t i = 0; i < outputs->names.count; i++)
+		buffer_printf(&text, "%s\n", outputs->names.items[i]);
+	if (!path || buffer_failed(&text))
+		return error_set_errno(err, -ENOMEM, "%s", outputs->output);
+	if (mkdir(outputs->aside, 0700) < 0)
+		return error_set_errno(err, -errno, "%s", outputs->aside);
+	return file_write_atomic(path, text.data, text.size, 0600, err);
 }
 
 int stage_commit(struct stage *stage, const char *const *names, struct error **err)
 {
-	size_t count = 0;
-	int r = 0;
+	_cleanup_(outputs_release) struct outputs outputs = {};
+	_cleanup_close_ int lock = -1;
+	int r = outputs_init(&outputs, stage->output, stage->folder, err);
 
-	for (; r >= 0 && names[count]; count++)
-		r = flush(stage, names[count], err);
-	if (r >= 0 && count > 0)
-		r = withdraw(stage, names[count - 1], err);
-	for (size_t i = 0; r >= 0 && i < count; i++)
-		r = show(stage, names[i], err);
-	return r < 0 ? r : fsync_parent(stage->folder, err);
+	for (; r >= 0 && *names; names++) {
+		r = flush(stage, *names, err);
+		if (r >= 0 && strv_add(&outputs.names, *names) < 0)
+			r = error_set_errno(err, -ENOMEM, "%s", *names);
+	}
+	if (r < 0 || outputs.names.count == 0)
+		return r;
+	lock = lock_output(stage->output, err);
+	r = lock < 0 ? lock : announce(&outputs, err);
+	if (r < 0)
+		return r;
+	r = show_all(&outputs, err);
+	if (r < 0)
+		stage->keep = undo(&outputs, NULL) < 0;
+	return r;
 }
 
 struct stage *stage_close(struct stage *stage)
 {
 	if (stage) {
-		if (stage->folder)
+		if (stage->folder && !stage->keep)
 			(void)remove_tree(stage->folder, NULL);
 		cleanup_closep(&stage->lock);
 		free(stage->folder);

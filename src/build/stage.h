@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * The outputs of a build, made in a hidden folder beside their final place and shown together at the end. A
- * build that fails, is interrupted or killed shows nothing: stage_close() removes the hidden folder, and
- * where it could not run any more, the next stage_open() in the same place does.
+ * build that fails shows nothing and leaves older outputs as they were: stage_close() removes the hidden
+ * folder. One that is killed is cleared up by the next stage_open() or stage_commit() in the same place,
+ * which also takes back what it had begun to show.
  */
 #pragma once
 
@@ -18,9 +19,10 @@ int stage_open(const char *output, struct stage **ret, struct error **err);
 char *stage_path(const struct stage *stage, const char *name);
 
 /*
- * Moves the outputs called *names* (ended by NULL) to their final place, where they replace older ones. The
- * last name is the one that says that the others are complete: an older one of that name is removed first,
- * and it is moved last. All is flushed to disk before the first name changes.
+ * Moves the outputs called *names* (ended by NULL, none with a "/") to their final place, where they replace
+ * older ones. The last name is the one that says that the others are complete: an older one of that name goes
+ * first, and the new one comes last. All is flushed to disk before the first name changes. Where it fails,
+ * none of the new outputs is there and all of the older ones are.
  */
 int stage_commit(struct stage *stage, const char *const *names, struct error **err);
 
