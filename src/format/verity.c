@@ -10,76 +10,16 @@
 #include "base/file.h"
 #include "base/work.h"
 
-#define DIGESTS_PER_BLOCK (VERITY_BLOCK_SIZE / SHA256_SIZE)
-#define LEVELS_MAX 10	 /* 128 to the power of 10 is more blocks than 64 bits can count */
 #define RANGE_BLOCKS 256 /* of data, verified at a time */
 #define TREE_MAX GiB(1)	 /* a tree to verify is held in memory; this one is of 128 GiB of data */
-#define BLOCKS_MAX (UINT64_MAX / VERITY_BLOCK_SIZE / 2)
-
-enum {
-	SUPER_SIGNATURE = 0,	/* 8 bytes */
-	SUPER_VERSION = 8,	/* 32 bits */
-	SUPER_HASH_TYPE = 12,	/* 32 */
-	SUPER_UUID = 16,	/* 16 bytes */
-	SUPER_ALGORITHM = 32,	/* 32 bytes, filled up with zeros */
-	SUPER_DATA_BLOCK = 64,	/* 32: bytes */
-	SUPER_HASH_BLOCK = 68,	/* 32: bytes */
-	SUPER_DATA_BLOCKS = 72, /* 64 */
-	SUPER_SALT_SIZE = 80,	/* 16 */
-	SUPER_SALT = 88,	/* 256 bytes */
-	SUPER_SIZE = 512,
-};
-
-static const char signature[8] = "verity\0";
-static const char algorithm[32] = "sha256";
-
-/* Where each level of the tree lies, in blocks of the hash file. Level 0 holds the digests of the data. */
-struct shape {
-	unsigned levels;
-	uint64_t start[LEVELS_MAX], count[LEVELS_MAX];
-	uint64_t blocks; /* of the whole file */
-};
 
 struct verity {
 	struct verity_options options;
-	struct shape shape;
+	struct verity_shape shape;
 	uint64_t data_blocks;
 	uint8_t *file;
 	uint8_t only_digest[SHA256_SIZE]; /* of an image of one block, which has no tree: it is the root */
 };
-
-/* Works out the levels: the root first in the file, after the block of the superblock. */
-static struct shape shape_of(uint64_t data_blocks)
-{
-	struct shape shape = {.blocks = 1};
-	uint64_t below = data_blocks;
-
-	while (below > 1) {
-		below = div_round_up_u64(below, DIGESTS_PER_BLOCK);
-		shape.count[shape.levels++] = below;
-	}
-	for (unsigned level = shape.levels; level-- > 0;) {
-		shape.start[level] = shape.blocks;
-		shape.blocks += shape.count[level];
-	}
-	return shape;
-}
-
-static void write_super(struct verity *verity)
-{
-	uint8_t *super = verity->file;
-
-	memcpy(super + SUPER_SIGNATURE, signature, sizeof(signature));
-	write_le32(super + SUPER_VERSION, 1);
-	write_le32(super + SUPER_HASH_TYPE, 1);
-	memcpy(super + SUPER_UUID, verity->options.uuid, sizeof(verity->options.uuid));
-	memcpy(super + SUPER_ALGORITHM, algorithm, sizeof(algorithm));
-	write_le32(super + SUPER_DATA_BLOCK, VERITY_BLOCK_SIZE);
-	write_le32(super + SUPER_HASH_BLOCK, VERITY_BLOCK_SIZE);
-	write_le64(super + SUPER_DATA_BLOCKS, verity->data_blocks);
-	write_le16(super + SUPER_SALT_SIZE, (uint16_t)verity->options.salt_size);
-	memcpy(super + SUPER_SALT, verity->options.salt, verity->options.salt_size);
-}
 
 int verity_new(const struct verity_options *options, uint64_t blocks, struct verity **ret, struct error **err)
 {
@@ -90,18 +30,18 @@ int verity_new(const struct verity_options *options, uint64_t blocks, struct ver
 			options->salt_size, VERITY_SALT_MAX);
 	if (blocks == 0)
 		return error_set(err, -EINVAL, "verity: an empty image can't be verified");
-	if (blocks > BLOCKS_MAX)
+	if (blocks > VERITY_BLOCKS_MAX)
 		return error_set(err, -E2BIG, "verity: %llu blocks are too many", (unsigned long long)blocks);
 	if (!verity)
 		return error_set_errno(err, -ENOMEM, "verity");
 	verity->options = *options;
 	verity->data_blocks = blocks;
-	verity->shape = shape_of(blocks);
+	verity->shape = verity_shape(blocks);
 	verity->file = calloc(verity->shape.blocks, VERITY_BLOCK_SIZE);
 	if (!verity->file)
 		return error_set_errno(err, -ENOMEM, "verity: tree of %llu blocks",
 			(unsigned long long)verity->shape.blocks);
-	write_super(verity);
+	verity_header_write(options, blocks, verity->file);
 	*ret = TAKE_PTR(verity);
 	return 0;
 }
@@ -149,7 +89,7 @@ uint64_t verity_size(const struct verity *verity)
 int verity_finish(struct verity *verity, const uint8_t **ret_file, uint8_t ret_root[SHA256_SIZE])
 {
 	_cleanup_sha256_ struct sha256 *context = sha256_new();
-	const struct shape *shape = &verity->shape;
+	const struct verity_shape *shape = &verity->shape;
 
 	if (!context)
 		return -ENOMEM;
@@ -161,50 +101,6 @@ int verity_finish(struct verity *verity, const uint8_t **ret_file, uint8_t ret_r
 	else
 		memcpy(ret_root, verity->only_digest, SHA256_SIZE);
 	*ret_file = verity->file;
-	return 0;
-}
-
-static int check_super(const uint8_t *super, struct error **err)
-{
-	if (memcmp(super + SUPER_SIGNATURE, signature, sizeof(signature)) != 0)
-		return error_set(err, -EBADMSG, "verity: no superblock at the beginning of the hash tree");
-	if (read_le32(super + SUPER_VERSION) != 1 || read_le32(super + SUPER_HASH_TYPE) != 1)
-		return error_set(err, -ENOTSUP,
-			"verity: version %u with hash type %u, only 1 and 1 are known",
-			read_le32(super + SUPER_VERSION), read_le32(super + SUPER_HASH_TYPE));
-	if (memcmp(super + SUPER_ALGORITHM, algorithm, sizeof(algorithm)) != 0)
-		return error_set(err, -ENOTSUP, "verity: the hash algorithm is not sha256");
-	if (read_le32(super + SUPER_DATA_BLOCK) != VERITY_BLOCK_SIZE ||
-		read_le32(super + SUPER_HASH_BLOCK) != VERITY_BLOCK_SIZE)
-		return error_set(err, -ENOTSUP,
-			"verity: data blocks of %u and hash blocks of %u bytes, not %d",
-			read_le32(super + SUPER_DATA_BLOCK), read_le32(super + SUPER_HASH_BLOCK),
-			VERITY_BLOCK_SIZE);
-	if (read_le16(super + SUPER_SALT_SIZE) > VERITY_SALT_MAX)
-		return error_set(err, -EBADMSG, "verity: a salt of %u bytes is longer than %d",
-			read_le16(super + SUPER_SALT_SIZE), VERITY_SALT_MAX);
-	return 0;
-}
-
-int verity_header_parse(const uint8_t *data, size_t size, struct verity_header *ret, struct error **err)
-{
-	struct verity_header header = {};
-	int r;
-
-	if (size < SUPER_SIZE)
-		return error_set(err, -EBADMSG, "verity: a hash tree of %zu bytes has no superblock", size);
-	r = check_super(data, err);
-	if (r < 0)
-		return r;
-	header.blocks = read_le64(data + SUPER_DATA_BLOCKS);
-	if (header.blocks == 0 || header.blocks > BLOCKS_MAX)
-		return error_set(err, -EBADMSG, "verity: the superblock counts %llu data blocks",
-			(unsigned long long)header.blocks);
-	header.size = shape_of(header.blocks).blocks * VERITY_BLOCK_SIZE;
-	memcpy(header.options.uuid, data + SUPER_UUID, sizeof(header.options.uuid));
-	header.options.salt_size = read_le16(data + SUPER_SALT_SIZE);
-	memcpy(header.options.salt, data + SUPER_SALT, header.options.salt_size);
-	*ret = header;
 	return 0;
 }
 
@@ -233,7 +129,7 @@ static int range_read(const struct verity_range *range, void *data, size_t size,
 
 static int read_header(const struct verity_range *hash, struct verity_header *ret, struct error **err)
 {
-	uint8_t super[SUPER_SIZE];
+	uint8_t super[VERITY_HEADER_SIZE];
 	int r = range_read(hash, super, sizeof(super), 0);
 
 	if (r < 0)
@@ -321,7 +217,7 @@ static int load_tree(
 
 	check->tree.options = header->options;
 	check->tree.data_blocks = header->blocks;
-	check->tree.shape = shape_of(header->blocks);
+	check->tree.shape = verity_shape(header->blocks);
 	memcpy(check->tree.only_digest, root, SHA256_SIZE);
 	check->tree.file = malloc(header->size);
 	if (!check->tree.file)
@@ -385,12 +281,12 @@ int verity_check_root(const struct verity_range *data, const struct verity_range
 	_cleanup_sha256_ struct sha256 *context = sha256_new();
 	uint8_t block[VERITY_BLOCK_SIZE], digest[SHA256_SIZE];
 	struct verity_header header;
-	struct shape shape;
+	struct verity_shape shape;
 	int r = context ? read_header(hash, &header, err) : error_set_errno(err, -ENOMEM, "verity");
 
 	if (r < 0)
 		return r;
-	shape = shape_of(header.blocks);
+	shape = verity_shape(header.blocks);
 	if (shape.levels > 0)
 		r = range_read(hash, block, sizeof(block), shape.start[shape.levels - 1] * VERITY_BLOCK_SIZE);
 	else

@@ -15,15 +15,7 @@
 #include "base/buffer.h"
 #include "base/error.h"
 #include "base/sha256.h"
-
-#define VERITY_BLOCK_SIZE 4096
-#define VERITY_SALT_MAX 256
-
-struct verity_options {
-	uint8_t uuid[16];
-	uint8_t salt[VERITY_SALT_MAX];
-	size_t salt_size; /* bytes; keep salt and size from release to release, or no digest ever matches */
-};
+#include "format/verity-header.h"
 
 struct verity;
 
@@ -50,19 +42,6 @@ uint64_t verity_size(const struct verity *verity);
  * that belong to *verity*. Returns 0 or -ENOMEM.
  */
 int verity_finish(struct verity *verity, const uint8_t **ret_file, uint8_t ret_root[SHA256_SIZE]);
-
-/* What the superblock of a hash file says. */
-struct verity_header {
-	struct verity_options options;
-	uint64_t blocks; /* data blocks */
-	uint64_t size;	 /* of the hash file that belongs to it, in bytes */
-};
-
-/*
- * Reads the superblock at the beginning of *data*. Returns 0; -EBADMSG where it is none; -ENOTSUP for another
- * version, hash type, algorithm or block size.
- */
-int verity_header_parse(const uint8_t *data, size_t size, struct verity_header *ret, struct error **err);
 
 /* Where an image and its hash file don't belong together. */
 struct verity_fault {

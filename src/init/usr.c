@@ -12,10 +12,10 @@
 #define SIGNATURE_KEY "orlop-usr" /* the key's description */
 
 /* Reads the superblock of the hash partition. */
-static int read_superblock(const struct slot *slot, struct verity_parameters *ret, struct error **err)
+static int read_superblock(const struct slot *slot, struct verity_header *ret, struct error **err)
 {
 	_cleanup_close_ int fd = open(slot->verity.path, O_RDONLY | O_CLOEXEC);
-	uint8_t data[VERITY_SUPERBLOCK_SIZE];
+	uint8_t data[VERITY_HEADER_SIZE];
 	int r;
 
 	if (fd < 0)
@@ -23,7 +23,9 @@ static int read_superblock(const struct slot *slot, struct verity_parameters *re
 	r = pread_full(fd, data, sizeof(data), 0);
 	if (r < 0)
 		return error_set_errno(err, r, "%s", slot->verity.path);
-	r = verity_superblock_parse(data, slot->usr.size, slot->verity.size, ret, err);
+	r = verity_header_parse(data, sizeof(data), ret, err);
+	if (r >= 0)
+		r = verity_header_fits(ret, slot->usr.size, slot->verity.size, err);
 	return r < 0 ? error_wrap(err, "%s", slot->verity.path) : 0;
 }
 
@@ -43,17 +45,17 @@ static int check_signatures_required(struct error **err)
 
 static int make_device(const struct verity_target *target, struct error **err)
 {
-	const struct verity_parameters *parameters = target->parameters;
+	const struct verity_header *header = target->header;
 	_cleanup_buffer_ struct buffer table = {};
 	char uuid[128], id[33];
 
 	/* As veritysetup names it, so that its `status` and others know what the device is. */
-	hex_encode(parameters->uuid, sizeof(parameters->uuid), id);
+	hex_encode(header->options.uuid, sizeof(header->options.uuid), id);
 	(void)snprintf(uuid, sizeof(uuid), "CRYPT-VERITY-%s-usr", id);
 	verity_table(target, &table);
 	if (buffer_failed(&table))
 		return error_set_errno(err, -ENOMEM, "verity table");
-	return dm_create("usr", uuid, "verity", parameters->data_blocks * (parameters->data_block_size / 512),
+	return dm_create("usr", uuid, "verity", header->blocks * (VERITY_BLOCK_SIZE / 512),
 		(const char *)table.data, err);
 }
 
@@ -80,16 +82,16 @@ static int make_signed_device(const struct slot_query *query, const struct slot 
 int usr_open(const struct settings *settings, const struct slot_query *query, const struct slot *slot,
 	struct error **err)
 {
-	struct verity_parameters parameters;
+	struct verity_header header;
 	char root_hash[SHA256_HEX_SIZE];
 	struct verity_target target = {
-		.parameters = &parameters,
+		.header = &header,
 		.data = slot->usr.number,
 		.hash = slot->verity.number,
 		.root_hash = root_hash,
 		.corruption = settings->corruption,
 	};
-	int r = read_superblock(slot, &parameters, err);
+	int r = read_superblock(slot, &header, err);
 
 	if (r < 0)
 		return r;

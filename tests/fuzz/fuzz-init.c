@@ -42,7 +42,7 @@ static void read_text(uint8_t which, const char *text)
 
 static void read_bytes(uint8_t which, const uint8_t *data, size_t size)
 {
-	struct verity_parameters parameters;
+	struct verity_header header;
 	struct ext4_info info;
 	struct tpm_event event;
 	struct uevent notice;
@@ -59,8 +59,8 @@ static void read_bytes(uint8_t which, const uint8_t *data, size_t size)
 		(void)tpm_event_response(data, size, &event, NULL);
 		break;
 	case 7:
-		if (size >= VERITY_SUPERBLOCK_SIZE)
-			(void)verity_superblock_parse(data, UINT64_MAX, UINT64_MAX, &parameters, NULL);
+		if (verity_header_parse(data, size, &header, NULL) == 0)
+			(void)verity_header_fits(&header, UINT64_MAX / 2, UINT64_MAX / 2, NULL);
 		break;
 	default:
 		if (size >= EXT4_SUPERBLOCK_SIZE)
