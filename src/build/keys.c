@@ -3,8 +3,10 @@
 
 #include <errno.h>
 #include <openssl/rand.h>
+#include <signal.h>
 #include <string.h>
 
+#include "base/draft.h"
 #include "base/file.h"
 #include "base/string-util.h"
 
@@ -47,20 +49,6 @@ static int write_in(const char *dir, const char *name, const char *text, mode_t 
 	return file_write_atomic(path, text, strlen(text), mode, err);
 }
 
-static int write_pair(const char *dir, enum efi_trust_variable which, int64_t now, struct error **err)
-{
-	_cleanup_signer_pem_ struct signer_pem pem = {};
-	int r;
-
-	r = signer_generate(keys_subjects[which], now, KEYS_YEARS, &pem, err);
-	if (r < 0)
-		return r;
-	r = write_in(dir, keys_files[2 * which], pem.key, 0600, err);
-	if (r < 0)
-		return r;
-	return write_in(dir, keys_files[2 * which + 1], pem.certificate, 0644, err);
-}
-
 /* A random GUID (RFC 9562, 5.4: version 4) with a newline. */
 static int write_owner(const char *dir, struct error **err)
 {
@@ -76,16 +64,36 @@ static int write_owner(const char *dir, struct error **err)
 	return write_in(dir, KEYS_OWNER, text, 0644, err);
 }
 
-static int write_all(const char *dir, int64_t now, struct error **err)
-{
-	int r;
+/* A whole set in memory. */
+struct pairs {
+	struct signer_pem of[EFI_TRUST_VARIABLES];
+};
 
-	for (enum efi_trust_variable i = EFI_TRUST_PK; i <= EFI_TRUST_DB; i++) {
-		r = write_pair(dir, i, now, err);
-		if (r < 0)
-			return r;
+static void pairs_release(struct pairs *pairs)
+{
+	for (size_t i = 0; i < EFI_TRUST_VARIABLES; i++)
+		signer_pem_release(&pairs->of[i]);
+}
+
+static int generate_all(int64_t now, struct pairs *ret, struct error **err)
+{
+	int r = 0;
+
+	for (size_t i = 0; r >= 0 && i < EFI_TRUST_VARIABLES; i++)
+		r = signer_generate(keys_subjects[i], now, KEYS_YEARS, &ret->of[i], err);
+	return r;
+}
+
+static int write_all(const char *dir, const struct pairs *pairs, struct error **err)
+{
+	int r = 0;
+
+	for (size_t i = 0; r >= 0 && i < EFI_TRUST_VARIABLES; i++) {
+		r = write_in(dir, keys_files[2 * i], pairs->of[i].key, 0600, err);
+		if (r >= 0)
+			r = write_in(dir, keys_files[2 * i + 1], pairs->of[i].certificate, 0644, err);
 	}
-	return write_owner(dir, err);
+	return r < 0 ? r : write_owner(dir, err);
 }
 
 /* Gives a finished file its name in the folder, which nothing may have yet. */
@@ -166,33 +174,107 @@ static int make_folder(const char *dir, bool *ret_made, struct error **err)
 	return 0;
 }
 
-int keys_init(const char *dir, int64_t now, struct error **err)
+/* True where both folders have the same file, not a copy, under this name. */
+static bool same_file(const char *a, const char *b, const char *name)
 {
-	_cleanup_free_ char *temporary = string_format("%s/.keys-XXXXXX", dir);
+	_cleanup_free_ char *path_a = string_format("%s/%s", a, name),
+			    *path_b = string_format("%s/%s", b, name);
+	struct stat st_a, st_b;
+
+	return path_a && path_b && lstat(path_a, &st_a) == 0 && lstat(path_b, &st_b) == 0 &&
+	       st_a.st_dev == st_b.st_dev && st_a.st_ino == st_b.st_ino;
+}
+
+/* Takes back the part of a set that a killed process had published. The owner is what makes a set whole. */
+static int take_back(const char *dir, const char *draft)
+{
+	if (same_file(dir, draft, KEYS_OWNER))
+		return 0;
+	for (size_t i = 0; i < KEYS_FILES; i++) {
+		_cleanup_free_ char *path = string_format("%s/%s", dir, keys_files[i]);
+
+		if (!path)
+			return -ENOMEM;
+		if (same_file(dir, draft, keys_files[i]) && unlink(path) < 0)
+			return -errno;
+	}
+	return 0;
+}
+
+static const struct draft_kind keys_draft = {.prefix = ".keys-", .recover = take_back};
+
+/* Removes the private keys that a killed process left. A folder that is not there has none. */
+static int clear_abandoned(const char *dir, struct error **err)
+{
+	_cleanup_error_ struct error *why = NULL;
+	_cleanup_close_ int lock = draft_lock(dir, &keys_draft, &why);
+
+	if (lock >= 0 || lock == -ENOENT)
+		return 0;
+	error_move(err, TAKE_PTR(why));
+	return lock;
+}
+
+static int write_and_publish(const char *dir, const struct pairs *pairs, struct error **err)
+{
+	_cleanup_draft_ struct draft draft = DRAFT_INIT;
 	bool made;
 	int r;
 
-	if (!temporary)
-		return error_set_errno(err, -ENOMEM, "%s", dir);
 	r = make_folder(dir, &made, err);
 	if (r < 0)
 		return r;
-	r = check_free(dir, err);
-	if (r < 0)
-		return r;
-	if (!mkdtemp(temporary)) {
-		r = error_set_errno(err, -errno, "%s", dir);
-	} else {
-		r = write_all(temporary, now, err);
-		if (r == 0)
-			r = publish_all(dir, temporary, err);
-		(void)remove_tree(temporary, NULL);
-	}
-	if (r == 0)
-		r = fsync_parent(temporary, err);
+	r = draft_open(&draft, dir, &keys_draft, err);
+	if (r >= 0)
+		r = write_all(draft.path, pairs, err);
+	if (r >= 0)
+		r = publish_all(dir, draft.path, err);
+	if (r >= 0)
+		r = fsync_parent(draft.path, err);
+	draft_close(&draft);
 	if (r < 0 && made)
 		(void)rmdir(dir);
 	return r;
+}
+
+int keys_init(const char *dir, int64_t now, struct error **err)
+{
+	_cleanup_(pairs_release) struct pairs pairs = {};
+	sigset_t stopping, before;
+	int r;
+
+	r = clear_abandoned(dir, err);
+	if (r >= 0)
+		r = check_free(dir, err);
+	/* What takes time is done before anything is written. */
+	if (r >= 0)
+		r = generate_all(now, &pairs, err);
+	if (r < 0)
+		return r;
+	/* From the first private key on the disk until the set is whole, or gone, signals that would end the
+	 * process wait: a moment. */
+	(void)sigemptyset(&stopping);
+	(void)sigaddset(&stopping, SIGINT);
+	(void)sigaddset(&stopping, SIGTERM);
+	(void)sigaddset(&stopping, SIGHUP);
+	(void)pthread_sigmask(SIG_BLOCK, &stopping, &before);
+	r = write_and_publish(dir, &pairs, err);
+	(void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+	return r;
+}
+
+char *keys_exposed(const char *dir)
+{
+	_cleanup_buffer_ struct buffer paths = {};
+
+	for (size_t i = 0; i < EFI_TRUST_VARIABLES; i++) {
+		_cleanup_free_ char *path = string_format("%s/%s", dir, keys_files[2 * i]);
+		struct stat st;
+
+		if (path && stat(path, &st) == 0 && S_ISREG(st.st_mode) && (st.st_mode & S_IRGRP))
+			buffer_printf(&paths, "%s%s", paths.size > 0 ? " " : "", path);
+	}
+	return paths.size > 0 ? buffer_take(&paths, NULL) : NULL;
 }
 
 static int open_owner(const char *dir, struct uuid *ret, struct error **err)

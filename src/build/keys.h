@@ -23,9 +23,17 @@ void keys_release(struct keys *keys);
 /*
  * Makes the folder *dir* (mode 0700, its parents where they are missing) with new keys in it. An existing
  * folder must be empty of the names above: -EEXIST otherwise, naming the file; nothing is ever overwritten.
- * When it fails, no file of it stays behind. *now* (seconds since 1970) begins the certificates' validity.
+ * A set is made whole or not at all: nothing stays behind where it fails, SIGINT, SIGTERM and SIGHUP wait
+ * while there is a part of one, and what it leaves when it is killed, the next call for the same folder
+ * removes. *now* (seconds since 1970) begins the certificates' validity.
  */
 int keys_init(const char *dir, int64_t now, struct error **err);
+
+/*
+ * The private keys in *dir* that their group may read, which keys_open() accepts: paths with spaces between
+ * them, malloc()ed. NULL where there is none.
+ */
+char *keys_exposed(const char *dir);
 
 /* Loads all that a build needs. -ENOENT where the folder or a file is missing; otherwise as signer_load(). */
 int keys_open(const char *dir, struct keys *ret, struct error **err);

@@ -1,15 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "build/stage.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <sys/file.h>
 
 #include "base/buffer.h"
+#include "base/draft.h"
 #include "base/file.h"
 
-#define STAGE_PREFIX ".orlop-build-"
 #define NAMES_MAX KiB(64)
 
 /* In a stage's folder while its outputs are shown: their names, one a line, and the older ones' place. */
@@ -18,9 +16,7 @@
 
 struct stage {
 	char *output;
-	char *folder;
-	int lock;  /* the folder itself, locked for as long as the build lives */
-	bool keep; /* it holds older outputs that could not be put back: the next build tries again */
+	struct draft draft;
 };
 
 /* Outputs on their way from a stage to the output folder. The last name is the manifest's. */
@@ -163,100 +159,34 @@ static int recover(const char *output, const char *stage)
 	return is_in(output, outputs.names.items[outputs.names.count - 1]) ? 0 : undo(&outputs, NULL);
 }
 
-static int is_stage(const struct dirent *entry)
-{
-	return startswith(entry->d_name, STAGE_PREFIX) != NULL;
-}
-
-/* Removes a stage of ours that nobody holds the lock of any more. */
-static void remove_abandoned(const char *output, const char *stage)
-{
-	_cleanup_close_ int fd = open(stage, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	struct stat st;
-
-	if (fd >= 0 && fstat(fd, &st) == 0 && st.st_uid == geteuid() && flock(fd, LOCK_EX | LOCK_NB) == 0 &&
-		recover(output, stage) >= 0)
-		(void)remove_tree(stage, NULL);
-}
-
-/* What can't be removed is in nobody's way: it only takes space, so that is no reason to fail. */
-static void remove_all_abandoned(const char *output)
-{
-	struct dirent **entries;
-	int n = scandir(output, &entries, is_stage, NULL);
-
-	for (int i = 0; i < n; i++) {
-		_cleanup_free_ char *path = string_format("%s/%s", output, entries[i]->d_name);
-
-		if (path)
-			remove_abandoned(output, path);
-		free(entries[i]);
-	}
-	if (n >= 0)
-		free(entries);
-}
-
-/*
- * Locks the output folder, where outputs are shown and taken back by one build at a time, and clears it of
- * what killed builds left: so no more than one set of outputs is ever half shown. Returns the lock.
- */
-static int lock_output(const char *output, struct error **err)
-{
-	_cleanup_close_ int fd = open(output, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-	if (fd < 0 || flock(fd, LOCK_EX) < 0)
-		return error_set_errno(err, -errno, "%s", output);
-	remove_all_abandoned(output);
-	return TAKE_FD(fd);
-}
+static const struct draft_kind stage_kind = {.prefix = ".orlop-build-", .recover = recover};
 
 /* ---- Stages ---- */
-
-/* Makes and locks the folder. Nobody takes it for an abandoned one in between: the output folder is locked.
- */
-static int make_folder(struct stage *stage, struct error **err)
-{
-	_cleanup_free_ char *path = string_format("%s/" STAGE_PREFIX "XXXXXX", stage->output);
-
-	if (!path)
-		return error_set_errno(err, -ENOMEM, "%s", stage->output);
-	if (!mkdtemp(path))
-		return error_set_errno(err, -errno, "cannot write to the output folder %s", stage->output);
-	stage->folder = TAKE_PTR(path);
-	stage->lock = open(stage->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (stage->lock < 0 || flock(stage->lock, LOCK_EX | LOCK_NB) < 0)
-		return error_set_errno(err, -errno, "%s", stage->folder);
-	return 0;
-}
 
 int stage_open(const char *output, struct stage **ret, struct error **err)
 {
 	_cleanup_stage_ struct stage *stage = calloc(1, sizeof(*stage));
-	_cleanup_close_ int lock = -1;
 	int r;
 
 	if (!stage)
 		return error_set_errno(err, -ENOMEM, "%s", output);
-	stage->lock = -1;
+	stage->draft = (struct draft)DRAFT_INIT;
 	stage->output = strdup(output);
 	if (!stage->output)
 		return error_set_errno(err, -ENOMEM, "%s", output);
 	r = mkdir_parents(output, err);
 	if (r < 0)
 		return r;
-	lock = lock_output(output, err);
-	if (lock < 0)
-		return lock;
-	r = make_folder(stage, err);
+	r = draft_open(&stage->draft, output, &stage_kind, err);
 	if (r < 0)
-		return r;
+		return error_wrap(err, "cannot write to the output folder");
 	*ret = TAKE_PTR(stage);
 	return 0;
 }
 
 char *stage_path(const struct stage *stage, const char *name)
 {
-	return string_format("%s/%s", stage->folder, name);
+	return string_format("%s/%s", stage->draft.path, name);
 }
 
 static int flush(const struct stage *stage, const char *name, struct error **err)
@@ -290,7 +220,7 @@ int stage_commit(struct stage *stage, const char *const *names, struct error **e
 {
 	_cleanup_(outputs_release) struct outputs outputs = {};
 	_cleanup_close_ int lock = -1;
-	int r = outputs_init(&outputs, stage->output, stage->folder, err);
+	int r = outputs_init(&outputs, stage->output, stage->draft.path, err);
 
 	for (; r >= 0 && *names; names++) {
 		r = flush(stage, *names, err);
@@ -299,23 +229,22 @@ int stage_commit(struct stage *stage, const char *const *names, struct error **e
 	}
 	if (r < 0 || outputs.names.count == 0)
 		return r;
-	lock = lock_output(stage->output, err);
+	/* One at a time, and after what others began is undone: no more than one set is ever half shown. */
+	lock = draft_lock(stage->output, &stage_kind, err);
 	r = lock < 0 ? lock : announce(&outputs, err);
 	if (r < 0)
 		return r;
 	r = show_all(&outputs, err);
-	if (r < 0)
-		stage->keep = undo(&outputs, NULL) < 0;
+	/* What can't be undone now may be later. */
+	if (r < 0 && undo(&outputs, NULL) < 0)
+		draft_abandon(&stage->draft);
 	return r;
 }
 
 struct stage *stage_close(struct stage *stage)
 {
 	if (stage) {
-		if (stage->folder && !stage->keep)
-			(void)remove_tree(stage->folder, NULL);
-		cleanup_closep(&stage->lock);
-		free(stage->folder);
+		draft_close(&stage->draft);
 		free(stage->output);
 		free(stage);
 	}

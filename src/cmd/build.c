@@ -9,6 +9,7 @@
 
 #include "base/string-util.h"
 #include "build/image.h"
+#include "build/keys.h"
 #include "build/platform.h"
 #include "build/version.h"
 #include "cmd/command.h"
@@ -104,6 +105,16 @@ static double seconds_since(const struct timespec *begun)
 	return (double)(now.tv_sec - begun->tv_sec) + (double)(now.tv_nsec - begun->tv_nsec) / 1e9;
 }
 
+static void warn_of_exposed_keys(const char *keys)
+{
+	_cleanup_free_ char *exposed = keys_exposed(keys);
+
+	if (exposed)
+		fprintf(stderr,
+			"orlop: warning: private keys may be read by their group; run: chmod 600 %s\n",
+			exposed);
+}
+
 static int build(const struct values *values, const char *edition, struct error **err)
 {
 	_cleanup_free_ char *definition_path = path_edition(edition, err), *init = NULL, *cache = NULL,
@@ -125,6 +136,7 @@ static int build(const struct values *values, const char *edition, struct error 
 	keys = cache ? values->keys ? strdup(values->keys) : path_keys(err) : NULL;
 	if (!keys)
 		return -ENOENT;
+	warn_of_exposed_keys(keys);
 	if (!values->quiet)
 		progress = progress_new(STDERR_FILENO, progress_style_of(STDERR_FILENO));
 	r = image_build(

@@ -198,6 +198,19 @@ teardown() { [ ! -e "$BATS_TEST_TMPDIR/httpd.pid" ] || kill "$(cat "$BATS_TEST_T
 	refused 1 'keys/owner.guid: not a GUID' --keys keys
 }
 
+@test "private keys that their group may read are used with one warning, which says what to do" {
+	cp -r "$ORLOP_TEST_KEYS" keys
+	chmod 640 keys/db.key keys/PK.key
+	run build_small --keys keys --output out
+	[ "$status" = 0 ]
+	[ "${lines[0]}" = 'orlop: warning: private keys may be read by their group; run: chmod 600 keys/PK.key keys/db.key' ]
+	[ "${#lines[@]}" = 2 ]
+	rm -r out
+	chmod 600 keys/PK.key
+	chmod 604 keys/db.key
+	refused 1 'run: chmod 600 keys/db.key' --keys keys
+}
+
 @test "an archive that the keyring does not vouch for is refused, and what to do is said" {
 	export GNUPGHOME=$PWD/gnupg
 	mkdir -m 700 gnupg

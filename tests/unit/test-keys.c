@@ -3,13 +3,28 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
 #include <string.h>
+#include <sys/wait.h>
 
 #include "base/file.h"
 #include "base/string-util.h"
 #include "build/keys.h"
 
 static char folder[64];
+
+/* Stands in for libc's, by which each finished file gets its name: a signal comes before the one with this
+ * number. */
+static unsigned link_trap;
+static int link_signal;
+
+int link(const char *from, const char *to)
+{
+	if (link_trap > 0 && --link_trap == 0)
+		(void)raise(link_signal);
+	return linkat(AT_FDCWD, from, AT_FDCWD, to, 0);
+}
 
 static int make_folder(void **state)
 {
@@ -127,6 +142,91 @@ static void a_set_that_lacks_a_file_does_not_open(void **state)
 	}
 }
 
+#define FILES 7
+
+/* keys_init() in a process that gets a signal before the file *number* gets its name. Returns its status. */
+static int init_with_signal(const char *dir, unsigned number, int signal_number)
+{
+	int status;
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		link_trap = number;
+		link_signal = signal_number;
+		_exit(keys_init(dir, 1700000000, NULL) < 0);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	return status;
+}
+
+static void what_a_killed_process_left_is_removed_by_the_next(void **state)
+{
+	_cleanup_error_ struct error *err = NULL;
+
+	(void)state;
+	for (unsigned number = 1; number <= FILES; number += 2) {
+		_cleanup_free_ char *dir = string_format("%s/killed-%u", folder, number);
+		_cleanup_keys_ struct keys keys = {};
+
+		assert_true(WIFSIGNALED(init_with_signal(dir, number, SIGKILL)));
+		assert_ok(keys_init(dir, 1700000000, &err), err);
+		assert_int_equal(count_entries(dir), FILES);
+		assert_ok(keys_open(dir, &keys, &err), err);
+	}
+}
+
+/* The private keys of a set that is there are nobody's to remove, whatever lies beside it. */
+static void a_whole_set_outlives_a_process_that_was_killed_after_it(void **state)
+{
+	_cleanup_free_ char *dir = string_format("%s/whole", folder);
+	_cleanup_free_ char *draft = string_format("%s/.keys-left", dir);
+	_cleanup_free_ char *left = string_format("%s/db.key", draft), *key = string_format("%s/db.key", dir);
+	_cleanup_keys_ struct keys keys = {};
+	_cleanup_error_ struct error *err = NULL;
+
+	(void)state;
+	assert_ok(keys_init(dir, 1700000000, &err), err);
+	assert_int_equal(mkdir(draft, 0700), 0);
+	assert_ok(file_write_atomic(left, "other", 5, 0600, &err), err);
+	assert_error(keys_init(dir, 1700000000, &err), -EEXIST, err, "PK.key");
+	assert_int_equal(count_entries(dir), FILES);
+	assert_int_equal(access(key, F_OK), 0);
+	assert_ok(keys_open(dir, &keys, &err), err);
+}
+
+static void signals_leave_a_whole_set_or_none(void **state)
+{
+	static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(signals); i++) {
+		_cleanup_free_ char *dir = string_format("%s/signal-%zu", folder, i);
+		int status = init_with_signal(dir, 4, signals[i]);
+
+		assert_true(WIFSIGNALED(status) && WTERMSIG(status) == signals[i]);
+		assert_int_equal(count_entries(dir), FILES);
+	}
+}
+
+static void names_the_keys_that_their_group_may_read(void **state)
+{
+	_cleanup_free_ char *dir = string_format("%s/group", folder);
+	_cleanup_free_ char *db = string_format("%s/db.key", dir), *pk = string_format("%s/PK.key", dir);
+	_cleanup_free_ char *none = NULL, *one = NULL, *two = NULL, *both = string_format("%s %s", pk, db);
+	_cleanup_error_ struct error *err = NULL;
+
+	(void)state;
+	assert_ok(keys_init(dir, 1700000000, &err), err);
+	none = keys_exposed(dir);
+	assert_null(none);
+	assert_int_equal(chmod(db, 0640), 0);
+	one = keys_exposed(dir);
+	assert_string_equal(one, db);
+	assert_int_equal(chmod(pk, 0440), 0);
+	two = keys_exposed(dir);
+	assert_string_equal(two, both);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -134,6 +234,10 @@ int main(void)
 		cmocka_unit_test(overwrites_nothing_and_leaves_nothing_half_made),
 		cmocka_unit_test(a_folder_that_cannot_be_is_an_error_that_names_it),
 		cmocka_unit_test(a_set_that_lacks_a_file_does_not_open),
+		cmocka_unit_test(what_a_killed_process_left_is_removed_by_the_next),
+		cmocka_unit_test(a_whole_set_outlives_a_process_that_was_killed_after_it),
+		cmocka_unit_test(signals_leave_a_whole_set_or_none),
+		cmocka_unit_test(names_the_keys_that_their_group_may_read),
 	};
 
 	return cmocka_run_group_tests(tests, make_folder, drop_folder);
