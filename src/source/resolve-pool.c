@@ -10,8 +10,11 @@
 
 #include "source/deb822.h"
 
-#define PARSED_MAGIC "orlop-solv-1\n"
-#define PARSED_HEADER (sizeof(PARSED_MAGIC) - 1 + SHA256_SIZE)
+/* docs/formats/cache.md */
+#define PARSED_MAGIC "orlop-solv-2\n"
+#define PARSED_DIGEST (sizeof(PARSED_MAGIC) - 1)
+#define PARSED_INDEX (PARSED_DIGEST + SHA256_SIZE)
+#define PARSED_REPOSITORY (PARSED_INDEX + SHA256_SIZE)
 
 static struct origin *origin_free(struct origin *origin)
 {
@@ -179,20 +182,19 @@ static int add_fields(Repo *repo, const char *text, size_t size, struct error **
 
 const char *resolver_version(void)
 {
-	return "2-" LIBSOLV_VERSION_STRING;
+	return "3-" LIBSOLV_VERSION_STRING;
 }
 
-/* Appends the magic, the digest of what follows, and the repository in libsolv's own format. */
-static int save(Repo *repo, struct buffer *ret)
+/* Writes the repository in libsolv's own format. */
+static int write_repository(Repo *repo, char **ret, size_t *ret_size)
 {
 	_cleanup_free_ char *data = NULL;
-	uint8_t digest[SHA256_SIZE];
 	Repowriter *writer;
-	size_t size = 0;
 	FILE *file;
 	int r;
 
-	file = open_memstream(&data, &size);
+	*ret_size = 0;
+	file = open_memstream(&data, ret_size);
 	if (!file)
 		return -ENOMEM;
 	writer = repowriter_create(repo);
@@ -201,13 +203,27 @@ static int save(Repo *repo, struct buffer *ret)
 	repowriter_free(writer);
 	if (fclose(file) != 0 || r != 0)
 		return -ENOMEM;
-	r = sha256_bytes(data, size, digest);
+	*ret = TAKE_PTR(data);
+	return 0;
+}
+
+static int save(Repo *repo, const uint8_t index[SHA256_SIZE], struct buffer *ret)
+{
+	_cleanup_free_ char *data = NULL;
+	size_t begin = ret->size, size;
+	int r = write_repository(repo, &data, &size);
+
 	if (r < 0)
 		return r;
-	buffer_append(ret, PARSED_MAGIC, sizeof(PARSED_MAGIC) - 1);
-	buffer_append(ret, digest, sizeof(digest));
+	buffer_append(ret, PARSED_MAGIC, PARSED_DIGEST);
+	if (!buffer_extend(ret, SHA256_SIZE))
+		return -ENOMEM;
+	buffer_append(ret, index, SHA256_SIZE);
 	buffer_append(ret, data, size);
-	return buffer_failed(ret) ? -ENOMEM : 0;
+	if (buffer_failed(ret))
+		return -ENOMEM;
+	return sha256_bytes(
+		ret->data + begin + PARSED_INDEX, SHA256_SIZE + size, ret->data + begin + PARSED_DIGEST);
 }
 
 /* The index of a suite that is empty is an empty file, which fmemopen() refuses: the text has at least one
@@ -236,7 +252,7 @@ int resolver_add(struct resolver *resolver, const struct resolver_index *index, 
 		drop_repo(repo);
 		return error_wrap(err, "%s", index->suite);
 	}
-	r = parsed ? save(repo, parsed) : 0;
+	r = parsed ? save(repo, index->sha256, parsed) : 0;
 	return r < 0 ? error_set_errno(err, r, "%s", index->suite) : 0;
 }
 
@@ -248,13 +264,15 @@ int resolver_load(struct resolver *resolver, const struct resolver_index *index,
 	uint8_t digest[SHA256_SIZE];
 	Repo *repo;
 
-	if (size <= PARSED_HEADER || memcmp(data, PARSED_MAGIC, sizeof(PARSED_MAGIC) - 1) != 0)
+	if (size <= PARSED_REPOSITORY || memcmp(data, PARSED_MAGIC, PARSED_DIGEST) != 0)
 		return error_set(err, -EBADMSG, "is no parsed index");
-	if (sha256_bytes(data + PARSED_HEADER, size - PARSED_HEADER, digest) < 0)
+	if (sha256_bytes(data + PARSED_INDEX, size - PARSED_INDEX, digest) < 0)
 		return error_set_errno(err, -ENOMEM, "%s", index->suite);
-	if (memcmp(digest, data + sizeof(PARSED_MAGIC) - 1, SHA256_SIZE) != 0)
+	if (memcmp(digest, data + PARSED_DIGEST, SHA256_SIZE) != 0)
 		return error_set(err, -EBADMSG, "is damaged");
-	file = fmemopen((void *)(data + PARSED_HEADER), size - PARSED_HEADER, "r");
+	if (memcmp(index->sha256, data + PARSED_INDEX, SHA256_SIZE) != 0)
+		return error_set(err, -EBADMSG, "is the parsed form of another index");
+	file = fmemopen((void *)(data + PARSED_REPOSITORY), size - PARSED_REPOSITORY, "r");
 	repo = file ? add_repo(resolver->pool, index) : NULL;
 	if (!repo)
 		return error_set_errno(err, -ENOMEM, "%s", index->suite);

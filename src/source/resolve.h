@@ -19,6 +19,7 @@ struct resolver_index {
 	const char *suite;     /* codename: "trixie-updates" */
 	const char *component; /* "main" */
 	const char *archive;   /* URL that the names of files are relative to */
+	const uint8_t *sha256; /* of the index, which its parsed form is bound to */
 };
 
 /* *architecture* is Debian's name: "amd64". */
@@ -34,7 +35,10 @@ DEFINE_CLEANUP(struct resolver *, resolver_free);
 int resolver_add(struct resolver *resolver, const struct resolver_index *index, const void *text, size_t size,
 	struct buffer *parsed, struct error **err);
 
-/* Adds an index from its parsed form. -EBADMSG where it is damaged or of another version of libsolv. */
+/*
+ * Adds an index from its parsed form. -EBADMSG where that is damaged, of another index, or of another version
+ * of libsolv.
+ */
 int resolver_load(struct resolver *resolver, const struct resolver_index *index, const void *parsed,
 	size_t size, struct error **err);
 

@@ -285,6 +285,7 @@ static struct resolver_index describe_index(const struct index *index)
 							 : index->suite->name,
 		.component = index->component,
 		.archive = index->suite->archive,
+		.sha256 = index->files.plain->sha256,
 	};
 }
 

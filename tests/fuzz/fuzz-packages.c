@@ -6,7 +6,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 /* An index as a damaged or hostile archive, whose key we trust, would sign it. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static const struct resolver_index about = {"trixie", "main", "http://m.test"};
+	static const uint8_t digest[SHA256_SIZE];
+	static const struct resolver_index about = {"trixie", "main", "http://m.test", digest};
 	_cleanup_resolver_ struct resolver *resolver = NULL;
 	_cleanup_package_list_ struct package_list list = {};
 	_cleanup_buffer_ struct buffer parsed = {};

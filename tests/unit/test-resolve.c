@@ -14,8 +14,9 @@
 	"Package: " name "\nVersion: " version "\nArchitecture: amd64\nInstalled-Size: 12\n" fields \
 	"Filename: pool/main/" name "_" version "_amd64.deb\nSize: 345\nSHA256: " DIGEST "\n\n"
 
-static const struct resolver_index stable = {"trixie", "main", "http://m.test/debian"};
-static const struct resolver_index updates = {"trixie-updates", "main", "http://m.test/debian"};
+static const uint8_t digests[2][SHA256_SIZE] = {{1}, {2}};
+static const struct resolver_index stable = {"trixie", "main", "http://m.test/debian", digests[0]};
+static const struct resolver_index updates = {"trixie-updates", "main", "http://m.test/debian", digests[1]};
 
 static struct resolver *resolver_with(const char *packages, const char *newer)
 {
@@ -260,12 +261,14 @@ static void refuses_a_damaged_parsed_form(void **state)
 	assert_ok(resolver_add(resolver, &stable, packages, strlen(packages), &parsed, &err), err);
 	for (size_t i = 0; i < parsed.size; i++) {
 		parsed.data[i] ^= 0x20;
-		assert_error(resolver_load(resolver, &updates, parsed.data, parsed.size, &err), -EBADMSG, err,
+		assert_error(resolver_load(resolver, &stable, parsed.data, parsed.size, &err), -EBADMSG, err,
 			"is");
 		parsed.data[i] ^= 0x20;
 	}
 	for (size_t size = 0; size < parsed.size; size++)
-		assert_error(resolver_load(resolver, &updates, parsed.data, size, &err), -EBADMSG, err, "is");
+		assert_error(resolver_load(resolver, &stable, parsed.data, size, &err), -EBADMSG, err, "is");
+	assert_error(resolver_load(resolver, &updates, parsed.data, parsed.size, &err), -EBADMSG, err,
+		"is the parsed form of another index");
 	assert_resolves(resolver, "a", "", "a=1");
 }
 

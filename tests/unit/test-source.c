@@ -395,6 +395,24 @@ static void a_damaged_cache_mends_itself(void **state)
 	assert_app(f, "1.1", "2");
 }
 
+/* Each is whole, but not what its name says. */
+static void a_parsed_index_under_another_s_name_is_not_believed(void **state)
+{
+	struct fixture *f = *state;
+	_cleanup_free_ char *script =
+		string_format("cd '%s/solv' && set -- * && cp \"$1\" \"$2\" && cp \"$1\" \"$3\"", f->cache);
+	const char *const copy[] = {"sh", "-c", script, NULL};
+	char *nothing;
+
+	assert_app(f, "1.1", "2");
+	nothing = run_program(copy);
+	free(nothing);
+	assert_app(f, "1.1", "2");
+	f->server = http_server_stop(f->server);
+	f->options.offline = true;
+	assert_app(f, "1.1", "2");
+}
+
 static void a_cache_that_cannot_be_used_is_named(void **state)
 {
 	struct fixture *f = *state;
@@ -509,6 +527,7 @@ int main(void)
 		TEST(a_package_that_the_mirror_has_dropped_is_said),
 		TEST(an_interrupted_download_goes_on_in_the_next_run),
 		TEST(a_damaged_cache_mends_itself),
+		TEST(a_parsed_index_under_another_s_name_is_not_believed),
 		TEST(a_cache_that_cannot_be_used_is_named),
 		TEST(an_unreadable_cache_is_named),
 		TEST(two_builds_share_a_cache),
