@@ -135,31 +135,43 @@ static int make_variables(const struct vm_config *config, const struct vm_platfo
 	return r < 0 ? r : file_write_atomic(path, enrolled.data, enrolled.size, 0600, err);
 }
 
-/* Finds the firmware and has its variables ready; *ret_vars* is malloc()ed. */
+/* The firmware's code; *ret* is malloc()ed. */
+static int find_code(
+	const struct vm_config *config, const struct vm_platform *platform, char **ret, struct error **err)
+{
+	const char *path = config->firmware;
+	int r = 0;
+
+	if (!path)
+		r = vm_firmware_find(platform,
+			config->variables == VM_VARIABLES_NONE ? platform->code : platform->code_secure,
+			&path, err);
+	if (r < 0)
+		return r;
+	if (access(path, R_OK) < 0)
+		return error_set_errno(err, -errno, "cannot read the firmware %s", path);
+	*ret = absolute(path);
+	return *ret ? 0 : error_set_errno(err, -ENOMEM, "%s", path);
+}
+
+/* Finds the firmware and has its variables ready; both paths are malloc()ed. */
 static int prepare_firmware(const struct vm_config *config, const struct vm_platform *platform,
-	const struct vm_folder *folder, int64_t now, const char **ret_code, char **ret_vars,
-	struct error **err)
+	const struct vm_folder *folder, int64_t now, char **ret_code, char **ret_vars, struct error **err)
 {
 	bool file = config->variables == VM_VARIABLES_FILE;
 	_cleanup_free_ char *vars = file ? absolute(config->vars) : vm_folder_file(folder, "vars.fd");
-	int r = 0;
+	_cleanup_free_ char *code = NULL;
+	int r = vars ? find_code(config, platform, &code, err)
+		     : error_set_errno(err, -ENOMEM, "variable store");
 
-	if (!vars)
-		return error_set_errno(err, -ENOMEM, "variable store");
-	if (config->firmware)
-		*ret_code = config->firmware;
-	else
-		r = vm_firmware_find(platform,
-			config->variables == VM_VARIABLES_NONE ? platform->code : platform->code_secure,
-			ret_code, err);
-	if (r == 0 && access(*ret_code, R_OK) < 0)
-		r = error_set_errno(err, -errno, "cannot read the firmware %s", *ret_code);
 	if (r == 0 && file && access(vars, R_OK | W_OK) < 0)
 		r = error_set_errno(err, -errno, "cannot write to the variable store %s", vars);
 	if (r == 0 && !file)
 		r = make_variables(config, platform, vars, now, err);
-	if (r == 0)
+	if (r == 0) {
+		*ret_code = TAKE_PTR(code);
 		*ret_vars = TAKE_PTR(vars);
+	}
 	return r;
 }
 
@@ -322,7 +334,7 @@ static int make_command_line(const struct vm_config *config, const struct vm_fol
 	const struct vm_environment *environment, struct vm_preparation *preparation, struct error **err)
 {
 	_cleanup_strv_ struct strv credentials = {};
-	_cleanup_free_ char *vars = NULL;
+	_cleanup_free_ char *code = NULL, *vars = NULL;
 	struct vm_config here = *config;
 	struct vm_launch launch = {
 		.platform = preparation->platform,
@@ -334,8 +346,7 @@ static int make_command_line(const struct vm_config *config, const struct vm_fol
 		.serial_fd = preparation->serial_fd,
 		.tpm_fd = preparation->tpm_fd,
 	};
-	int r = prepare_firmware(
-		config, preparation->platform, folder, environment->now, &launch.code, &vars, err);
+	int r = prepare_firmware(config, preparation->platform, folder, environment->now, &code, &vars, err);
 
 	if (r == 0)
 		r = prepare_credentials(config, folder, &credentials, err);
@@ -344,6 +355,7 @@ static int make_command_line(const struct vm_config *config, const struct vm_fol
 	if (r < 0)
 		return r;
 	here.image = preparation->image;
+	launch.code = code;
 	launch.vars = vars;
 	r = vm_qemu_arguments(&here, &launch, &preparation->qemu);
 	return r < 0 ? error_set_errno(err, r, "QEMU's command line") : 0;
