@@ -9,8 +9,52 @@ struct layout {
 	struct finish *finish;
 	const struct strv *setuid;
 	size_t stripped;
+	struct strv made; /* "/var/run": what others' tmpfiles.d lines make */
 	struct buffer tmpfiles;
 };
+
+/* Notes the path of a line that makes something (tmpfiles.d(5)): the others only adjust, or remove. */
+static int note_line(struct layout *layout, const char *line, size_t length)
+{
+	static const char blank[] = " \t";
+	_cleanup_free_ char *copy = strndup(line, length);
+	char *at = copy, *type, *path;
+
+	while ((type = strsep(&at, blank)) && !*type)
+		;
+	if (!type || !strchr("fdDvqQpLcbC", *type))
+		return copy ? 0 : -ENOMEM;
+	while ((path = strsep(&at, blank)) && !*path)
+		;
+	return path && startswith(path, "/var/") ? strv_add(&layout->made, path) : 0;
+}
+
+/*
+ * Reads the tmpfiles.d files that packages and the edition have in a folder, but those that *over* has too:
+ * these take their place.
+ */
+static int note_files(struct layout *layout, const char *folder_path, const char *over_path)
+{
+	const struct tree_inode *folder = tree_resolve(layout->finish->tree, folder_path),
+				*over = over_path ? tree_resolve(layout->finish->tree, over_path) : NULL;
+	int r = 0;
+
+	for (size_t i = 0; folder && i < folder->entry_count; i++) {
+		const struct tree_inode *file = folder->entries[i].inode;
+		const char *text;
+
+		if (!S_ISREG(file->mode) || !endswith(folder->entries[i].name, ".conf") ||
+			(over && tree_child(over, folder->entries[i].name)))
+			continue;
+		for (text = (const char *)content_data(file->content); r >= 0 && *text;) {
+			size_t length = strcspn(text, "\n");
+
+			r = note_line(layout, text, length);
+			text += length + (text[length] == '\n');
+		}
+	}
+	return r;
+}
 
 /* Appends a name as tmpfiles.d wants it: "%" is a specifier there, white space and quotes end or change a
  * field. */
@@ -26,7 +70,10 @@ static int append_name(struct buffer *line, const char *name)
 	return 0;
 }
 
-/* One line for a name below /var. */
+/*
+ * One line for a name below /var that nobody else makes. Of two lines the first would count, in the order of
+ * the files' names: base-files has a folder /var/run, where systemd makes a link to /run.
+ */
 static int describe_var(const char *path, struct tree_inode *inode, void *userdata, struct error **err)
 {
 	struct layout *layout = userdata;
@@ -40,6 +87,9 @@ static int describe_var(const char *path, struct tree_inode *inode, void *userda
 			"/%s of %s: the image can't carry a file in /var; exclude it, or make it when the "
 			"node starts",
 			path, inode->origin);
+	for (size_t i = 0; i < layout->made.count; i++)
+		if (streq(layout->made.items[i] + 1, path))
+			return 0;
 	buffer_append_string(line, S_ISDIR(inode->mode) ? "d /" : "L /");
 	r = append_name(line, path);
 	if (r >= 0 && S_ISDIR(inode->mode))
@@ -61,8 +111,13 @@ static int write_tmpfiles(struct layout *layout, struct error **err)
 	size_t size;
 	int r;
 
-	buffer_append_string(
-		&layout->tmpfiles, "# The folders that packages have in /var. Made by the build.\n");
+	r = note_files(layout, "usr/lib/tmpfiles.d", "etc/tmpfiles.d");
+	if (r >= 0)
+		r = note_files(layout, "etc/tmpfiles.d", NULL);
+	if (r < 0)
+		return error_set_errno(err, r, LAYOUT_TMPFILES);
+	buffer_append_string(&layout->tmpfiles,
+		"# The folders that packages have in /var and make nowhere else. Made by the build.\n");
 	r = tree_walk(layout->finish->tree, describe_var, layout, err);
 	if (r < 0)
 		return r;
@@ -150,6 +205,7 @@ int layout_usr(struct finish *finish, const struct strv *setuid, size_t *ret_str
 	if (r >= 0)
 		r = tree_walk(finish->tree, settle, &layout, err);
 	buffer_release(&layout.tmpfiles);
+	strv_release(&layout.made);
 	if (r >= 0 && ret_stripped)
 		*ret_stripped = layout.stripped;
 	return r;

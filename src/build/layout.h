@@ -3,9 +3,9 @@
  * The last step of a tree: from a whole root to the content of /usr, which is all that the image carries.
  *
  * /etc becomes the lower layer of the node's /etc, in /usr/share/orlop/etc. The folders of /var become
- * tmpfiles.d lines, since /var is the node's own. What else there is beside /usr has no place on a node:
- * folders are dropped (orlop-init makes the top-level ones), a file is an error, so that nothing gets lost
- * unnoticed.
+ * tmpfiles.d lines, since /var is the node's own, unless a package's or the edition's tmpfiles.d file makes
+ * them already. What else there is beside /usr has no place on a node: folders are dropped (orlop-init makes
+ * the top-level ones), a file is an error, so that nothing gets lost unnoticed.
  */
 #pragma once
 

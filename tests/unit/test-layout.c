@@ -54,6 +54,40 @@ static void only_usr_is_left_with_etc_and_var_inside(void **state)
 	assert_string_equal(strchr((const char *)content_data(inode->content), '\n') + 1, expected);
 }
 
+/*
+ * "L" is made, "d!" too, "z" only adjusted; a path that begins like another one is none of its own; a file in
+ * /etc hides one in /usr.
+ */
+static void var_is_left_to_tmpfiles_that_speak_of_it(void **state)
+{
+	static const char package[] = "# d /var/lib 0755\n"
+				      "L\t/var/run - - - - ../run\n"
+				      "q /var/tmp/x 0700\n"
+				      " z /var/lib 0700\n"
+				      "d /run/var 0755";
+	static const char own[] = "d! /var/cache 0700\nq";
+	static const char *const folders[] = {"var/lib", "var/run", "var/cache", "var/tmp", "run/var"};
+	_cleanup_tree_ struct tree *tree = tree_new();
+	struct finish finish = {.tree = tree};
+	_cleanup_error_ struct error *err = NULL;
+	struct strv setuid = {};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(folders); i++)
+		put(tree, folders[i], S_IFDIR | 0755);
+	assert_ok(finish_file(&finish, "test", "usr/lib/tmpfiles.d/pkg.conf", 0644, package, strlen(package),
+			  &err),
+		err);
+	assert_ok(finish_file(&finish, "test", "etc/tmpfiles.d/own.conf", 0644, own, strlen(own), &err), err);
+	assert_ok(finish_file(&finish, "test", "usr/lib/tmpfiles.d/own.conf", 0644, "d /var/tmp", 10, &err),
+		err);
+	assert_ok(finish_file(&finish, "test", "etc/tmpfiles.d/README", 0644, "d /var/tmp", 10, &err), err);
+	assert_ok(layout_usr(&finish, &setuid, NULL, &err), err);
+	assert_string_equal(
+		strchr((const char *)content_data(tree_lookup(tree, LAYOUT_TMPFILES)->content), '\n') + 1,
+		"d /var/lib 0755 0 7 -\nd /var/tmp 0755 0 7 -\n");
+}
+
 static void what_would_get_lost_is_an_error(void **state)
 {
 	static const char *const lost[] = {
@@ -90,6 +124,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(only_usr_is_left_with_etc_and_var_inside),
+		cmocka_unit_test(var_is_left_to_tmpfiles_that_speak_of_it),
 		cmocka_unit_test(what_would_get_lost_is_an_error),
 		cmocka_unit_test(the_setuid_list_names_files_that_are_there),
 	};
