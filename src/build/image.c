@@ -26,6 +26,7 @@
 #include "format/pcr.h"
 #include "format/uki.h"
 #include "format/verity-signature.h"
+#include "source/cache.h"
 #include "source/source.h"
 
 /* The name space of the UUIDs that an image has in it, and the salt of its hash tree. Neither may ever
@@ -50,6 +51,7 @@ struct image {
 	const struct platform *platform;
 	int64_t time; /* of every file in the image: the version's day */
 	struct keys keys;
+	struct cache *cache; /* open as long as packages are read from it */
 	struct stage *stage;
 	struct output outputs[OUTPUT_COUNT];
 
@@ -71,6 +73,7 @@ struct image {
 static void image_release(struct image *image)
 {
 	keys_release(&image->keys);
+	cache_close(image->cache);
 	stage_close(image->stage);
 	for (size_t i = 0; i < OUTPUT_COUNT; i++) {
 		free(image->outputs[i].name);
@@ -166,6 +169,9 @@ static int get_packages(struct image *image, struct error **err)
 	char size[SIZE_TEXT_MAX];
 	int r;
 
+	r = cache_open(options->cache, &image->cache, err);
+	if (r < 0)
+		return r;
 	r = source_open(
 		&(struct source_options){
 			.mirror = options->mirror,
@@ -539,7 +545,8 @@ static int write_manifest(struct image *image, struct error **err)
 
 static int show_outputs(struct image *image, struct error **err)
 {
-	/* The disk, which somebody may be waiting for, comes when its parts are there, and the manifest last. */
+	/* The disk, which somebody may be waiting for, comes when its parts are there, and the manifest last.
+	 */
 	static const unsigned order[OUTPUT_COUNT] = {
 		OUTPUT_USR, OUTPUT_VERITY, OUTPUT_UKI, OUTPUT_DISK, OUTPUT_MANIFEST};
 	const char *names[OUTPUT_COUNT + 1] = {};
@@ -547,6 +554,23 @@ static int show_outputs(struct image *image, struct error **err)
 	for (size_t i = 0; i < OUTPUT_COUNT; i++)
 		names[i] = image->outputs[order[i]].name;
 	return stage_commit(image->stage, names, err);
+}
+
+/* The build is done: what could go wrong here is no reason to fail. */
+static int prune_cache(struct image *image, struct error **err)
+{
+	const struct image_options *options = image->options;
+	struct cache_pruned pruned;
+	char size[SIZE_TEXT_MAX];
+
+	(void)err;
+	cache_prune(image->cache, options->now, options->cache_days, &pruned);
+	if (pruned.files > 0)
+		progress_note(options->progress,
+			"cache: removed %ju files that were not used for %ju days, %s",
+			(uintmax_t)pruned.files, (uintmax_t)options->cache_days,
+			format_size(pruned.bytes, size));
+	return 0;
 }
 
 static int make_result(struct image *image, struct image_result *ret, struct error **err)
@@ -588,6 +612,7 @@ int image_build(const struct image_options *options, struct image_result *ret, s
 		write_disk,
 		write_manifest,
 		show_outputs,
+		prune_cache,
 	};
 	_cleanup_(image_release) struct image image = {.options = options, .definition = options->definition};
 	int r = 0;

@@ -19,11 +19,12 @@ struct image_options {
 	const char *keyring;	     /* NULL: the host's Debian keyring */
 	const char *output;	     /* folder */
 	const char *cache;	     /* folder */
+	uint64_t cache_days;	     /* what was not used for so long is removed from it at the end */
 	const char *keys;	     /* folder */
 	const char *init;	     /* path of orlop-init for the architecture */
 	bool offline;		     /* use what the cache holds and no network */
 	unsigned threads;	     /* 0: one for each processor */
-	time_t now;		     /* what the validity of the archive's metadata is checked against */
+	time_t now;		     /* for the archive's metadata, and the age of what is cached */
 	struct progress *progress;
 };
 

@@ -17,7 +17,7 @@
 
 struct values {
 	const char *architecture, *suite, *mirror, *security, *keyring, *version, *output, *cache, *keys;
-	uint64_t threads;
+	uint64_t threads, cache_days;
 	bool offline, json, quiet;
 };
 
@@ -43,6 +43,10 @@ static const struct command_option options[] = {
 		offsetof(struct values, output)},
 	{"cache", 0, "DIR", "Where packages and metadata are kept. Default: $XDG_CACHE_HOME/orlop.",
 		OPTION_STRING, offsetof(struct values, cache)},
+	{"cache-keep", 0, "DAYS",
+		"When a build succeeds, remove from the cache what no build has used for so long. Default: "
+		"30.",
+		OPTION_NUMBER, offsetof(struct values, cache_days)},
 	{"keys", 'k', "DIR",
 		"The signing keys, made by `orlop keys init`. Default: $XDG_DATA_HOME/orlop/keys.",
 		OPTION_STRING, offsetof(struct values, keys)},
@@ -150,6 +154,7 @@ static int build(const struct values *values, const char *edition, struct error 
 			.keyring = values->keyring,
 			.output = values->output,
 			.cache = cache,
+			.cache_days = values->cache_days,
 			.keys = keys,
 			.init = init,
 			.offline = values->offline,
@@ -163,7 +168,7 @@ static int build(const struct values *values, const char *edition, struct error 
 
 int cmd_build(int argc, char **argv, struct error **err)
 {
-	struct values values = {.architecture = platform_native(), .output = "."};
+	struct values values = {.architecture = platform_native(), .output = ".", .cache_days = 30};
 	char today[VERSION_MAX];
 	struct command_call call;
 

@@ -7,11 +7,16 @@
  *     release/NAME        the last verified InRelease of a suite, as it was signed
  *     solv/…              parsed indexes (resolve.h)
  *
+ * Each user of the cache holds a shared lock on the folder until cache_close(): nothing is removed because
+ * of its age while somebody else is at work.
+ *
  * A file has its final name only when it is complete. Nothing is believed because it is in the cache: every
  * object is hashed when it is asked for, so files need no fsync() here; what a crash has damaged is fetched
  * again.
  */
 #pragma once
+
+#include <time.h>
 
 #include "base/error.h"
 #include "base/sha256.h"
@@ -29,7 +34,8 @@ int cache_object_path(struct cache *cache, const uint8_t sha256[SHA256_SIZE], ch
 
 /*
  * Looks for an object and verifies it. Returns 1 where it is there and has this size and digest, 0 where it
- * is not; a damaged one is removed and counts as missing. A file that cannot be read is an error.
+ * is not; a damaged one is removed and counts as missing. A file that cannot be read is an error. One that is
+ * there is marked as used.
  */
 int cache_object_check(
 	const char *path, const uint8_t sha256[SHA256_SIZE], uint64_t size, struct error **err);
@@ -40,3 +46,19 @@ int cache_object_check(
  */
 int cache_file_path(
 	struct cache *cache, const char *folder, const char *name, char **ret, struct error **err);
+
+/* Marks a file as used now, for cache_prune(). */
+void cache_mark_used(const char *path);
+
+/* What cache_prune() has removed. */
+struct cache_pruned {
+	uint64_t files, bytes;
+};
+
+/*
+ * Removes objects, parts of objects and parsed indexes that were not used for *days* before *now*, and
+ * whatever killed processes left under temporary names. Files with other names, and all in release/, stay.
+ * Where another process uses the cache nothing is removed: it, or the next one, will. The cache can't be used
+ * afterwards, only closed.
+ */
+void cache_prune(struct cache *cache, time_t now, uint64_t days, struct cache_pruned *ret);

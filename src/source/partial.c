@@ -125,6 +125,8 @@ void partial_digest(struct partial *partial, uint8_t ret[SHA256_SIZE])
 
 int partial_commit(struct partial *partial, const char *path, struct error **err)
 {
+	/* It may have been complete for long. */
+	(void)futimens(partial->fd, NULL);
 	if (rename(partial->path, path) < 0)
 		return error_set_errno(err, -errno, "%s", path);
 	partial->path = string_free(partial->path);

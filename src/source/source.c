@@ -338,8 +338,12 @@ static void load_parsed(struct source *source, struct index *index)
 	if (file_read(index->parsed, PARSED_MAX, &data, &size, NULL) < 0)
 		return;
 	index->loaded = resolver_load(source->resolver, &about, data, size, NULL) >= 0;
-	if (!index->loaded)
+	if (!index->loaded) {
 		(void)unlink(index->parsed);
+		return;
+	}
+	cache_mark_used(index->parsed);
+	cache_mark_used(index->packed);
 }
 
 /* Fetches the indexes that are neither parsed nor in the cache already. */

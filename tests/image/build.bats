@@ -162,6 +162,27 @@ make_mirror() { # NAME
 	diff -r "$reference" out
 }
 
+@test "what no build has used for long is removed from the cache at the end, and no more" {
+	local before
+	cp -r --reflink=auto "$cache" copy
+	find copy -type f -exec touch -d '40 days ago' {} +
+	before=$(find copy -type f | wc -l)
+	mkdir -p copy/sha256/00
+	: >copy/sha256/00/.killed.abcdef.tmp
+	build_small --cache copy --cache-keep 50 --output out
+	[ "$(find copy -type f | wc -l)" = "$before" ]
+	find copy -type f -exec touch -d '40 days ago' {} +
+	build_small --cache copy --output out
+	# Its packages stay, and three indexes in both forms.
+	jq -r '(.packages + .boot_packages)[].sha256' "$reference"/*.manifest.json | sort >used
+	find copy/sha256 -type f -printf '%f\n' | sort >left
+	[ -z "$(comm -23 used left)" ]
+	[ "$(comm -13 used left | wc -l)" = 3 ]
+	[ "$(find copy/solv -type f | wc -l)" = 3 ]
+	build_small --cache copy --output out
+	diff -r "$reference" out
+}
+
 # serve FOLDER: prints the port of 127.0.0.1 where a web server has it, until the test ends
 serve() {
 	local port=$((20000 + RANDOM % 20000)) tries

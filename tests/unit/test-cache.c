@@ -2,6 +2,7 @@
 #include "unit.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 
 #include "base/encoding.h"
@@ -113,6 +114,108 @@ static void says_why_it_cannot_be_opened(void **state)
 	assert_null(cache);
 }
 
+/* A file of the cache, last used *days* ago. */
+static char *put_old(const struct fixture *f, const char *name, int days)
+{
+	_cleanup_free_ char *path = string_format("%s/not/yet/there/%s", f->folder, name);
+	const struct timespec then = {.tv_sec = time(NULL) - days * 86400}, times[] = {then, then};
+
+	assert_int_equal(file_write_atomic(path, name, strlen(name), 0644, NULL), 0);
+	assert_int_equal(utimensat(AT_FDCWD, path, times, 0), 0);
+	return TAKE_PTR(path);
+}
+
+/* Puts old files there, prunes, and looks which ones are left. */
+static struct cache_pruned prune(const struct fixture *f, int age, uint64_t days, const char *const *names,
+	const char *const *expected)
+{
+	struct cache_pruned pruned;
+
+	for (size_t i = 0; names[i]; i++) {
+		_cleanup_free_ char *path = put_old(f, names[i], age);
+
+		assert_int_equal(access(path, F_OK), 0);
+	}
+	cache_prune(f->cache, time(NULL), days, &pruned);
+	for (size_t i = 0; names[i]; i++) {
+		_cleanup_free_ char *path = string_format("%s/not/yet/there/%s", f->folder, names[i]);
+		bool stays = false;
+
+		for (size_t e = 0; expected[e]; e++)
+			stays |= streq(names[i], expected[e]);
+		if ((access(path, F_OK) == 0) != stays)
+			fail_msg("%s %s", path, stays ? "was removed" : "is still there");
+	}
+	return pruned;
+}
+
+#define OBJECT "sha256/ba/" DIGEST
+
+static const char *const files[] = {OBJECT, OBJECT ".part", OBJECT ".aB3dEf.part",
+	"sha256/ba/." DIGEST ".aB3dEf.tmp", "solv/x-3-0.7.23.solv", "solv/.x-3-0.7.23.solv.aB3dEf.tmp",
+	"release/http___m.test_debian_dists_trixie", "release/.http___m.test.aB3dEf.tmp", "sha256/ba/notes",
+	"sha256/ba/" DIGEST "0", "solv/notes", "notes", NULL};
+
+static void what_was_not_used_for_long_goes_and_nothing_else(void **state)
+{
+	static const char *const foreign[] = {"release/http___m.test_debian_dists_trixie", "sha256/ba/notes",
+		"sha256/ba/" DIGEST "0", "solv/notes", "notes", NULL};
+	struct fixture *f = *state;
+	struct cache_pruned pruned = prune(f, 31, 30, files, foreign);
+
+	assert_int_equal(pruned.files, 7);
+	assert_true(pruned.bytes > 7 * strlen("solv/"));
+}
+
+static void what_was_used_stays_but_for_what_killed_processes_left(void **state)
+{
+	static const char *const kept[] = {OBJECT, OBJECT ".part", "solv/x-3-0.7.23.solv",
+		"release/http___m.test_debian_dists_trixie", "sha256/ba/notes", "sha256/ba/" DIGEST "0",
+		"solv/notes", "notes", NULL};
+	struct fixture *f = *state;
+
+	assert_int_equal(prune(f, 29, 30, files, kept).files, 4);
+}
+
+static void a_number_of_days_before_the_beginning_of_time_keeps_all(void **state)
+{
+	static const char *const object[] = {OBJECT, NULL};
+	static const uint64_t days[] = {40000, UINT64_MAX / 86400, UINT64_MAX};
+	struct fixture *f = *state;
+
+	for (size_t i = 0; i < ARRAY_SIZE(days); i++)
+		assert_int_equal(prune(f, 10000, days[i], object, object).files, 0);
+}
+
+static void using_a_file_keeps_it(void **state)
+{
+	struct fixture *f = *state;
+	struct cache_pruned pruned;
+	_cleanup_free_ char *parsed = put_old(f, "solv/x.solv", 40);
+	const struct timespec long_ago[] = {{.tv_sec = 1}, {.tv_sec = 1}};
+
+	put(f, "abc");
+	assert_int_equal(utimensat(AT_FDCWD, f->path, long_ago, 0), 0);
+	assert_int_equal(check(f, 3, NULL), 1);
+	cache_mark_used(parsed);
+	cache_prune(f->cache, time(NULL), 30, &pruned);
+	assert_int_equal(pruned.files, 0);
+}
+
+static void nothing_is_removed_while_another_uses_the_cache(void **state)
+{
+	static const char *const object[] = {OBJECT, NULL}, *const none[] = {NULL};
+	struct fixture *f = *state;
+	_cleanup_free_ char *path = string_format("%s/not/yet/there", f->folder);
+	_cleanup_error_ struct error *err = NULL;
+	struct cache *other = NULL;
+
+	assert_ok(cache_open(path, &other, &err), err);
+	assert_int_equal(prune(f, 100, 30, object, object).files, 0);
+	other = cache_close(other);
+	assert_int_equal(prune(f, 100, 30, object, none).files, 1);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -123,6 +226,11 @@ int main(void)
 		TEST(an_object_that_cannot_be_read_is_an_error),
 		TEST(names_of_files_stay_in_their_folder),
 		TEST(says_why_it_cannot_be_opened),
+		TEST(what_was_not_used_for_long_goes_and_nothing_else),
+		TEST(what_was_used_stays_but_for_what_killed_processes_left),
+		TEST(a_number_of_days_before_the_beginning_of_time_keeps_all),
+		TEST(using_a_file_keeps_it),
+		TEST(nothing_is_removed_while_another_uses_the_cache),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
