@@ -5,10 +5,11 @@
 #include <linux/fs.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 
+#include "base/block-io.h"
 #include "base/bytes.h"
 #include "base/crc32.h"
-#include "base/file.h"
 #include "format/gpt-layout.h"
 
 #define REVISION 0x00010000
@@ -81,7 +82,16 @@ static int check_places(const struct gpt *gpt, uint64_t lba, uint64_t entries_lb
 	return 0;
 }
 
-static int read_entries(int fd, struct gpt *gpt, uint64_t entries_lba, uint32_t expected, struct error **err)
+/* A range that is not there is no more readable than a damaged one. */
+static int read_disk(const struct block_io *disk, uint64_t offset, void *data, size_t size)
+{
+	int r = block_read(disk, offset, data, size);
+
+	return r == -ENODATA || r == -ENXIO ? -EIO : r;
+}
+
+static int read_entries(const struct block_io *disk, struct gpt *gpt, uint64_t entries_lba, uint32_t expected,
+	struct error **err)
 {
 	size_t size = gpt_entries_bytes(gpt);
 	int r;
@@ -89,23 +99,24 @@ static int read_entries(int fd, struct gpt *gpt, uint64_t entries_lba, uint32_t 
 	gpt->entries = malloc(size);
 	if (!gpt->entries)
 		return error_set_errno(err, -ENOMEM, "its entries");
-	r = pread_full(fd, gpt->entries, size, entries_lba * gpt->sector_size);
+	r = read_disk(disk, entries_lba * gpt->sector_size, gpt->entries, size);
 	if (r < 0)
-		return error_set_errno(err, r == -ENODATA ? -EIO : r, "its entries");
+		return error_set_errno(err, r, "its entries");
 	if (crc32_update(0, gpt->entries, size) != expected)
 		return error_set(err, -EBADMSG, "the checksum of its entries is wrong");
 	return gpt_check(gpt, err);
 }
 
 /* Reads and checks the header at *lba* into *header*, a sector. -ENODATA where there is none. */
-static int read_header(int fd, uint32_t sector_size, uint64_t lba, uint8_t *header, struct error **err)
+static int read_header(
+	const struct block_io *disk, uint32_t sector_size, uint64_t lba, uint8_t *header, struct error **err)
 {
 	uint32_t size, expected;
 	int r;
 
-	r = pread_full(fd, header, sector_size, lba * sector_size);
+	r = read_disk(disk, lba * sector_size, header, sector_size);
 	if (r < 0)
-		return error_set_errno(err, r == -ENODATA ? -EIO : r, "its header");
+		return error_set_errno(err, r, "its header");
 	if (memcmp(header + GPT_HEADER_SIGNATURE, "EFI PART", 8) != 0)
 		return error_set(err, -ENODATA, "there is none at sector %ju", (uintmax_t)lba);
 	size = read_le32(header + GPT_HEADER_SIZE);
@@ -119,15 +130,15 @@ static int read_header(int fd, uint32_t sector_size, uint64_t lba, uint8_t *head
 }
 
 /* One of the two copies, and where it says that the other is. */
-static int read_copy(int fd, uint64_t sectors, uint32_t sector_size, uint64_t lba, struct gpt *ret,
-	uint64_t *ret_alternate, struct error **err)
+static int read_copy(const struct block_io *disk, uint64_t sectors, uint32_t sector_size, uint64_t lba,
+	struct gpt *ret, uint64_t *ret_alternate, struct error **err)
 {
 	_cleanup_gpt_ struct gpt gpt = {.sectors = sectors, .sector_size = sector_size};
 	uint8_t header[4096];
 	uint64_t entries_lba;
 	int r;
 
-	r = read_header(fd, sector_size, lba, header, err);
+	r = read_header(disk, sector_size, lba, header, err);
 	if (r < 0)
 		return r;
 	r = decode_header(header, lba, &gpt, err);
@@ -137,7 +148,7 @@ static int read_copy(int fd, uint64_t sectors, uint32_t sector_size, uint64_t lb
 	r = check_places(&gpt, lba, entries_lba, err);
 	if (r < 0)
 		return r;
-	r = read_entries(fd, &gpt, entries_lba, read_le32(header + GPT_HEADER_ENTRIES_CRC), err);
+	r = read_entries(disk, &gpt, entries_lba, read_le32(header + GPT_HEADER_ENTRIES_CRC), err);
 	if (r < 0)
 		return r;
 	gpt.primary_entries_lba = lba == GPT_PRIMARY_LBA ? entries_lba : GPT_PRIMARY_LBA + 1;
@@ -176,9 +187,9 @@ static int no_table(int primary, const struct error *primary_err, int backup, co
 }
 
 /* Reads both copies at one sector size and keeps the better one. */
-static int read_at(int fd, uint64_t disk_size, uint32_t sector_size, struct gpt *ret, struct error **err)
+static int read_at(const struct block_io *disk, uint32_t sector_size, struct gpt *ret, struct error **err)
 {
-	uint64_t sectors = disk_size / sector_size;
+	uint64_t sectors = disk->size / sector_size;
 	_cleanup_error_ struct error *primary_err = NULL, *backup_err = NULL;
 	_cleanup_gpt_ struct gpt primary = {}, backup = {};
 	uint64_t primary_other = 0, backup_other = 0;
@@ -186,8 +197,8 @@ static int read_at(int fd, uint64_t disk_size, uint32_t sector_size, struct gpt 
 
 	if (sectors < 4)
 		return error_set(err, -ENODATA, "too small for a partition table");
-	p = read_copy(fd, sectors, sector_size, GPT_PRIMARY_LBA, &primary, &primary_other, &primary_err);
-	b = read_copy(fd, sectors, sector_size, sectors - 1, &backup, &backup_other, &backup_err);
+	p = read_copy(disk, sectors, sector_size, GPT_PRIMARY_LBA, &primary, &primary_other, &primary_err);
+	b = read_copy(disk, sectors, sector_size, sectors - 1, &backup, &backup_other, &backup_err);
 	if (p < 0 && b < 0)
 		return no_table(p, primary_err, b, backup_err, err);
 	if (p < 0) {
@@ -203,7 +214,7 @@ static int read_at(int fd, uint64_t disk_size, uint32_t sector_size, struct gpt 
 	return 0;
 }
 
-int gpt_read(int fd, uint64_t disk_size, uint32_t sector_size, struct gpt *ret, struct error **err)
+int gpt_read_io(const struct block_io *disk, uint32_t sector_size, struct gpt *ret, struct error **err)
 {
 	_cleanup_error_ struct error *first = NULL;
 	uint8_t mbr[GPT_MBR_SIZE];
@@ -212,10 +223,10 @@ int gpt_read(int fd, uint64_t disk_size, uint32_t sector_size, struct gpt *ret, 
 
 	if (sector_size != 0 && sector_size != 512 && sector_size != 4096)
 		return error_set(err, -EINVAL, "sectors of %u bytes are not supported", sector_size);
-	r = read_at(fd, disk_size, sector_size ?: 512, &gpt, &first);
+	r = read_at(disk, sector_size ?: 512, &gpt, &first);
 	if (r < 0 && sector_size == 0) {
 		_cleanup_error_ struct error *second = NULL;
-		int large = read_at(fd, disk_size, 4096, &gpt, &second);
+		int large = read_at(disk, 4096, &gpt, &second);
 
 		if (large == 0 || r == -ENODATA) {
 			r = large;
@@ -227,14 +238,22 @@ int gpt_read(int fd, uint64_t disk_size, uint32_t sector_size, struct gpt *ret, 
 		error_move(err, TAKE_PTR(first));
 		return r;
 	}
-	r = pread_full(fd, mbr, sizeof(mbr), 0);
+	r = read_disk(disk, 0, mbr, sizeof(mbr));
 	if (r < 0) {
 		gpt_release(&gpt);
-		return error_set_errno(err, r == -ENODATA ? -EIO : r, "master boot record");
+		return error_set_errno(err, r, "master boot record");
 	}
 	gpt.protective_mbr = protective_record(mbr);
 	*ret = gpt;
 	return 0;
+}
+
+int gpt_read(int fd, uint64_t disk_size, uint32_t sector_size, struct gpt *ret, struct error **err)
+{
+	const struct block_file file = {.fd = fd};
+	const struct block_io disk = block_io_file(&file, disk_size);
+
+	return gpt_read_io(&disk, sector_size, ret, err);
 }
 
 static void encode_header(const struct gpt *gpt, bool backup, uint64_t entries_lba, uint8_t *header)
@@ -321,21 +340,27 @@ int gpt_write_steps(const struct gpt *gpt, const uint8_t mbr[GPT_MBR_SIZE], gpt_
 
 static int step_on_disk(uint64_t offset, const void *data, size_t size, void *userdata)
 {
-	const int *fd = userdata;
+	const struct block_io *disk = userdata;
 
-	if (data)
-		return pwrite_full(*fd, data, size, offset);
-	return fdatasync(*fd) < 0 ? -errno : 0;
+	return data ? block_write(disk, offset, data, size) : block_flush(disk);
 }
 
-int gpt_write(int fd, const struct gpt *gpt, struct error **err)
+int gpt_write_io(const struct block_io *disk, const struct gpt *gpt, struct error **err)
 {
 	uint8_t mbr[GPT_MBR_SIZE];
 	int r;
 
-	r = pread_full(fd, mbr, sizeof(mbr), 0);
+	r = read_disk(disk, 0, mbr, sizeof(mbr));
 	if (r < 0)
-		return error_set_errno(err, r == -ENODATA ? -EIO : r, "master boot record");
-	r = gpt_write_steps(gpt, mbr, step_on_disk, &fd);
+		return error_set_errno(err, r, "master boot record");
+	r = gpt_write_steps(gpt, mbr, step_on_disk, (void *)disk);
 	return r < 0 ? error_set_errno(err, r, "partition table") : 0;
+}
+
+int gpt_write(int fd, const struct gpt *gpt, struct error **err)
+{
+	const struct block_file file = {.fd = fd};
+	const struct block_io disk = block_io_file(&file, gpt->sectors * gpt->sector_size);
+
+	return gpt_write_io(&disk, gpt, err);
 }

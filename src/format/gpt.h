@@ -3,11 +3,12 @@
  * GUID partition tables (UEFI 2.10, chapter 5): read from a disk or image, built and changed in memory, and
  * written back so that a crash at any point leaves one whole table. See docs/formats/gpt.md.
  *
- * The builder, `orlop inspect` and orlop-init share this file: it needs nothing but base's error and file
- * code. Offsets and sizes are in bytes, whatever the sector size.
+ * The builder, `orlop inspect`, orlop-init and the updater share this file: it needs nothing but base's error
+ * and block code. Offsets and sizes are in bytes, whatever the sector size.
  */
 #pragma once
 
+#include "base/block-io.h"
 #include "base/error.h"
 #include "base/utf16.h"
 #include "format/uuid.h"
@@ -69,6 +70,7 @@ int gpt_geometry(int fd, uint64_t *ret_size, uint32_t *ret_sector_size, struct e
  * another negative errno. *ret* is written on success alone.
  */
 int gpt_read(int fd, uint64_t disk_size, uint32_t sector_size, struct gpt *ret, struct error **err);
+int gpt_read_io(const struct block_io *disk, uint32_t sector_size, struct gpt *ret, struct error **err);
 
 /* An empty table of GPT_ENTRIES entries for a disk of *disk_size* bytes. Returns 0, -ENOSPC or -ENOMEM. */
 int gpt_init(struct gpt *ret, uint64_t disk_size, uint32_t sector_size, const struct uuid *disk,
@@ -123,6 +125,7 @@ int gpt_resize(struct gpt *gpt, uint64_t disk_size, struct error **err);
  * is whole, the old or the new one.
  */
 int gpt_write(int fd, const struct gpt *gpt, struct error **err);
+int gpt_write_io(const struct block_io *disk, const struct gpt *gpt, struct error **err);
 
 /*
  * What gpt_write() does, step by step: *fn* gets what is to be written where, and *data* NULL where all that
