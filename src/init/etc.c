@@ -9,9 +9,11 @@
 #include "base/file.h"
 #include "init/folder.h"
 #include "init/mount.h"
+#include "init/state.h"
 
-#define LAYERS NEW_ROOT "/var/lib/orlop/etc"
+#define LAYERS "lib/orlop/etc" /* in state */
 #define SEALED_MAX KiB(64)
+#define UPDATED ".updated"
 
 static bool is_plain_path(const char *path)
 {
@@ -124,12 +126,8 @@ int etc_unseal_upper(int upper, const char *path)
 	}
 }
 
-static int unseal_all(const struct strv *sealed, struct error **err)
+static int unseal_all(int upper, const struct strv *sealed, struct error **err)
 {
-	_cleanup_close_ int upper = open(LAYERS "/upper", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-
-	if (upper < 0)
-		return error_set_errno(err, -errno, LAYERS "/upper");
 	for (size_t i = 0; i < sealed->count; i++) {
 		int r = etc_unseal_upper(upper, sealed->items[i]);
 
@@ -159,22 +157,26 @@ static int seal_all(const char *lower, const struct strv *sealed, struct error *
 	return 0;
 }
 
-/* Says in *folder* that it fits a /usr of the time *usr*, as systemd-update-done.service(8) does after an
+/* Says in *path* that it fits a /usr of the time *usr*, as systemd-update-done.service(8) does after an
  * update. */
-static int note_updated(const char *folder, const struct timespec *usr, struct error **err)
+static int note_updated(const char *path, const struct timespec *usr, struct error **err)
 {
+	_cleanup_close_ int folder = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC), fd = -1;
 	const struct timespec times[] = {*usr, *usr};
-	_cleanup_free_ char *path = string_format("%s/.updated", folder);
-	_cleanup_close_ int fd = -1;
+	_cleanup_strv_ struct strv aside = {};
 	struct stat st;
+	int r;
 
-	if (!path)
-		return error_set_errno(err, -ENOMEM, "%s", folder);
-	if (lstat(path, &st) == 0 && S_ISREG(st.st_mode) && st.st_mtim.tv_sec == usr->tv_sec)
-		return 0;
-	if (unlink(path) < 0 && errno != ENOENT)
+	if (folder < 0)
 		return error_set_errno(err, -errno, "%s", path);
-	fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+	if (fstatat(folder, UPDATED, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode) &&
+		st.st_mtim.tv_sec == usr->tv_sec)
+		return 0;
+	r = folder_free_name(folder, UPDATED, &aside, err);
+	folder_report_aside(path + strlen(NEW_ROOT), &aside);
+	if (r < 0)
+		return error_wrap(err, "%s", path);
+	fd = openat(folder, UPDATED, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
 	if (fd < 0 ||
 		dprintf(fd,
 			"# Written by orlop-init: the time of the /usr that this folder "
@@ -182,7 +184,7 @@ static int note_updated(const char *folder, const struct timespec *usr, struct e
 			(unsigned long long)usr->tv_sec * 1000000000 + (unsigned long long)usr->tv_nsec) <
 			0 ||
 		futimens(fd, times) < 0)
-		return error_set_errno(err, -errno, "%s", path);
+		return error_set_errno(err, -errno, "%s/" UPDATED, path);
 	return 0;
 }
 
@@ -200,19 +202,30 @@ static int read_sealed(const char *sealed, struct strv *ret, struct error **err)
 	return r < 0 ? r : etc_parse_sealed(text, ret, err);
 }
 
+/* The layers go by path here, so that the running system's list of mounts can be read: all that leads to them
+ * was seen to be folders, and there is nobody yet who could change that. */
 static int mount_overlay(const char *lower, struct error **err)
 {
 	_cleanup_free_ char *options = NULL;
-	int r;
 
 	/* Whatever state says, no name leads to another one's content. */
-	options = string_format("lowerdir=" NEW_ROOT "%s,upperdir=" LAYERS "/upper,workdir=" LAYERS "/work,"
+	options = string_format("lowerdir=" NEW_ROOT "%s,upperdir=" NEW_ROOT "/var/" LAYERS
+				"/upper,workdir=" NEW_ROOT "/var/" LAYERS "/work,"
 				"redirect_dir=nofollow,metacopy=off,index=off,xino=off",
 		lower);
 	if (!options)
 		return error_set_errno(err, -ENOMEM, "/etc");
-	r = mount_at("etc", NEW_ROOT "/etc", "overlay", MS_NOSUID | MS_NODEV, options, err);
-	return r;
+	return mount_at("etc", NEW_ROOT "/etc", "overlay", MS_NOSUID | MS_NODEV, options, err);
+}
+
+static int prepare_layers(const struct strv *sealed, struct error **err)
+{
+	_cleanup_close_ int upper = state_folder(LAYERS "/upper", 0755, err), work = -1;
+
+	if (upper < 0)
+		return upper;
+	work = state_folder(LAYERS "/work", 0755, err);
+	return work < 0 ? work : unseal_all(upper, sealed, err);
 }
 
 int etc_mount(const char *lower, const char *sealed, struct error **err)
@@ -222,11 +235,7 @@ int etc_mount(const char *lower, const char *sealed, struct error **err)
 	int r = read_sealed(sealed, &paths, err);
 
 	if (r >= 0)
-		r = mkdir_parents(LAYERS "/upper", err);
-	if (r >= 0)
-		r = mkdir_parents(LAYERS "/work", err);
-	if (r >= 0)
-		r = unseal_all(&paths, err);
+		r = prepare_layers(&paths, err);
 	if (r >= 0)
 		r = mount_overlay(lower, err);
 	if (r >= 0)

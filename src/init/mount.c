@@ -22,6 +22,14 @@ int mount_bind(const char *source, const char *target, struct error **err)
 	return mount_at(source, target, NULL, MS_BIND, NULL, err);
 }
 
+int mount_folder(int source, const char *target, struct error **err)
+{
+	char path[32];
+
+	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", source);
+	return mount_bind(path, target, err);
+}
+
 int mount_kernel(struct error **err)
 {
 	static const struct {

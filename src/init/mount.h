@@ -17,6 +17,9 @@ int mount_at(const char *source, const char *target, const char *type, unsigned 
 /* Mounts the folder *source* at *target* as well. */
 int mount_bind(const char *source, const char *target, struct error **err);
 
+/* The same of a folder that is open. */
+int mount_folder(int source, const char *target, struct error **err);
+
 /* The kernel's own file systems for the time in the initrd: /proc, /sys with securityfs, /dev, /run. */
 int mount_kernel(struct error **err);
 

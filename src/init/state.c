@@ -9,6 +9,7 @@
 
 #include "base/file.h"
 #include "init/ext4.h"
+#include "init/folder.h"
 #include "init/mount.h"
 #include "init/report.h"
 
@@ -217,24 +218,35 @@ int state_mount_volatile(struct error **err)
 	return mount_at("tmpfs", VAR, "tmpfs", STATE_FLAGS, "mode=0755,size=50%", err);
 }
 
+int state_folder(const char *path, mode_t mode, struct error **err)
+{
+	_cleanup_close_ int var = open(VAR, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	_cleanup_strv_ struct strv aside = {};
+	int fd;
+
+	if (var < 0)
+		return error_set_errno(err, -errno, VAR);
+	fd = folder_open(var, path, mode, &aside, err);
+	folder_report_aside("/var", &aside);
+	return fd < 0 ? error_wrap(err, "state") : fd;
+}
+
 int state_mount_folders(struct error **err)
 {
 	static const struct {
 		const char *source, *target;
 		mode_t mode;
 	} folders[] = {
-		{VAR "/roothome", NEW_ROOT "/root", 0700},
-		{VAR "/home", NEW_ROOT "/home", 0755},
-		{VAR "/opt", NEW_ROOT "/opt", 0755},
-		{VAR "/srv", NEW_ROOT "/srv", 0755},
+		{"roothome", NEW_ROOT "/root", 0700},
+		{"home", NEW_ROOT "/home", 0755},
+		{"opt", NEW_ROOT "/opt", 0755},
+		{"srv", NEW_ROOT "/srv", 0755},
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(folders); i++) {
-		int r;
+		_cleanup_close_ int folder = state_folder(folders[i].source, folders[i].mode, err);
+		int r = folder < 0 ? folder : mount_folder(folder, folders[i].target, err);
 
-		if (mkdir(folders[i].source, folders[i].mode) < 0 && errno != EEXIST)
-			return error_set_errno(err, -errno, "%s", folders[i].source);
-		r = mount_bind(folders[i].source, folders[i].target, err);
 		if (r < 0)
 			return r;
 	}

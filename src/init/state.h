@@ -46,6 +46,12 @@ int state_mount(const struct state_query *query, struct slot *slot, struct state
 /* Mounts a /var that is in memory only. */
 int state_mount_volatile(struct error **err);
 
+/*
+ * Opens the folder *path* below /var of the new root, makes it where it is missing, and reports what had to
+ * be set aside for it; see folder_open().
+ */
+int state_folder(const char *path, mode_t mode, struct error **err);
+
 /* Makes the folders of state that the root's folders stand for (/root, /home, /opt, /srv), and mounts them
  * there. */
 int state_mount_folders(struct error **err);

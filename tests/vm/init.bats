@@ -180,6 +180,34 @@ setup() { copy=$BATS_TEST_TMPDIR/disk; }
 	[[ "$(failure)" == "state: /dev/vda8: the state partition holds no ext4 file system; powering off" ]]
 }
 
+@test "links and other things in the place of state's folders are set aside: they lead nowhere, and the node starts" {
+	local folder=$BATS_TEST_TMPDIR/state device
+	cp "$disk" "$copy"
+	echo "type=$state_type, name=state" | sfdisk -q --append "$copy"
+	mkdir -p "$folder/lib" "$folder/.updated/mine"
+	ln -s /etc "$folder/roothome"
+	echo mine >"$folder/home"
+	ln -s ../usr "$folder/opt"
+	ln -s srv "$folder/srv"
+	ln -s /run "$folder/lib/orlop"
+	extract_partition 8 "$copy" "$copy.state"
+	mkfs.ext4 -q -d "$folder" "$copy.state"
+	put "$copy" 8 "$copy.state"
+	boot "$initrd" $(virtio_disk "$copy")
+	[ "$(fact end)" = end ]
+	device=$(fact device)
+	[ "$(fact mounts)" = "$device /roothome $device /home $device /opt $device /srv " ]
+	[ "$(fact aside)" = "home.orlop-set-aside lib/orlop.orlop-set-aside opt.orlop-set-aside roothome.orlop-set-aside srv.orlop-set-aside " ]
+	[[ "$output" == *"orlop-init: /var: something else was in a folder's place; it is called /var/lib/orlop.orlop-set-aside now"* ]]
+	[ "$(fact hostname)" = image-host ]
+	[ "$(fact updated)" = "1700000000 1700000000 1700000000 " ]
+	extract_partition 8 "$copy" "$copy.state"
+	e2fsck -fp "$copy.state" || [ $? = 1 ]
+	[ "$(debugfs -R "cat /home.orlop-set-aside" "$copy.state" 2>/dev/null)" = mine ]
+	[ "$(debugfs -R "cat /home/note" "$copy.state" 2>/dev/null)" = /home ]
+	[[ "$(debugfs -R "stat /.updated.orlop-set-aside/mine" "$copy.state" 2>/dev/null)" == *"Type: directory"* ]]
+}
+
 @test "a disk without room for state: refused, or up with a /var in memory where that is wanted" {
 	make_disk "$copy" 28M
 	boot "$initrd" $(virtio_disk "$copy")
