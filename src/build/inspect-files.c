@@ -201,11 +201,17 @@ static json_t *sections_of(const struct pe *pe)
 
 	for (size_t i = 0; i < pe->section_count; i++) {
 		const struct pe_section *section = &pe->sections[i];
+		uint8_t digest[SHA256_SIZE];
+		size_t size;
+		const uint8_t *data = pe_section_data(pe, section, &size);
 
-		if (json_array_append_new(list, json_pack("{s:o, s:I, s:I}", "name",
+		if (sha256_bytes(data, size, digest) < 0)
+			return NULL;
+		if (json_array_append_new(list, json_pack("{s:o, s:I, s:I, s:o}", "name",
 							inspect_string(section->name, strlen(section->name)),
 							"size", (json_int_t)section->virtual_size,
-							"file_size", (json_int_t)section->file_size)) < 0)
+							"file_size", (json_int_t)section->file_size, "sha256",
+							inspect_hex(digest, SHA256_SIZE))) < 0)
 			return NULL;
 	}
 	return TAKE_PTR(list);

@@ -236,9 +236,11 @@ static void kernel_images_tell_what_they_start(void **state)
 	_cleanup_inspection_ struct inspection found = {};
 	_cleanup_buffer_ struct buffer image = {};
 	_cleanup_error_ struct error *err = NULL;
-	bool linux_section = false;
+	bool linux_section = false, osrel_section = false;
+	_cleanup_free_ char *digest = tool_run("sh", "-c", "printf %s \"$0\" | sha256sum", osrel);
 
 	(void)state;
+	digest[SHA256_HEX_SIZE - 1] = 0;
 	parts.parts.osrel = (struct uki_part){osrel, sizeof(osrel) - 1};
 	assert_ok(uki_build(&parts.parts, &image, &err), err);
 	write_file("uki", image.data, image.size);
@@ -248,11 +250,16 @@ static void kernel_images_tell_what_they_start(void **state)
 	assert_string_equal(string(found.object, "kernel"), "6.12.0");
 	assert_string_equal(string(found.object, "os"), "Orlop 3");
 	assert_int_equal(count(found.object, "signatures"), 0);
-	for (size_t i = 0; i < count(found.object, "sections"); i++)
-		if (streq(string(item(found.object, "sections", i), "name"), ".linux"))
-			linux_section = number(item(found.object, "sections", i), "size") ==
-					(json_int_t)parts.kernel.size;
+	for (size_t i = 0; i < count(found.object, "sections"); i++) {
+		const json_t *section = item(found.object, "sections", i);
+
+		if (streq(string(section, "name"), ".linux"))
+			linux_section = number(section, "size") == (json_int_t)parts.kernel.size;
+		if (streq(string(section, "name"), ".osrel"))
+			osrel_section = streq(string(section, "sha256"), digest);
+	}
 	assert_true(linux_section);
+	assert_true(osrel_section);
 }
 
 static void manifests_and_signatures_are_told_apart(void **state)
