@@ -64,7 +64,7 @@ int disk_wait_slot(
 	int r;
 
 	do {
-		r = slot_find(query, ret, err);
+		r = slot_find(query, NULL, ret, err);
 		if (r != -ENOENT)
 			return r;
 	} while (disk_wait_event(wait, NULL) >= 0);

@@ -120,3 +120,14 @@ int dm_create(const char *name, const char *uuid, const char *type, uint64_t sec
 		dm_remove(control, name);
 	return r;
 }
+
+void dm_drop(const char *name)
+{
+	_cleanup_close_ int control = open("/dev/mapper/control", O_RDWR | O_CLOEXEC);
+	char link[64];
+
+	(void)snprintf(link, sizeof(link), "/dev/mapper/%s", name);
+	(void)unlink(link);
+	if (control >= 0)
+		dm_remove(control, name);
+}

@@ -17,3 +17,6 @@
  */
 int dm_create(const char *name, const char *uuid, const char *type, uint64_t sectors, const char *parameters,
 	struct error **err);
+
+/* Removes a device that nobody uses, with its link. */
+void dm_drop(const char *name);

@@ -166,25 +166,49 @@ static int find_slot(struct boot *boot, struct error **err)
 {
 	struct disk_wait wait = wait_of(boot);
 	char esp[UUID_TEXT_SIZE];
-	int r;
 
 	boot->query.have_esp = efivar_text("LoaderDevicePartUUID", EFI_LOADER, esp, sizeof(esp)) >= 0 &&
 			       uuid_parse(esp, &boot->query.esp) >= 0;
-	r = disk_wait_slot(&wait, &boot->query, &boot->slot, err);
-	if (r < 0)
-		return r;
-	report(REPORT_NOTE, "slot %c, %s, on %s", boot->slot.letter, boot->slot.label, boot->slot.disk.path);
-	return 0;
+	return disk_wait_slot(&wait, &boot->query, &boot->slot, err);
 }
 
-static int open_usr(struct boot *boot, struct error **err)
+static int try_usr(struct boot *boot, struct error **err)
 {
-	int r = usr_open(&boot->settings, &boot->query, &boot->slot, err);
+	int r;
 
-	if (r >= 0)
-		r = root_mount(USR_DEVICE, err);
+	report(REPORT_NOTE, "slot %c, %s, on %s", boot->slot.letter, boot->slot.label, boot->slot.disk.path);
+	r = usr_open(&boot->settings, &boot->query, &boot->slot, err);
+	if (r < 0)
+		return r;
+	r = root_mount(USR_DEVICE, err);
+	if (r < 0)
+		usr_close();
 	boot->usr_ms = report_uptime_ms();
 	return r;
+}
+
+/* A disk whose copy is damaged is no reason to fail where another has the same slot. */
+static int open_usr(struct boot *boot, struct error **err)
+{
+	_cleanup_error_ struct error *why = NULL;
+	int r = try_usr(boot, &why);
+
+	while (r < 0) {
+		_cleanup_slot_ struct slot next = {};
+
+		if (slot_find(&boot->query, boot->slot.disk.name, &next, NULL) < 0) {
+			error_move(err, TAKE_PTR(why));
+			return r;
+		}
+		report(REPORT_WARNING, "%s: %s; trying %s", boot->slot.disk.path, error_message(why),
+			next.disk.path);
+		slot_release(&boot->slot);
+		boot->slot = next;
+		next = (struct slot){};
+		why = error_free(why);
+		r = try_usr(boot, &why);
+	}
+	return 0;
 }
 
 /* The file that tells mkfs.ext4 the image's defaults, where the image has one. */

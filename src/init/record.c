@@ -44,6 +44,7 @@ void record_format(const struct record *record, struct buffer *ret)
 	append_member("disk", slot->disk.path, ret);
 	append_member("usr", slot->usr.path, ret);
 	append_member("verity", slot->verity.path, ret);
+	append_member("esp", *slot->esp.path ? slot->esp.path : NULL, ret);
 	append_member("state", state ? state->device.path : NULL, ret);
 	buffer_printf(ret, "\"stateMade\":%s,\"stateGrown\":%s,", state && state->made ? "true" : "false",
 		state && state->grown ? "true" : "false");
@@ -64,6 +65,8 @@ int record_write(const struct record *record, struct error **err)
 	if (buffer_failed(&json))
 		return error_set_errno(err, -ENOMEM, RUN "/boot.json");
 	r = file_write_atomic(RUN "/boot.json", json.data, json.size, 0644, err);
+	if (r >= 0 && *record->slot->esp.path && symlink(record->slot->esp.path, RUN "/esp") < 0)
+		r = error_set_errno(err, -errno, RUN "/esp");
 	if (r >= 0 && record->degraded)
 		r = file_write_atomic(RUN "/degraded", record->degraded, strlen(record->degraded), 0644, err);
 	return r;

@@ -21,6 +21,8 @@ struct record {
 /* Appends the record as one JSON object and a newline. */
 void record_format(const struct record *record, struct buffer *ret);
 
-/* Writes /run/orlop/boot.json and, where state is volatile, /run/orlop/degraded with the reason as its one
- * line. */
+/*
+ * Writes /run/orlop/boot.json, a link /run/orlop/esp to the boot partition where there is one, and, where
+ * state is volatile, /run/orlop/degraded with the reason as its one line.
+ */
 int record_write(const struct record *record, struct error **err);

@@ -70,11 +70,18 @@ int root_mount(const char *usr, struct error **err)
 {
 	int r = mount_at("tmpfs", NEW_ROOT, "tmpfs", 0, ROOT_OPTIONS, err);
 
-	if (r >= 0)
-		r = make_folders(err);
+	if (r < 0)
+		return r;
+	r = make_folders(err);
 	if (r >= 0)
 		r = mount_at(usr, NEW_ROOT "/usr", "erofs", MS_RDONLY | MS_NODEV, NULL, err);
-	return r < 0 ? r : make_links(err);
+	if (r >= 0)
+		r = make_links(err);
+	if (r < 0) {
+		(void)umount(NEW_ROOT "/usr");
+		(void)umount(NEW_ROOT);
+	}
+	return r;
 }
 
 /* Removes what is in the folder *fd*, which is taken over, as far as it is on the file system *device*. */

@@ -6,7 +6,8 @@
 
 #include "base/error.h"
 
-/* Mounts the root and, from the block device *usr*, its /usr, read-only. */
+/* Mounts the root and, from the block device *usr*, its /usr, read-only. Where that fails nothing is mounted.
+ */
 int root_mount(const char *usr, struct error **err);
 
 /*

@@ -98,13 +98,22 @@ static int find_devices(
 	return slot->usr.size == usr->size && slot->verity.size == verity->size ? 0 : -ENOENT;
 }
 
+/* The partition that the boot loader named; where it named none, the first of that type. */
+static bool find_esp(const struct slot_query *query, const struct gpt *gpt, struct gpt_partition *ret)
+{
+	if (query->have_esp)
+		return gpt_find(gpt, NULL, &query->esp, ret) >= 0;
+	return gpt_find(gpt, &gpt_type_lookup("esp", NULL)->id, NULL, ret) >= 0;
+}
+
 /* Takes the slot out of one disk's table. -ENOENT where it is not there. */
 static int find_in_table(const struct slot_query *query, struct slot *slot)
 {
 	struct gpt_partition usr, verity, esp;
+	bool have_esp = find_esp(query, &slot->gpt, &esp);
 	int r;
 
-	if (query->have_esp && gpt_find(&slot->gpt, NULL, &query->esp, &esp) < 0)
+	if (query->have_esp && !have_esp)
 		return -ENOENT;
 	if (gpt_find(&slot->gpt, &query->usr_type, &query->usr, &usr) < 0 ||
 		gpt_find(&slot->gpt, &query->verity_type, &query->verity, &verity) < 0)
@@ -114,13 +123,15 @@ static int find_in_table(const struct slot_query *query, struct slot *slot)
 		r = find_devices(slot, &usr, &verity);
 	if (r < 0)
 		return r;
+	if (have_esp)
+		(void)block_partition(&slot->disk, esp.number, &slot->esp);
 	slot->number = usr.number;
 	slot->letter = slot_letter(&slot->gpt, &query->usr_type, usr.number);
 	(void)snprintf(slot->label, sizeof(slot->label), "%s", usr.label);
 	return 0;
 }
 
-int slot_find(const struct slot_query *query, struct slot *ret, struct error **err)
+int slot_find(const struct slot_query *query, const char *after, struct slot *ret, struct error **err)
 {
 	_cleanup_strv_ struct strv disks = {};
 	int r = block_disks(&disks);
@@ -130,6 +141,8 @@ int slot_find(const struct slot_query *query, struct slot *ret, struct error **e
 	for (size_t i = 0; i < disks.count; i++) {
 		_cleanup_slot_ struct slot slot = {};
 
+		if (after && strcmp(disks.items[i], after) <= 0)
+			continue;
 		if (block_get(disks.items[i], &slot.disk) < 0 || read_table(&slot.disk, &slot.gpt) < 0 ||
 			find_in_table(query, &slot) < 0)
 			continue;

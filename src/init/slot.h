@@ -23,7 +23,8 @@ struct slot_query {
 
 struct slot {
 	struct block_device disk, usr, verity;
-	struct gpt gpt; /* the disk's table */
+	struct block_device esp; /* of the same disk, the one that the boot loader came from; no path: none */
+	struct gpt gpt;		 /* the disk's table */
 	unsigned number;
 	char letter;		    /* 'a' for the first usr partition of the disk, and so on */
 	char label[GPT_LABEL_SIZE]; /* of the usr partition: NAME_VERSION */
@@ -42,8 +43,11 @@ int slot_query_init(
 /* The letter of the slot whose usr partition is *number*. */
 char slot_letter(const struct gpt *gpt, const struct uuid *usr_type, unsigned number);
 
-/* Looks at all disks once. Returns 0, or -ENOENT without *err* where the slot is not there (yet). */
-int slot_find(const struct slot_query *query, struct slot *ret, struct error **err);
+/*
+ * Looks at all disks once, in the order of their names; *after* is the name of a disk that was looked at
+ * before, NULL: begin with the first. Returns 0, or -ENOENT without *err* where the slot is not there (yet).
+ */
+int slot_find(const struct slot_query *query, const char *after, struct slot *ret, struct error **err);
 
 /*
  * Reads the signature of the root hash from the slot's disk: the one of the signature partitions that is

@@ -9,6 +9,7 @@
 #include "init/keyring.h"
 #include "init/verity.h"
 
+#define USR_NAME "usr"
 #define SIGNATURE_KEY "orlop-usr" /* the key's description */
 
 /* Reads the superblock of the hash partition. */
@@ -55,7 +56,7 @@ static int make_device(const struct verity_target *target, struct error **err)
 	verity_table(target, &table);
 	if (buffer_failed(&table))
 		return error_set_errno(err, -ENOMEM, "verity table");
-	return dm_create("usr", uuid, "verity", header->blocks * (VERITY_BLOCK_SIZE / 512),
+	return dm_create(USR_NAME, uuid, "verity", header->blocks * (VERITY_BLOCK_SIZE / 512),
 		(const char *)table.data, err);
 }
 
@@ -105,4 +106,9 @@ int usr_open(const struct settings *settings, const struct slot_query *query, co
 	return error_set(err, r,
 		r == -ENOKEY ? "the kernel trusts no key that signed this /usr (ENOKEY)"
 			     : "the signature of this /usr is not valid (EKEYREJECTED)");
+}
+
+void usr_close(void)
+{
+	dm_drop(USR_NAME);
 }

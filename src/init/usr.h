@@ -16,3 +16,6 @@
 #define USR_DEVICE "/dev/mapper/usr"
 int usr_open(const struct settings *settings, const struct slot_query *query, const struct slot *slot,
 	struct error **err);
+
+/* Removes the device again. */
+void usr_close(void);

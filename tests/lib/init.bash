@@ -38,7 +38,7 @@ make_usr() { # FILE
 	local usr=$BATS_FILE_TMPDIR/usr applet
 	mkdir -p "$usr"/{bin,sbin,lib/systemd,share/orlop/etc/ssl}
 	cp "$(command -v busybox)" "$usr/bin/busybox"
-	for applet in sh cat cut grep head id ls md5sum mkdir mount poweroff rm stat sync tr; do ln -s busybox "$usr/bin/$applet"; done
+	for applet in sh cat cut grep head id ls md5sum mkdir mount poweroff readlink rm stat sync tr; do ln -s busybox "$usr/bin/$applet"; done
 	add_program sbin/mkfs.ext4
 	add_program sbin/fsck.ext4
 	echo image-host >"$usr/share/orlop/etc/hostname"

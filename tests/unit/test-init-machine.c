@@ -88,13 +88,16 @@ static void tells_a_locked_kernel_and_an_untouched_pcr(void **state)
 
 static void record_is_json_whatever_the_label_holds(void **state)
 {
-	struct slot slot = {
-		.letter = 'b', .label = "a\"b\\c\n\x01é", .disk.path = "/dev/vda", .usr.path = "/dev/vda5"};
+	struct slot slot = {.letter = 'b',
+		.label = "a\"b\\c\n\x01é",
+		.disk.path = "/dev/vda",
+		.usr.path = "/dev/vda5",
+		.esp.path = "/dev/vda1"};
 	struct state mounted = {.device.path = "/dev/vda8", .made = true};
 	struct record record = {
 		.slot = &slot, .root_hash = "ab", .signature = true, .state = &mounted, .done_ms = 7};
 	_cleanup_buffer_ struct buffer text = {};
-	const char *letter, *label, *path;
+	const char *letter, *label, *path, *esp;
 	int made, ms;
 	json_t *json;
 
@@ -102,12 +105,13 @@ static void record_is_json_whatever_the_label_holds(void **state)
 	record_format(&record, &text);
 	json = json_loadb((char *)text.data, text.size, JSON_REJECT_DUPLICATES, NULL);
 	assert_non_null(json);
-	assert_int_equal(json_unpack(json, "{s:s,s:s,s:s,s:b,s:i,s:n}", "slot", &letter, "label", &label,
-				 "state", &path, "stateMade", &made, "doneMs", &ms, "degraded"),
+	assert_int_equal(json_unpack(json, "{s:s,s:s,s:s,s:s,s:b,s:i,s:n}", "slot", &letter, "label", &label,
+				 "state", &path, "esp", &esp, "stateMade", &made, "doneMs", &ms, "degraded"),
 		0);
 	assert_string_equal(letter, "b");
 	assert_string_equal(label, slot.label);
 	assert_string_equal(path, "/dev/vda8");
+	assert_string_equal(esp, "/dev/vda1");
 	assert_true(made);
 	assert_int_equal(ms, 7);
 	json_decref(json);

@@ -27,8 +27,9 @@ setup() { copy=$BATS_TEST_TMPDIR/disk; }
 	[ "$(fact usr)" = "/dev/mapper/usr erofs ro" ]
 	[ "$(fact root)" = tmpfs ]
 	[ "$(fact var)" = "ext4 rw nosuid nodev " ]
-	[ "$(fact boot | jq -r '.slot, .label, .rootHash, .usr, .verity, .state, .stateMade')" = \
-		"b"$'\n'"orlop_2"$'\n'"$root_hash"$'\n'/dev/vda5$'\n'/dev/vda6$'\n'/dev/vda8$'\n'true ]
+	[ "$(fact boot | jq -r '.slot, .label, .rootHash, .usr, .verity, .esp, .state, .stateMade')" = \
+		"b"$'\n'"orlop_2"$'\n'"$root_hash"$'\n'/dev/vda5$'\n'/dev/vda6$'\n'/dev/vda1$'\n'/dev/vda8$'\n'true ]
+	[ "$(fact esp)" = /dev/vda1 ]
 	[ "$(fact hostname)" = image-host ]
 	[ "$(fact updated)" = "1700000000 1700000000 1700000000 " ]
 	[ "$(fact modes)" = "/=755 /root=700 /home=755 /tmp=1777 /proc=555 /etc=755 /var=755 " ]
@@ -111,6 +112,27 @@ setup() { copy=$BATS_TEST_TMPDIR/disk; }
 	boot "$initrd" $(virtio_disk "$copy")
 	[[ "$output" == *"metadata block"*"is corrupted"* ]]
 	[[ "$(failure)" == "mount /dev/mapper/usr at /sysroot/usr: "* ]]
+}
+
+@test "where a disk's copy is damaged, another disk that has the slot is taken, with its own state" {
+	cp "$disk" "$copy"
+	cp "$disk" "$copy.other"
+	read -r start size < <(partition_number 5 "$copy")
+	flip_byte "$copy" $((start + 1024 + 16))
+	boot "$initrd" $(virtio_disk "$copy") $(virtio_disk "$copy.other")
+	[[ "$output" == *"orlop-init: /dev/vda: mount /dev/mapper/usr at /sysroot/usr: "*"; trying /dev/vdb"* ]]
+	[ "$(fact usr)" = "/dev/mapper/usr erofs ro" ]
+	[ "$(fact boot | jq -r '.disk, .usr, .verity, .esp, .state')" = \
+		/dev/vdb$'\n'/dev/vdb5$'\n'/dev/vdb6$'\n'/dev/vdb1$'\n'/dev/vdb8 ]
+	[ "$(fact esp)" = /dev/vdb1 ]
+	[ "$(fact end)" = end ]
+
+	# The signature of a slot goes with it: what the first lacks is not taken from the second.
+	read -r start size < <(partition_number 7 "$copy.other")
+	dd if=/dev/zero of="$copy.other" bs=64K count=1 seek="$start" oflag=seek_bytes conv=notrunc status=none
+	append=dm_verity.require_signatures=1 boot "$signed_initrd" $(virtio_disk "$copy") $(virtio_disk "$copy.other")
+	[[ "$output" == *"orlop-init: /dev/vda: the kernel trusts no key that signed this /usr (ENOKEY); trying /dev/vdb"* ]]
+	[[ "$(failure)" == "/dev/vdb has no signature of this /usr: no usr-verity-sig partition is about its root hash; powering off" ]]
 }
 
 @test "a slot without a signature is refused where one is required" {
