@@ -1,14 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "source/fetch.h"
 
-#include <curl/curl.h>
 #include <errno.h>
 #include <string.h>
-#include <strings.h>
-#include <sys/random.h>
-#include <time.h>
 
 #include "base/encoding.h"
+#include "base/http.h"
 #include "base/string-util.h"
 #include "source/partial.h"
 
@@ -17,10 +14,8 @@
 #define CONNECT_SECONDS 20
 #define STALL_SECONDS 30
 #define PAUSE_MS 500
-#define PAUSE_MAX_MS 30000
-#define RETRY_AFTER_MAX 120 /* seconds */
-#define RATE_FLOOR 1024	    /* bytes a second */
-#define REDIRECTS_MAX 10
+#define RETRY_AFTER_MAX 120  /* seconds */
+#define RATE_FLOOR 1024	     /* bytes a second */
 #define ERROR_BODY_MAX 65536 /* of the text that comes with a status that is an error */
 
 struct fetch {
@@ -51,14 +46,6 @@ struct transfer {
 	struct error *fault;	/* why the write function stopped the transfer */
 	char message[CURL_ERROR_SIZE];
 };
-
-static uint64_t now_ms(void)
-{
-	struct timespec now;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
 
 int fetch_new(const struct fetch_options *options, struct fetch **ret, struct error **err)
 {
@@ -97,26 +84,6 @@ struct fetch *fetch_free(struct fetch *fetch)
 	return NULL;
 }
 
-static bool is_file_url(const char *url)
-{
-	return strncasecmp(url, "file:", 5) == 0;
-}
-
-/* A server on this machine, which no proxy reaches. */
-static bool is_loopback_url(const char *url)
-{
-	static const char *const hosts[] = {"localhost", "127.0.0.1", "[::1]"};
-	const char *host = strstr(url, "://");
-
-	for (size_t i = 0; host && i < ARRAY_SIZE(hosts); i++) {
-		const char *rest = startswith(host + 3, hosts[i]);
-
-		if (rest && (*rest == ':' || *rest == '/' || *rest == 0))
-			return true;
-	}
-	return false;
-}
-
 static uint64_t transfer_size(const struct transfer *transfer)
 {
 	return transfer->item->path ? transfer->partial.size : transfer->item->body->size;
@@ -136,20 +103,14 @@ static int transfer_restart(struct transfer *transfer)
 static size_t on_header(char *data, size_t unit, size_t size, void *userdata)
 {
 	struct transfer *transfer = userdata;
-	static const char name[] = "content-range:";
-	char line[128];
-	unsigned long long begin;
+	struct http_range range;
 
 	(void)unit;
 	/* A redirect's headers come first; each answer begins with its status line. */
 	if (size >= 5 && memcmp(data, "HTTP/", 5) == 0)
 		transfer->range_begin = UINT64_MAX;
-	if (size > sizeof(name) && size < sizeof(line) && strncasecmp(data, name, sizeof(name) - 1) == 0) {
-		memcpy(line, data + sizeof(name) - 1, size - sizeof(name) + 1);
-		line[size - sizeof(name) + 1] = 0;
-		if (sscanf(line, " bytes %llu-", &begin) == 1)
-			transfer->range_begin = begin;
-	}
+	if (http_parse_range(data, size, &range))
+		transfer->range_begin = range.begin;
 	return size;
 }
 
@@ -227,37 +188,27 @@ static size_t on_body(char *data, size_t unit, size_t size, void *userdata)
 static int set_options(struct transfer *transfer)
 {
 	const struct fetch_options *options = &transfer->fetch->options;
+	const struct http_limits limits = {.proxy = options->proxy,
+		.connect_seconds = options->connect_seconds,
+		.stall_seconds = options->stall_seconds,
+		.floor = RATE_FLOOR};
 	CURL *easy = transfer->easy;
-	char range[32];
 	CURLcode code = CURLE_OK;
+	char range[32];
+	int r = http_prepare(easy, transfer->item->url, &limits, transfer->message);
 
+	if (r < 0)
+		return r;
 #define SET(option, value)                                            \
 	do {                                                          \
 		if (code == CURLE_OK)                                 \
 			code = curl_easy_setopt(easy, option, value); \
 	} while (0)
-	SET(CURLOPT_URL, transfer->item->url);
 	SET(CURLOPT_PRIVATE, (void *)transfer);
-	SET(CURLOPT_ERRORBUFFER, transfer->message);
-	SET(CURLOPT_NOSIGNAL, 1L);
-	SET(CURLOPT_USERAGENT, "orlop");
-	SET(CURLOPT_PROTOCOLS_STR, "http,https,file");
-	SET(CURLOPT_REDIR_PROTOCOLS_STR, "http,https");
-	SET(CURLOPT_FOLLOWLOCATION, 1L);
-	SET(CURLOPT_MAXREDIRS, (long)REDIRECTS_MAX);
-	SET(CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
-	SET(CURLOPT_CONNECTTIMEOUT, (long)options->connect_seconds);
-	SET(CURLOPT_LOW_SPEED_LIMIT, (long)RATE_FLOOR);
-	SET(CURLOPT_LOW_SPEED_TIME, (long)options->stall_seconds);
 	SET(CURLOPT_HEADERFUNCTION, on_header);
 	SET(CURLOPT_HEADERDATA, (void *)transfer);
 	SET(CURLOPT_WRITEFUNCTION, on_body);
 	SET(CURLOPT_WRITEDATA, (void *)transfer);
-	/* An empty name switches off what the environment says, too. */
-	if (is_loopback_url(transfer->item->url))
-		SET(CURLOPT_PROXY, "");
-	else if (options->proxy)
-		SET(CURLOPT_PROXY, options->proxy);
 	if (transfer->offset > 0) {
 		(void)snprintf(range, sizeof(range), "%ju-", (uintmax_t)transfer->offset);
 		SET(CURLOPT_RANGE, range);
@@ -321,7 +272,7 @@ static int transfer_begin(struct transfer *transfer, struct error **err)
 		progress_add(transfer->progress, transfer->partial.size);
 		if (transfer->partial.size == item->size && transfer_complete(transfer, NULL) >= 0)
 			return 0;
-		if (is_file_url(item->url) && (r = transfer_restart(transfer)) < 0)
+		if (http_is_file_url(item->url) && (r = transfer_restart(transfer)) < 0)
 			return error_set_errno(err, r, "%s", transfer->partial.path);
 		transfer->offset = transfer->partial.size;
 	} else {
@@ -335,21 +286,6 @@ static int transfer_begin(struct transfer *transfer, struct error **err)
 }
 
 /* ---- What came of it ---- */
-
-/* Faults of the moment, which another try may not meet. */
-static bool status_is_passing(long status)
-{
-	return status == 408 || status == 425 || status == 429 ||
-	       (status >= 500 && status != 501 && status != 505 && status != 511);
-}
-
-static bool code_is_lasting(CURLcode code)
-{
-	return code == CURLE_UNSUPPORTED_PROTOCOL || code == CURLE_URL_MALFORMAT ||
-	       code == CURLE_TOO_MANY_REDIRECTS || code == CURLE_PEER_FAILED_VERIFICATION ||
-	       code == CURLE_SSL_CACERT_BADFILE || code == CURLE_OUT_OF_MEMORY ||
-	       code == CURLE_COULDNT_RESOLVE_PROXY;
-}
 
 static bool is_missing(CURLcode code, long status)
 {
@@ -368,7 +304,7 @@ static int judge_status(struct transfer *transfer, long status, struct error **e
 		return r < 0 ? error_set_errno(err, r, "%s", transfer->partial.path)
 			     : error_set(err, -EAGAIN, "the server has less of it than we do");
 	}
-	if (!status_is_passing(status))
+	if (!http_status_is_passing(status))
 		return error_set(err, status == 401 || status == 403 || status == 407 ? -EACCES : -EPROTO,
 			"the server answers with status %ld", status);
 	(void)curl_easy_getinfo(transfer->easy, CURLINFO_RETRY_AFTER, &wait);
@@ -377,7 +313,7 @@ static int judge_status(struct transfer *transfer, long status, struct error **e
 			"the server answers with status %ld and asks to come back in %jd seconds", status,
 			(intmax_t)wait);
 	if (wait > 0)
-		transfer->not_before = now_ms() + (uint64_t)wait * 1000;
+		transfer->not_before = http_now_ms() + (uint64_t)wait * 1000;
 	return error_set(err, -EAGAIN, "the server answers with status %ld", status);
 }
 
@@ -442,26 +378,11 @@ static int judge(struct transfer *transfer, CURLcode code, struct error **err)
 			"page between this "
 			"machine and the mirror?");
 	if (code != CURLE_OK && !(code == CURLE_WRITE_ERROR && status >= 400))
-		return error_set(err, code_is_lasting(code) ? -EIO : -EAGAIN, "%s",
+		return error_set(err, http_code_is_lasting(code) ? -EIO : -EAGAIN, "%s",
 			transfer->message[0] ? transfer->message : curl_easy_strerror(code));
 	if (status != 0 && status != 200 && status != 206)
 		return judge_status(transfer, status, err);
 	return judge_body(transfer, err);
-}
-
-/* Half to one and a half of base × 2^(tries - 1), so that many clients of a mirror do not come back at once.
- */
-static uint64_t pause_before_next(const struct transfer *transfer)
-{
-	uint64_t pause = transfer->fetch->options.pause_ms;
-	uint32_t random = 0;
-
-	for (unsigned i = 1; i < transfer->tries && pause < PAUSE_MAX_MS; i++)
-		pause *= 2;
-	pause = MIN(pause, (uint64_t)PAUSE_MAX_MS);
-	if (getrandom(&random, sizeof(random), GRND_NONBLOCK) != sizeof(random))
-		random = UINT32_MAX / 2;
-	return pause / 2 + (pause * random >> 32);
 }
 
 static int name_fault(const struct transfer *transfer, struct error **err)
@@ -480,7 +401,7 @@ static int transfer_finish(struct transfer *transfer, CURLcode code, struct erro
 	if (r == -EAGAIN && transfer->tries < transfer->fetch->options.tries) {
 		/* The bytes that are kept are counted again when they are taken up. */
 		progress_add(transfer->progress, UINT64_C(0) - transfer_size(transfer));
-		next = now_ms() + pause_before_next(transfer);
+		next = http_now_ms() + http_pause_ms(transfer->tries, transfer->fetch->options.pause_ms);
 		transfer->not_before = MAX(transfer->not_before, next);
 		transfer->state = TRANSFER_WAITING;
 		transfer_end(transfer);
@@ -518,7 +439,7 @@ static void batch_release(struct batch *batch)
 /* Begins what may begin; *ret_wait* is the time until something else may, in milliseconds. */
 static int batch_start(struct batch *batch, const struct fetch *fetch, uint64_t *ret_wait, struct error **err)
 {
-	uint64_t now = now_ms();
+	uint64_t now = http_now_ms();
 
 	*ret_wait = 1000;
 	for (size_t i = 0; i < batch->count && batch->running < fetch->options.connections; i++) {

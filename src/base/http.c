@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "base/http.h"
+
+#include <errno.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/random.h>
+#include <time.h>
+
+#include "base/string-util.h"
+
+#define REDIRECTS_MAX 10
+#define PAUSE_MAX_MS 30000
+
+uint64_t http_now_ms(void)
+{
+	struct timespec now;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+bool http_is_file_url(const char *url)
+{
+	return strncasecmp(url, "file:", 5) == 0;
+}
+
+/* A server on this machine, which no proxy reaches. */
+static bool is_loopback_url(const char *url)
+{
+	static const char *const hosts[] = {"localhost", "127.0.0.1", "[::1]"};
+	const char *host = strstr(url, "://");
+
+	for (size_t i = 0; host && i < ARRAY_SIZE(hosts); i++) {
+		const char *rest = startswith(host + 3, hosts[i]);
+
+		if (rest && (*rest == ':' || *rest == '/' || *rest == 0))
+			return true;
+	}
+	return false;
+}
+
+int http_prepare(CURL *easy, const char *url, const struct http_limits *limits, char *message)
+{
+	CURLcode code = CURLE_OK;
+
+#define SET(option, value)                                            \
+	do {                                                          \
+		if (code == CURLE_OK)                                 \
+			code = curl_easy_setopt(easy, option, value); \
+	} while (0)
+	SET(CURLOPT_URL, url);
+	SET(CURLOPT_ERRORBUFFER, message);
+	SET(CURLOPT_NOSIGNAL, 1L);
+	SET(CURLOPT_USERAGENT, "orlop");
+	SET(CURLOPT_PROTOCOLS_STR, "http,https,file");
+	SET(CURLOPT_REDIR_PROTOCOLS_STR, "http,https");
+	SET(CURLOPT_FOLLOWLOCATION, 1L);
+	SET(CURLOPT_MAXREDIRS, (long)REDIRECTS_MAX);
+	SET(CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
+	SET(CURLOPT_CONNECTTIMEOUT, (long)limits->connect_seconds);
+	SET(CURLOPT_LOW_SPEED_LIMIT, (long)limits->floor);
+	SET(CURLOPT_LOW_SPEED_TIME, (long)limits->stall_seconds);
+	/* An empty name switches off what the environment says, too. */
+	if (is_loopback_url(url))
+		SET(CURLOPT_PROXY, "");
+	else if (limits->proxy)
+		SET(CURLOPT_PROXY, limits->proxy);
+#undef SET
+	return code == CURLE_OK ? 0 : code == CURLE_OUT_OF_MEMORY ? -ENOMEM : -ENOTSUP;
+}
+
+bool http_status_is_passing(long status)
+{
+	return status == 408 || status == 425 || status == 429 ||
+	       (status >= 500 && status != 501 && status != 505 && status != 511);
+}
+
+bool http_code_is_lasting(CURLcode code)
+{
+	return code == CURLE_UNSUPPORTED_PROTOCOL || code == CURLE_URL_MALFORMAT ||
+	       code == CURLE_TOO_MANY_REDIRECTS || code == CURLE_PEER_FAILED_VERIFICATION ||
+	       code == CURLE_SSL_CACERT_BADFILE || code == CURLE_OUT_OF_MEMORY ||
+	       code == CURLE_COULDNT_RESOLVE_PROXY;
+}
+
+uint64_t http_pause_ms(unsigned tries, uint64_t base_ms)
+{
+	uint64_t pause = base_ms;
+	uint32_t random = 0;
+
+	for (unsigned i = 1; i < tries && pause < PAUSE_MAX_MS; i++)
+		pause *= 2;
+	pause = MIN(pause, (uint64_t)PAUSE_MAX_MS);
+	if (getrandom(&random, sizeof(random), GRND_NONBLOCK) != sizeof(random))
+		random = UINT32_MAX / 2;
+	return pause / 2 + (pause * random >> 32);
+}
+
+bool http_parse_range(const char *line, size_t size, struct http_range *ret)
+{
+	static const char name[] = "content-range:";
+	unsigned long long begin, last, total = 0;
+	char text[128], slash, star = 0;
+
+	if (size <= sizeof(name) || size >= sizeof(text) || strncasecmp(line, name, sizeof(name) - 1) != 0)
+		return false;
+	memcpy(text, line + sizeof(name) - 1, size - sizeof(name) + 1);
+	text[size - sizeof(name) + 1] = 0;
+	if (strchr(text, '+') || sscanf(text, " bytes %llu-%llu%c", &begin, &last, &slash) != 3 ||
+		slash != '/' || last < begin || last == UINT64_MAX)
+		return false;
+	if (sscanf(strchr(text, '/'), "/%llu", &total) != 1 &&
+		(sscanf(strchr(text, '/'), "/%c", &star) != 1 || star != '*'))
+		return false;
+	*ret = (struct http_range){
+		.begin = begin, .end = (uint64_t)last + 1, .total = star == '*' ? UINT64_MAX : total};
+	return true;
+}
