@@ -55,13 +55,19 @@ struct verity *verity_free(struct verity *verity)
 	return NULL;
 }
 
+void verity_digest(const struct verity_options *options, struct sha256 *context, const uint8_t *block,
+	uint8_t ret[SHA256_SIZE])
+{
+	sha256_update(context, options->salt, options->salt_size);
+	sha256_update(context, block, VERITY_BLOCK_SIZE);
+	sha256_final(context, ret);
+}
+
 static void hash_blocks(const struct verity_options *options, struct sha256 *context, const uint8_t *blocks,
 	uint64_t count, uint8_t *digests)
 {
 	for (; count > 0; count--) {
-		sha256_update(context, options->salt, options->salt_size);
-		sha256_update(context, blocks, VERITY_BLOCK_SIZE);
-		sha256_final(context, digests);
+		verity_digest(options, context, blocks, digests);
 		blocks += VERITY_BLOCK_SIZE;
 		digests += SHA256_SIZE;
 	}

@@ -17,6 +17,10 @@
 #include "base/sha256.h"
 #include "format/verity-header.h"
 
+/* The digest of one data or hash block: SHA-256 of salt and block. *context* is empty before and after. */
+void verity_digest(const struct verity_options *options, struct sha256 *context, const uint8_t *block,
+	uint8_t ret[SHA256_SIZE]);
+
 struct verity;
 
 /* A tree for *blocks* (at least 1) data blocks. Returns 0, -EINVAL, -E2BIG or -ENOMEM with *err* set. */
