@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "update/remote.h"
+
+#include <errno.h>
+#include <string.h>
+
+int remote_fetch(const struct remote *remote, const struct remote_request *request, struct error **err)
+{
+	return request->count > 0 ? remote->ops->fetch(remote->userdata, request, err) : 0;
+}
+
+struct bytes {
+	uint8_t *data;
+	uint64_t size, have;
+};
+
+static int take_bytes(size_t range, const uint8_t *data, size_t size, void *userdata, struct error **err)
+{
+	struct bytes *bytes = userdata;
+
+	(void)range;
+	if (size > bytes->size - bytes->have)
+		return error_set(err, -EBADMSG, "more came than was asked for");
+	memcpy(bytes->data + bytes->have, data, size);
+	bytes->have += size;
+	return 0;
+}
+
+int remote_fetch_bytes(const struct remote *remote, const char *name, uint64_t file_size,
+	const struct remote_range *range, bool again, uint8_t **ret, struct error **err)
+{
+	_cleanup_free_ uint8_t *data = malloc(range->size);
+	struct bytes bytes = {.data = data, .size = range->size};
+	const struct remote_request request = {.name = name,
+		.file_size = file_size,
+		.ranges = range,
+		.count = 1,
+		.again = again,
+		.sink = take_bytes,
+		.userdata = &bytes};
+	int r;
+
+	if (!data)
+		return error_set_errno(err, -ENOMEM, "%s", name);
+	r = remote_fetch(remote, &request, err);
+	if (r < 0)
+		return r;
+	if (bytes.have != bytes.size)
+		return error_set(err, -EBADMSG, "%s: less came than was asked for", name);
+	*ret = TAKE_PTR(data);
+	return 0;
+}
