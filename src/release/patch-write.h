@@ -9,8 +9,8 @@
 #include "base/error.h"
 #include "base/progress.h"
 
-#define PATCH_WRITE_FRAME_BLOCKS 128  /* 512 KiB */
-#define PATCH_WRITE_SOURCE_BLOCKS 512 /* 2 MiB */
+#define PATCH_WRITE_FRAME_BLOCKS 32   /* 128 KiB */
+#define PATCH_WRITE_SOURCE_BLOCKS 128 /* 512 KiB */
 
 struct patch_images {
 	int old_fd, new_fd;
