@@ -23,6 +23,7 @@ nginx_start() {
 			echo '}}'
 		} >"$nginx_folder/nginx.conf"
 		if nginx -e "$nginx_folder/error.log" -c "$nginx_folder/nginx.conf" 2>"$nginx_folder/start.log"; then
+			# shellcheck disable=SC2034 # for whoever sources this
 			nginx_url=http${NGINX_LISTEN:+s}://127.0.0.1:$port
 			return 0
 		fi

@@ -132,25 +132,25 @@ static void set_page(struct answer *answer, unsigned status, const char *type, c
 	answer->size = answer->send = strlen(text);
 }
 
-/* Cuts the body to the range that was asked for, "Range: bytes=N-". */
+/* Cuts the body to the range that was asked for, "Range: bytes=N-" or "Range: bytes=N-M". */
 static void apply_range(struct answer *answer, const char *request, bool wrong)
 {
 	const char *range = strcasestr(request, "\r\nRange: bytes=");
-	unsigned long long begin;
+	unsigned long long begin, last = answer->size - 1;
 
-	if (!range || answer->status != 200 || sscanf(range, "\r\n%*[^=]=%llu-", &begin) != 1)
+	if (!range || answer->status != 200 || sscanf(range, "\r\n%*[^=]=%llu-%llu", &begin, &last) < 1)
 		return;
-	if (begin >= answer->size) {
+	last = MIN(last, answer->size - 1);
+	if (begin >= answer->size || last < begin) {
 		set_page(answer, 416, "text/plain", "no such range\n");
 		return;
 	}
 	begin = wrong ? 0 : begin;
-	(void)snprintf(answer->extra, sizeof(answer->extra), "Content-Range: bytes %llu-%zu/%zu\r\n", begin,
-		answer->size - 1, answer->size);
+	(void)snprintf(answer->extra, sizeof(answer->extra), "Content-Range: bytes %llu-%llu/%zu\r\n", begin,
+		last, answer->size);
 	answer->status = 206;
-	memmove(answer->body, answer->body + begin, answer->size - begin);
-	answer->size -= begin;
-	answer->send = answer->size;
+	memmove(answer->body, answer->body + begin, last + 1 - begin);
+	answer->size = answer->send = last + 1 - begin;
 }
 
 static void lengthen(struct answer *answer, size_t extra)
@@ -218,7 +218,7 @@ static void make_answer(
 	else if (strstr(path, "..") || file_read(file, FILE_MAX, &answer->body, &answer->size, NULL) < 0)
 		set_page(answer, 404, "text/html", "<html>not found</html>\n");
 	answer->send = answer->size;
-	if (!faulty || fault.kind != HTTP_IGNORE_RANGE)
+	if (!streq(path, "/login") && (!faulty || fault.kind != HTTP_IGNORE_RANGE))
 		apply_range(answer, request, faulty && fault.kind == HTTP_WRONG_RANGE);
 	if (faulty)
 		apply_fault(answer, &fault);
