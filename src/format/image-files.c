@@ -62,6 +62,7 @@ static int take_file(const struct object *object, const char *member, bool has_i
 {
 	_cleanup_free_ char *path = string_format("%s%s.", object->path, member);
 	const struct object file = {.json = json_object_get(object->json, member), .path = path};
+	const json_t *value;
 	const char *name;
 	int r;
 
@@ -70,8 +71,9 @@ static int take_file(const struct object *object, const char *member, bool has_i
 	r = check_object(&file, err);
 	if (r < 0)
 		return r;
-	name = json_string_value(json_object_get(file.json, "name"));
-	if (!name || !is_file_name(name))
+	value = json_object_get(file.json, "name");
+	name = json_string_value(value);
+	if (!name || strlen(name) != json_string_length(value) || !is_file_name(name))
 		return fault(&file, "name", "not the name of a file", err);
 	memcpy(ret->name, name, strlen(name) + 1);
 	r = take_number(&file, "size", INT64_MAX, &ret->size, err);
