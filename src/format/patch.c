@@ -3,6 +3,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <lzma.h>
 #include <string.h>
 #include <zstd_errors.h>
 
@@ -98,7 +99,7 @@ static int take_frame(const struct patch_index *index, struct patch_cursor *curs
 
 	if (r >= 0)
 		r = varint_read(&reader, &size);
-	if (r < 0 || (method != PATCH_PREFIX && method != PATCH_DIFFERENCE))
+	if (r < 0 || method < PATCH_PREFIX || method > PATCH_DIFFERENCE_LZMA)
 		return -EBADMSG;
 	*ret = (struct patch_frame){.method = (enum patch_method)method, .offset = cursor->offset};
 	ret->targets = (struct patch_runs){.position = cursor->target_end, .ascending = true};
@@ -191,10 +192,10 @@ static int decoder_prepare(struct patch_decoder *decoder, enum patch_method meth
 {
 	if (!decoder->context)
 		decoder->context = ZSTD_createDCtx();
-	if (!decoder->scratch && method == PATCH_DIFFERENCE)
+	if (!decoder->scratch && method != PATCH_PREFIX)
 		decoder->scratch =
 			malloc(PATCH_DIFFERENCE_MAX((size_t)PATCH_FRAME_BLOCKS * PATCH_BLOCK_SIZE));
-	if (!decoder->context || (!decoder->scratch && method == PATCH_DIFFERENCE))
+	if (!decoder->context || (!decoder->scratch && method != PATCH_PREFIX))
 		return error_set_errno(err, -ENOMEM, "patch");
 	return 0;
 }
@@ -259,16 +260,40 @@ static int apply_step(struct difference *difference)
 	return 0;
 }
 
-static int decode_difference(struct patch_decoder *decoder, const uint8_t *data, size_t size,
-	const uint8_t *source, size_t source_size, uint8_t *ret, size_t ret_size, struct error **err)
+/* Decompresses a difference. Returns 0 with *ret_size, -EBADMSG or -ENOMEM. */
+static int decompress_difference(struct patch_decoder *decoder, enum patch_method method, const uint8_t *data,
+	size_t size, size_t most, size_t *ret_size, struct error **err)
+{
+	lzma_options_lzma options = {.dict_size = PATCH_LZMA_DICTIONARY};
+	const lzma_filter filters[] = {
+		{.id = LZMA_FILTER_LZMA2, .options = &options}, {.id = LZMA_VLI_UNKNOWN}};
+	size_t used = 0;
+	lzma_ret r;
+
+	if (method == PATCH_DIFFERENCE) {
+		*ret_size = ZSTD_decompressDCtx(decoder->context, decoder->scratch, most, data, size);
+		return ZSTD_isError(*ret_size) ? zstd_fault(*ret_size, err) : 0;
+	}
+	*ret_size = 0;
+	r = lzma_raw_buffer_decode(filters, NULL, data, &used, size, decoder->scratch, ret_size, most);
+	if (r == LZMA_MEM_ERROR)
+		return error_set_errno(err, -ENOMEM, "patch");
+	if (r != LZMA_OK || used != size)
+		return error_set(
+			err, -EBADMSG, "a frame of the patch can't be decompressed: LZMA2 fault %d", (int)r);
+	return 0;
+}
+
+static int decode_difference(struct patch_decoder *decoder, enum patch_method method, const uint8_t *data,
+	size_t size, const uint8_t *source, size_t source_size, uint8_t *ret, size_t ret_size,
+	struct error **err)
 {
 	uint8_t *scratch = decoder->scratch;
 	size_t steps, literals, n;
-	int r = 0;
+	int r = decompress_difference(decoder, method, data, size, PATCH_DIFFERENCE_MAX(ret_size), &n, err);
 
-	n = ZSTD_decompressDCtx(decoder->context, scratch, PATCH_DIFFERENCE_MAX(ret_size), data, size);
-	if (ZSTD_isError(n))
-		return zstd_fault(n, err);
+	if (r < 0)
+		return r;
 	steps = n >= DIFFERENCE_HEADER ? read_le32(scratch + DIFFERENCE_STEPS) : 0;
 	literals = n >= DIFFERENCE_HEADER ? read_le32(scratch + DIFFERENCE_LITERALS) : 0;
 	/* What is new and what is added are together the blocks: so no step can write behind them. */
@@ -305,7 +330,8 @@ int patch_frame_decode(struct patch_decoder *decoder, enum patch_method method, 
 		return r;
 	return method == PATCH_PREFIX
 		       ? decode_prefix(decoder, data, size, source, source_size, ret, ret_size, err)
-		       : decode_difference(decoder, data, size, source, source_size, ret, ret_size, err);
+		       : decode_difference(
+				 decoder, method, data, size, source, source_size, ret, ret_size, err);
 }
 
 /* ---- Writing ---- */

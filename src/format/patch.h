@@ -18,13 +18,15 @@
 #define PATCH_FRAME_BLOCKS 256u	  /* of the new image, in a frame: 1 MiB */
 #define PATCH_SOURCE_BLOCKS 1024u /* of the old image, that a frame is made from: 4 MiB */
 #define PATCH_DIFFERENCE_MAX(blocks_size) (2 * (blocks_size)) /* bytes of a difference, decompressed */
+#define PATCH_LZMA_DICTIONARY MiB(1)
 #define PATCH_FRAMES_MAX 65536u
 #define PATCH_INDEX_MAX MiB(2) /* header and index; a node holds it in memory */
 
 /* How a frame's blocks are made from its source, the runs of old blocks one behind the other. */
 enum patch_method {
 	PATCH_PREFIX = 1,     /* Zstandard with the source as prefix */
-	PATCH_DIFFERENCE = 2, /* bytes added to runs of the source, and new ones between them */
+	PATCH_DIFFERENCE = 2, /* bytes added to runs of the source, and new ones between them, in Zstandard */
+	PATCH_DIFFERENCE_LZMA = 3, /* the same in LZMA2 */
 };
 
 /* Runs of blocks. Goes through them with patch_run_next(). */

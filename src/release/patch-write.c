@@ -2,6 +2,7 @@
 #include "release/patch-write.h"
 
 #include <errno.h>
+#include <lzma.h>
 #include <string.h>
 #include <zstd.h>
 
@@ -175,11 +176,41 @@ static int try_method(struct frame *frame, enum patch_method method, const struc
 	return 0;
 }
 
+/* The same with LZMA2, which is slower and makes differences smaller. */
+static int try_lzma(struct frame *frame, const struct buffer *data, struct error **err)
+{
+	lzma_options_lzma options;
+	const lzma_filter filters[] = {
+		{.id = LZMA_FILTER_LZMA2, .options = &options}, {.id = LZMA_VLI_UNKNOWN}};
+	_cleanup_buffer_ struct buffer payload = {};
+	lzma_ret r;
+
+	if (lzma_lzma_preset(&options, 9 | LZMA_PRESET_EXTREME))
+		return error_set(err, -EIO, "patch: LZMA has no such preset");
+	options.dict_size = PATCH_LZMA_DICTIONARY;
+	options.pb = 0; /* what is left of code has no alignment */
+	if (buffer_reserve(&payload, frame->payload.size) < 0)
+		return error_set_errno(err, -ENOMEM, "patch");
+	/* No room for more than what is to be beaten. */
+	r = lzma_raw_buffer_encode(
+		filters, NULL, data->data, data->size, payload.data, &payload.size, frame->payload.size);
+	if (r == LZMA_MEM_ERROR)
+		return error_set_errno(err, -ENOMEM, "patch");
+	if (r != LZMA_OK || payload.size >= frame->payload.size)
+		return 0;
+	buffer_release(&frame->payload);
+	frame->payload = payload;
+	payload = (struct buffer){};
+	frame->method = PATCH_DIFFERENCE_LZMA;
+	return 0;
+}
+
 static int try_difference(
 	struct frame *frame, const struct buffer *source, const struct buffer *target, struct error **err)
 {
 	_cleanup_difference_ struct difference difference = {};
 	_cleanup_buffer_ struct buffer content = {};
+	int r;
 
 	if (difference_make(source->data, source->size, target->data, target->size, &difference) < 0)
 		return error_set_errno(err, -ENOMEM, "patch");
@@ -190,7 +221,8 @@ static int try_difference(
 	/* Too many steps for what a node sets aside: then the other way is the better one anyway. */
 	if (content.size > PATCH_DIFFERENCE_MAX(target->size))
 		return 0;
-	return try_method(frame, PATCH_DIFFERENCE, NULL, &content, err);
+	r = try_method(frame, PATCH_DIFFERENCE, NULL, &content, err);
+	return r < 0 ? r : try_lzma(frame, &content, err);
 }
 
 static int make_frame(size_t index, void *userdata, struct error **err)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * An index, whose images and payloads are as large as it says; and a frame in both methods. Differences are
+ * An index, whose images and payloads are as large as it says; and a frame in all methods. Differences are
  * compressed first, so that changed ones get past Zstandard.
  */
 #include <stdlib.h>
@@ -48,6 +48,8 @@ static void decode(const uint8_t *data, size_t size)
 		return;
 	bound = ZSTD_compress(compressed, bound, data, size, 1);
 	(void)patch_frame_decode(&decoder, PATCH_DIFFERENCE, compressed, bound, source, sizeof(source), made,
+		sizeof(made), NULL);
+	(void)patch_frame_decode(&decoder, PATCH_DIFFERENCE_LZMA, data, size, source, sizeof(source), made,
 		sizeof(made), NULL);
 	(void)patch_frame_decode(
 		&decoder, PATCH_PREFIX, data, size, source, sizeof(source), made, sizeof(made), NULL);

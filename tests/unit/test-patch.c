@@ -2,6 +2,7 @@
 #include "unit.h"
 
 #include <errno.h>
+#include <lzma.h>
 #include <string.h>
 
 #include "base/bytes.h"
@@ -79,7 +80,7 @@ static void indexes_that_lie_are_refused(void **state)
 		{{1, 10, 1, 5, 1, 1, 8, 2}, 8, 1, 10, 0, ""},
 		{{1, 10, 1, 0xab, 2, 1, 0}, 7, 1, 10, 0, ""}, /* block 299, the last one */
 		{{0, 10, 1, 5, 1, 0}, 6, 1, 10, -EBADMSG, "frame 0"},
-		{{3, 10, 1, 5, 1, 0}, 6, 1, 10, -EBADMSG, "frame 0"},
+		{{4, 10, 1, 5, 1, 0}, 6, 1, 10, -EBADMSG, "frame 0"},
 		{{1, 0, 1, 5, 1, 0}, 6, 1, 0, -EBADMSG, "frame 0"},
 		{{1, 0xff, 0xff, 3, 1, 5, 1, 0}, 8, 1, 65535, -EBADMSG, "frame 0"},  /* 64 KiB for a block */
 		{{1, 10, 0, 0}, 4, 1, 10, -EBADMSG, "frame 0"},			     /* no target */
@@ -321,6 +322,46 @@ static void damaged_differences_are_refused(void **state)
 	}
 }
 
+static void differences_in_lzma_make_the_target(void **state)
+{
+	_cleanup_(patch_decoder_release) struct patch_decoder decoder = {};
+	static const uint8_t source[16] = "0123456789abcdef";
+	static const uint8_t content[] = {3, 0, 0, 0, 24, 0, 0, 0, 16, 24, 0, 'x', 'y'};
+	lzma_options_lzma options;
+	const lzma_filter filters[] = {
+		{.id = LZMA_FILTER_LZMA2, .options = &options}, {.id = LZMA_VLI_UNKNOWN}};
+	uint8_t whole[8 + 3 + 40] = {}, payload[200], made[40];
+	_cleanup_error_ struct error *err = NULL;
+	size_t n = 0;
+
+	(void)state;
+	memcpy(whole, content, sizeof(content));
+	assert_false(lzma_lzma_preset(&options, 6));
+	options.dict_size = PATCH_LZMA_DICTIONARY;
+	assert_int_equal(
+		lzma_raw_buffer_encode(filters, NULL, whole, sizeof(whole), payload, &n, sizeof(payload)),
+		LZMA_OK);
+	assert_ok(patch_frame_decode(&decoder, PATCH_DIFFERENCE_LZMA, payload, n, source, sizeof(source),
+			  made, sizeof(made), &err),
+		err);
+	assert_memory_equal(made, source, sizeof(source));
+	assert_memory_equal(made + 16, "xy\0", 3);
+	/* Cut short, something behind it, more than there is room for, or nothing of the kind. */
+	for (size_t size = 0; size < n; size++)
+		assert_int_equal(patch_frame_decode(&decoder, PATCH_DIFFERENCE_LZMA, payload, size, source,
+					 sizeof(source), made, sizeof(made), NULL),
+			-EBADMSG);
+	assert_int_equal(patch_frame_decode(&decoder, PATCH_DIFFERENCE_LZMA, payload, n + 1, source,
+				 sizeof(source), made, sizeof(made), NULL),
+		-EBADMSG);
+	assert_int_equal(patch_frame_decode(&decoder, PATCH_DIFFERENCE_LZMA, payload, n, source,
+				 sizeof(source), made, 20, NULL),
+		-EBADMSG);
+	assert_int_equal(patch_frame_decode(&decoder, PATCH_DIFFERENCE, payload, n, source, sizeof(source),
+				 made, sizeof(made), NULL),
+		-EBADMSG);
+}
+
 static void a_prefix_counts_for_one_frame(void **state)
 {
 	_cleanup_(patch_decoder_release) struct patch_decoder decoder = {};
@@ -370,6 +411,7 @@ int main(void)
 		cmocka_unit_test(differences_make_the_target),
 		cmocka_unit_test(moved_addresses_cost_little),
 		cmocka_unit_test(damaged_differences_are_refused),
+		cmocka_unit_test(differences_in_lzma_make_the_target),
 		cmocka_unit_test(a_prefix_counts_for_one_frame),
 	};
 
