@@ -179,12 +179,16 @@ static void broken_ranges_go_on_where_they_broke_off(void **state)
 	struct fixture *f = *state;
 	_cleanup_error_ struct error *err = NULL;
 
-	http_server_fault(f->server, "/file", HTTP_CUT, 600, 3);
+	/*
+	 * Which requests come first is up to the machine. Two ranges are shorter than what is let through, so
+	 * at least one of three is cut.
+	 */
+	http_server_fault(f->server, "/file", HTTP_CUT, 100, 3);
 	assert_ok(fetch(f, &err), err);
 	assert_fetched(f);
 	/* Nothing came twice. */
 	assert_int_equal(counts_of(f).bytes, 171011);
-	assert_true(counts_of(f).faults >= 2);
+	assert_true(counts_of(f).faults >= 1);
 }
 
 static void server_without_ranges_sends_the_file_once(void **state)
