@@ -57,6 +57,7 @@ static const struct yaml_field fields[] = {
 		.required = true),
 	FIELD("exclude", YAML_STRINGS, exclude, "patterns of paths that are not unpacked"),
 	FIELD("keep", YAML_STRINGS, keep, "exceptions from exclude"),
+	FIELD("programs", YAML_STRINGS, programs, "programs of Orlop's own that the node has"),
 	FIELD("files", YAML_STRING, files, "folder, beside the definition, that is laid over the tree"),
 	FIELD("links", YAML_PAIRS, links, "symbolic links: path and target"),
 	FIELD("mask", YAML_STRINGS, mask, "units that can't be started"),

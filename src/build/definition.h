@@ -29,6 +29,7 @@ struct definition {
 
 	struct strv exclude;   /* path patterns that are not unpacked */
 	struct strv keep;      /* exceptions from them */
+	struct strv programs;  /* of Orlop's own, for the node */
 	char *files;	       /* folder whose content is laid over the tree; may be NULL */
 	struct pairs links;    /* symbolic links to make: path and target */
 	struct strv mask;      /* units that can't be started */

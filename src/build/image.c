@@ -17,6 +17,7 @@
 #include "build/overlay.h"
 #include "build/platform.h"
 #include "build/presets.h"
+#include "build/programs.h"
 #include "build/stage.h"
 #include "build/survey.h"
 #include "build/unpack.h"
@@ -244,14 +245,17 @@ static int select_modules(struct image *image, struct error **err)
 	return r;
 }
 
-/* What an edition adds to its packages: files and links. */
+/* What an edition adds to its packages: programs of ours and whom they trust, files, and links. */
 static int add_own_files(struct image *image, struct error **err)
 {
 	const struct definition *definition = image->definition;
 	_cleanup_free_ char *folder = NULL;
-	int r = 0;
+	int r = programs_add(image->tree, &definition->programs, image->options->programs, image->platform,
+		image->time, err);
 
-	if (definition->files) {
+	if (r >= 0 && definition->programs.count > 0)
+		r = programs_add_root(image->tree, image->options->keys, image->time, err);
+	if (r >= 0 && definition->files) {
 		folder = string_format("%s/%s", definition->folder, definition->files);
 		r = folder ? overlay_add(image->tree, folder, image->time, definition->name, err)
 			   : error_set_errno(err, -ENOMEM, "files");

@@ -22,6 +22,7 @@ struct image_options {
 	uint64_t cache_days;	     /* what was not used for so long is removed from it at the end */
 	const char *keys;	     /* folder */
 	const char *init;	     /* path of orlop-init for the architecture */
+	const struct strv *programs; /* paths of the definition's programs, for the architecture */
 	bool offline;		     /* use what the cache holds and no network */
 	unsigned threads;	     /* 0: one for each processor */
 	time_t now;		     /* for the archive's metadata, and the age of what is cached */

@@ -2,10 +2,13 @@
 #include "build/platform.h"
 
 #include "base/string-util.h"
+#include "format/elf.h"
 
 static const struct platform platforms[] = {
 	{
 		.architecture = "amd64",
+		.machine = ELF_MACHINE_X86_64,
+		.libraries = "usr/lib/x86_64-linux-gnu",
 		.stub = "usr/lib/systemd/boot/efi/linuxx64.efi.stub",
 		.loader = "usr/lib/systemd/boot/efi/systemd-bootx64.efi",
 		.default_boot = "EFI/BOOT/BOOTX64.EFI",
@@ -13,6 +16,8 @@ static const struct platform platforms[] = {
 	},
 	{
 		.architecture = "arm64",
+		.machine = ELF_MACHINE_AARCH64,
+		.libraries = "usr/lib/aarch64-linux-gnu",
 		.stub = "usr/lib/systemd/boot/efi/linuxaa64.efi.stub",
 		.loader = "usr/lib/systemd/boot/efi/systemd-bootaa64.efi",
 		.default_boot = "EFI/BOOT/BOOTAA64.EFI",

@@ -4,8 +4,12 @@
  */
 #pragma once
 
+#include <stdint.h>
+
 struct platform {
 	const char *architecture; /* Debian's name */
+	uint16_t machine;	  /* of its programs, as ELF has it: format/elf.h */
+	const char *libraries;	  /* where its shared libraries are */
 	const char *stub;	  /* systemd's EFI stub, a path in the package systemd-boot-efi */
 	const char *loader;	  /* systemd-boot, likewise */
 	const char *default_boot; /* where firmware looks for a boot program by itself (UEFI 2.10, 3.5.1.1) */

@@ -119,12 +119,33 @@ static void warn_of_exposed_keys(const char *keys)
 			exposed);
 }
 
+/* Where the programs are that the definition wants on the node. */
+static int find_programs(
+	const struct definition *definition, const char *architecture, struct strv *ret, struct error **err)
+{
+	for (size_t i = 0; i < definition->programs.count; i++) {
+		const char *name = definition->programs.items[i];
+		_cleanup_free_ char *path = NULL;
+
+		if (!streq(name, "orlop-node"))
+			return error_set(err, -EINVAL, "%s: programs: Orlop has no program \"%s\" for nodes",
+				definition->path, name);
+		path = path_program(name, "ORLOP_NODE", architecture, err);
+		if (!path)
+			return -ENOENT;
+		if (strv_push(ret, TAKE_PTR(path)) < 0)
+			return error_set_errno(err, -ENOMEM, "programs");
+	}
+	return 0;
+}
+
 static int build(const struct values *values, const char *edition, struct error **err)
 {
 	_cleanup_free_ char *definition_path = path_edition(edition, err), *init = NULL, *cache = NULL,
 			    *keys = NULL;
 	_cleanup_definition_ struct definition *definition = NULL;
 	_cleanup_image_result_ struct image_result result = {};
+	_cleanup_strv_ struct strv programs = {};
 	_cleanup_progress_ struct progress *progress = NULL;
 	struct timespec begun;
 	int r;
@@ -135,7 +156,9 @@ static int build(const struct values *values, const char *edition, struct error 
 	r = definition_load(definition_path, &definition, err);
 	if (r < 0)
 		return r;
-	init = path_init(values->architecture, err);
+	init = path_program("orlop-init", "ORLOP_INIT", values->architecture, err);
+	if (init && find_programs(definition, values->architecture, &programs, err) < 0)
+		return -ENOENT;
 	cache = init ? values->cache ? strdup(values->cache) : path_cache(err) : NULL;
 	keys = cache ? values->keys ? strdup(values->keys) : path_keys(err) : NULL;
 	if (!keys)
@@ -157,6 +180,7 @@ static int build(const struct values *values, const char *edition, struct error 
 			.cache_days = values->cache_days,
 			.keys = keys,
 			.init = init,
+			.programs = &programs,
 			.offline = values->offline,
 			.threads = (unsigned)values->threads,
 			.now = time(NULL),

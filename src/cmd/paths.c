@@ -109,22 +109,22 @@ char *path_edition(const char *name, struct error **err)
 	return found;
 }
 
-char *path_init(const char *architecture, struct error **err)
+char *path_program(const char *name, const char *variable, const char *architecture, struct error **err)
 {
-	const char *given = getenv("ORLOP_INIT");
+	const char *given = getenv(variable);
 	_cleanup_free_ char *program = program_folder();
 	char *paths[3] = {}, *found;
 
 	if (given)
 		paths[0] = strdup(given);
 	if (program) {
-		paths[1] = string_format("%s/orlop-init", program);
-		paths[2] = string_format("%s/../lib/orlop/%s/orlop-init", program, architecture);
+		paths[1] = string_format("%s/%s", program, name);
+		paths[2] = string_format("%s/../lib/orlop/%s/%s", program, architecture, name);
 	}
 	found = first_readable(paths, ARRAY_SIZE(paths));
 	if (!found)
 		(void)error_set(err, -ENOENT,
-			"orlop-init for %s was not found beside the program; set $ORLOP_INIT to its path",
-			architecture);
+			"%s for %s was not found beside the program; set $%s to its path", name, architecture,
+			variable);
 	return found;
 }

@@ -26,5 +26,8 @@ char *path_runtime(struct error **err);
  */
 char *path_edition(const char *name, struct error **err);
 
-/* orlop-init: $ORLOP_INIT, beside the program where it was built, or installed. */
-char *path_init(const char *architecture, struct error **err);
+/*
+ * A program of ours for nodes of that architecture: what *variable* of the environment names; beside the
+ * program where it was built; or installed.
+ */
+char *path_program(const char *name, const char *variable, const char *architecture, struct error **err);

@@ -12,6 +12,7 @@
 
 extern const struct uuid efi_global_variable;	      /* vendor of PK and KEK */
 extern const struct uuid efi_image_security_database; /* vendor of db and dbx */
+extern const struct uuid efi_signature_x509;	      /* type of an entry that is a certificate in DER */
 
 /* NON_VOLATILE, BOOTSERVICE_ACCESS, RUNTIME_ACCESS, TIME_BASED_AUTHENTICATED_WRITE_ACCESS */
 #define EFI_VARIABLE_SECURE_BOOT 0x27

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Orlop's own programs for the node, and whom they trust: what comes into an image from the build host and
+ * not from a package.
+ */
+#pragma once
+
+#include "base/string-util.h"
+#include "build/platform.h"
+#include "format/tree.h"
+
+/*
+ * Adds the programs *paths* of the build host to usr/bin, under the names *names* (as many). Returns -ENOEXEC
+ * where one is no program of that architecture; -ENOENT where it wants a library that no package of the tree
+ * has, naming both.
+ */
+int programs_add(struct tree *tree, const struct strv *names, const struct strv *paths,
+	const struct platform *platform, int64_t mtime, struct error **err);
+
+#define PROGRAMS_ROOT "usr/share/orlop/root.json" /* in the tree: the releases' root of trust */
+
+/*
+ * Adds root.json of the folder *keys*, the signed root metadata that the node's updates begin with
+ * (format/tuf.h), as PROGRAMS_ROOT. A folder without one makes an image that takes no updates; one that is
+ * damaged, or signed by too few, is -EBADMSG or -EKEYREJECTED.
+ */
+int programs_add_root(struct tree *tree, const char *keys, int64_t mtime, struct error **err);

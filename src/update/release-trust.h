@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Whether a node would start a release, found out before anything is written: the same checks that the
+ * firmware and the kernel make later, against the same certificates. A release that was signed with a key
+ * this machine does not trust is an error of the update then, and not three failed starts.
+ */
+#pragma once
+
+#include "format/release-info.h"
+
+/* The firmware's db: X.509 certificates of the variable, signature lists as UEFI 2.10, 32.4.1 has them. */
+struct trust_store {
+	const void *lists;
+	size_t size;
+};
+
+/*
+ * Checks that one certificate of *store* has signed both the root hash (PKCS#7, detached, over its 64
+ * lower-case digits) and the kernel image *uki* (Authenticode); that this one is the file that *info* names;
+ * and that its command line starts the release's root hash and no other.
+ *
+ * Returns 0; -ENOKEY where no certificate of the store signed one of them; -EBADMSG where the image or a
+ * signature is damaged, or they don't belong together; -ENOMEM.
+ */
+int release_trust_check(const struct release_info *info, const void *uki, size_t uki_size,
+	const struct trust_store *store, struct error **err);
