@@ -52,10 +52,14 @@ struct release_index {
 void release_index_release(struct release_index *index);
 #define _cleanup_release_index_ _cleanup_(release_index_release)
 
-/* Reads the file. Returns 0; -EBADMSG with *err* naming the member that is missing or wrong; -ENOMEM. */
+/* Reads the file; entries and floors are in order then. Returns 0; -EBADMSG with *err* naming the member that
+ * is missing or wrong; -ENOMEM. */
 int release_index_parse(const void *data, size_t size, struct release_index *ret, struct error **err);
 
-/* Appends the file's text, entries ordered by edition, architecture and version. Returns 0 or -ENOMEM. */
+/*
+ * Appends the file's text, entries ordered by edition, architecture and version. Returns 0; -EINVAL with
+ * *err* naming the member where no node would read it; -ENOMEM.
+ */
 int release_index_write(const struct release_index *index, struct buffer *ret, struct error **err);
 
 /* NULL where there is none. */

@@ -31,7 +31,8 @@ void release_info_release(struct release_info *info);
 /* Reads the file. Returns 0; -EBADMSG with *err* naming the member that is missing or wrong; -ENOMEM. */
 int release_info_parse(const void *data, size_t size, struct release_info *ret, struct error **err);
 
-/* Appends the file's text. Returns 0 or -ENOMEM. */
+/* Appends the file's text. Returns 0; -EINVAL with *err* naming the member where no node would read it;
+ * -ENOMEM. */
 int release_info_write(const struct release_info *info, struct buffer *ret, struct error **err);
 
 /*

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * A good document with one text of it replaced, for tests that go through what a reader refuses.
+ */
+#pragma once
+
+#include "unit.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/string-util.h"
+
+struct json_case {
+	const char *from, *to; /* the first *from* in the document becomes *to* */
+	const char *text;      /* what the error says; NULL: it is read */
+};
+
+/* The caller frees it. */
+static inline char *json_case_document(const char *good, const struct json_case *one)
+{
+	const char *at = strstr(good, one->from);
+
+	if (!at)
+		fail_msg("'%s' is not in the document", one->from);
+	return string_format("%.*s%s%s", (int)(at - good), good, one->to, at + strlen(one->from));
+}
