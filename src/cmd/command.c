@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <getopt.h>
+#include <locale.h>
 #include <stdarg.h>
 
 #include "base/buffer.h"
@@ -262,4 +263,33 @@ int command_dispatch(const struct command_group *group, int argc, char **argv, s
 			return command->run(argc - 1, argv + 1, err);
 	(void)error_set(err, -EINVAL, "unknown command %s (see %s --help)", argv[1], group->name);
 	return EXIT_USAGE;
+}
+
+/* What was written to standard output must have arrived there. */
+static int flush_output(struct error **err)
+{
+	if (fflush(stdout) == 0 && !ferror(stdout))
+		return 0;
+	return error_set_errno(err, errno ? -errno : -EIO, "cannot write to standard output");
+}
+
+int command_main(const struct command_group *program, const char *version, int argc, char **argv)
+{
+	_cleanup_error_ struct error *err = NULL, *output_err = NULL;
+	int status = 0;
+
+	(void)setlocale(LC_CTYPE, "");
+	if (argc == 2 && streq(argv[1], "--version"))
+		printf("%s %s\n", program->name, version);
+	else
+		status = command_dispatch(program, argc, argv, &err);
+	if (status < 0)
+		status = EXIT_FAILURE;
+	if (err) {
+		fprintf(stderr, "%s: %s\n", program->name, error_message(err));
+	} else if (status == 0 && flush_output(&output_err) < 0) {
+		fprintf(stderr, "%s: %s\n", program->name, error_message(output_err));
+		status = EXIT_FAILURE;
+	}
+	return status;
 }

@@ -4,9 +4,9 @@
  * text of --help are made, so that they can't differ.
  *
  * A verb is a function that gets its own name as argv[0] and returns the program's exit status. Where it
- * leaves an error in *err*, main() prints it, once. Exit statuses: 0 for success, 1 where something failed (a
- * negative errno that is handed up becomes 1), 2 where the command line is wrong; `orlop vm run` and `orlop
- * vm exec` pass on that of a command in the guest.
+ * leaves an error in *err*, command_main() prints it, once. Exit statuses: 0 for success, 1 where something
+ * failed (a negative errno that is handed up becomes 1), 2 where the command line is wrong; `orlop vm run`
+ * and `orlop vm exec` pass on that of a command in the guest.
  */
 #pragma once
 
@@ -81,6 +81,12 @@ struct command_group {
 };
 
 int command_dispatch(const struct command_group *group, int argc, char **argv, struct error **err);
+
+/*
+ * All of main(): runs the program's verb, or prints the version for --version; prints the error that the verb
+ * hands up, once. Returns the exit status.
+ */
+int command_main(const struct command_group *program, const char *version, int argc, char **argv);
 
 /* The verbs of `orlop`. */
 int cmd_build(int argc, char **argv, struct error **err);

@@ -1,11 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * orlop, the toolkit: the table of its verbs. Prints the error that a verb hands up, once.
+ * orlop, the toolkit: the table of its verbs.
  */
-#include <errno.h>
-#include <locale.h>
-
-#include "base/string-util.h"
 #include "cmd/command.h"
 
 static const struct command commands[] = {
@@ -25,31 +21,7 @@ static const struct command_group orlop = {
 		 "Exit status: 0 for success, 1 where something failed, 2 where the command line is wrong.",
 };
 
-/* What was written to standard output must have arrived there. */
-static int flush_output(struct error **err)
-{
-	if (fflush(stdout) == 0 && !ferror(stdout))
-		return 0;
-	return error_set_errno(err, errno ? -errno : -EIO, "cannot write to standard output");
-}
-
 int main(int argc, char **argv)
 {
-	_cleanup_error_ struct error *err = NULL, *output_err = NULL;
-	int status = 0;
-
-	(void)setlocale(LC_CTYPE, "");
-	if (argc == 2 && streq(argv[1], "--version"))
-		printf("orlop %s\n", ORLOP_VERSION);
-	else
-		status = command_dispatch(&orlop, argc, argv, &err);
-	if (status < 0)
-		status = EXIT_FAILURE;
-	if (err) {
-		fprintf(stderr, "orlop: %s\n", error_message(err));
-	} else if (status == 0 && flush_output(&output_err) < 0) {
-		fprintf(stderr, "orlop: %s\n", error_message(output_err));
-		status = EXIT_FAILURE;
-	}
-	return status;
+	return command_main(&orlop, ORLOP_VERSION, argc, argv);
 }
