@@ -6,13 +6,19 @@
 #include <signal.h>
 #include <string.h>
 
+#include "base/calendar.h"
 #include "base/draft.h"
 #include "base/file.h"
 #include "base/string-util.h"
+#include "format/canonical-json.h"
+#include "format/tuf-write.h"
 
 #define KEYS_YEARS 50
 #define KEYS_OWNER "owner.guid"
-#define KEYS_FILES (2 * EFI_TRUST_VARIABLES + 1)
+#define KEYS_ROOT "root.json"
+#define KEYS_ROOT_DAYS 3653 /* ten years */
+#define KEYS_RELEASE_FIRST (2 * EFI_TRUST_VARIABLES)
+#define KEYS_FILES (KEYS_RELEASE_FIRST + TUF_TYPES + 2)
 
 static const char *const keys_subjects[EFI_TRUST_VARIABLES] = {
 	[EFI_TRUST_PK] = "Orlop platform key",
@@ -22,8 +28,11 @@ static const char *const keys_subjects[EFI_TRUST_VARIABLES] = {
 
 /* Certificates come last of their pair and the owner last of all: a set that lacks a file is never taken for
  * whole. */
-static const char *const keys_files[KEYS_FILES] = {
-	"PK.key", "PK.crt", "KEK.key", "KEK.crt", "db.key", "db.crt", KEYS_OWNER};
+static const char *const keys_files[KEYS_FILES] = {"PK.key", "PK.crt", "KEK.key", "KEK.crt", "db.key",
+	"db.crt", [KEYS_RELEASE_FIRST + TUF_ROOT] = "root.key",
+	[KEYS_RELEASE_FIRST + TUF_TIMESTAMP] = "timestamp.key",
+	[KEYS_RELEASE_FIRST + TUF_SNAPSHOT] = "snapshot.key",
+	[KEYS_RELEASE_FIRST + TUF_TARGETS] = "targets.key", KEYS_ROOT, KEYS_OWNER};
 
 void keys_release(struct keys *keys)
 {
@@ -65,34 +74,80 @@ static int write_owner(const char *dir, struct error **err)
 }
 
 /* A whole set in memory. */
-struct pairs {
+struct key_set {
 	struct signer_pem of[EFI_TRUST_VARIABLES];
+	char *release[TUF_TYPES];
+	struct buffer root; /* with a NUL */
 };
 
-static void pairs_release(struct pairs *pairs)
+static void key_set_release(struct key_set *set)
 {
 	for (size_t i = 0; i < EFI_TRUST_VARIABLES; i++)
-		signer_pem_release(&pairs->of[i]);
+		signer_pem_release(&set->of[i]);
+	for (size_t i = 0; i < TUF_TYPES; i++)
+		(void)tuf_pem_free(set->release[i]);
+	buffer_release(&set->root);
 }
 
-static int generate_all(int64_t now, struct pairs *ret, struct error **err)
+/* Makes the keys of the roles, and lists each in the root's body. *ret_root* is who signs that. */
+static int generate_release(
+	struct key_set *set, json_t *body, struct tuf_signer **ret_root, struct error **err)
+{
+	int r = 0;
+
+	for (enum tuf_type role = TUF_ROOT; r >= 0 && role < TUF_TYPES; role++) {
+		_cleanup_tuf_signer_ struct tuf_signer *signer = NULL;
+		const char *name = keys_files[KEYS_RELEASE_FIRST + role];
+
+		r = tuf_signer_generate(&set->release[role], err);
+		if (r >= 0)
+			r = tuf_signer_from_pem(
+				name, set->release[role], strlen(set->release[role]), NULL, &signer, err);
+		if (r >= 0 && tuf_root_add(body, role, signer) < 0)
+			r = error_set_errno(err, -ENOMEM, "%s", name);
+		if (r >= 0 && role == TUF_ROOT)
+			*ret_root = TAKE_PTR(signer);
+	}
+	return r;
+}
+
+static int generate_root(int64_t now, struct key_set *set, struct error **err)
+{
+	_cleanup_json_ json_t *body = tuf_root_new(1, now + (int64_t)KEYS_ROOT_DAYS * SECONDS_PER_DAY);
+	_cleanup_tuf_signer_ struct tuf_signer *root = NULL;
+	int r;
+
+	if (!body)
+		return error_set_errno(err, -ENOMEM, KEYS_ROOT);
+	r = generate_release(set, body, &root, err);
+	if (r >= 0)
+		r = tuf_document_write(body, &root, 1, &set->root, err);
+	buffer_append_u8(&set->root, 0);
+	return r >= 0 && buffer_failed(&set->root) ? error_set_errno(err, -ENOMEM, KEYS_ROOT) : r;
+}
+
+static int generate_all(int64_t now, struct key_set *ret, struct error **err)
 {
 	int r = 0;
 
 	for (size_t i = 0; r >= 0 && i < EFI_TRUST_VARIABLES; i++)
 		r = signer_generate(keys_subjects[i], now, KEYS_YEARS, &ret->of[i], err);
-	return r;
+	return r < 0 ? r : generate_root(now, ret, err);
 }
 
-static int write_all(const char *dir, const struct pairs *pairs, struct error **err)
+static int write_all(const char *dir, const struct key_set *set, struct error **err)
 {
 	int r = 0;
 
 	for (size_t i = 0; r >= 0 && i < EFI_TRUST_VARIABLES; i++) {
-		r = write_in(dir, keys_files[2 * i], pairs->of[i].key, 0600, err);
+		r = write_in(dir, keys_files[2 * i], set->of[i].key, 0600, err);
 		if (r >= 0)
-			r = write_in(dir, keys_files[2 * i + 1], pairs->of[i].certificate, 0644, err);
+			r = write_in(dir, keys_files[2 * i + 1], set->of[i].certificate, 0644, err);
 	}
+	for (size_t i = 0; r >= 0 && i < TUF_TYPES; i++)
+		r = write_in(dir, keys_files[KEYS_RELEASE_FIRST + i], set->release[i], 0600, err);
+	if (r >= 0)
+		r = write_in(dir, KEYS_ROOT, (const char *)set->root.data, 0644, err);
 	return r < 0 ? r : write_owner(dir, err);
 }
 
@@ -215,7 +270,7 @@ static int clear_abandoned(const char *dir, struct error **err)
 	return lock;
 }
 
-static int write_and_publish(const char *dir, const struct pairs *pairs, struct error **err)
+static int write_and_publish(const char *dir, const struct key_set *set, struct error **err)
 {
 	_cleanup_draft_ struct draft draft = DRAFT_INIT;
 	bool made;
@@ -226,7 +281,7 @@ static int write_and_publish(const char *dir, const struct pairs *pairs, struct 
 		return r;
 	r = draft_open(&draft, dir, &keys_draft, err);
 	if (r >= 0)
-		r = write_all(draft.path, pairs, err);
+		r = write_all(draft.path, set, err);
 	if (r >= 0)
 		r = publish_all(dir, draft.path, err);
 	if (r >= 0)
@@ -239,7 +294,7 @@ static int write_and_publish(const char *dir, const struct pairs *pairs, struct 
 
 int keys_init(const char *dir, int64_t now, struct error **err)
 {
-	_cleanup_(pairs_release) struct pairs pairs = {};
+	_cleanup_(key_set_release) struct key_set set = {};
 	sigset_t stopping, before;
 	int r;
 
@@ -248,7 +303,7 @@ int keys_init(const char *dir, int64_t now, struct error **err)
 		r = check_free(dir, err);
 	/* What takes time is done before anything is written. */
 	if (r >= 0)
-		r = generate_all(now, &pairs, err);
+		r = generate_all(now, &set, err);
 	if (r < 0)
 		return r;
 	/* From the first private key on the disk until the set is whole, or gone, signals that would end the
@@ -258,7 +313,7 @@ int keys_init(const char *dir, int64_t now, struct error **err)
 	(void)sigaddset(&stopping, SIGTERM);
 	(void)sigaddset(&stopping, SIGHUP);
 	(void)pthread_sigmask(SIG_BLOCK, &stopping, &before);
-	r = write_and_publish(dir, &pairs, err);
+	r = write_and_publish(dir, &set, err);
 	(void)pthread_sigmask(SIG_SETMASK, &before, NULL);
 	return r;
 }
@@ -267,8 +322,9 @@ char *keys_exposed(const char *dir)
 {
 	_cleanup_buffer_ struct buffer paths = {};
 
-	for (size_t i = 0; i < EFI_TRUST_VARIABLES; i++) {
-		_cleanup_free_ char *path = string_format("%s/%s", dir, keys_files[2 * i]);
+	for (size_t i = 0; i < KEYS_FILES; i++) {
+		_cleanup_free_ char *path =
+			endswith(keys_files[i], ".key") ? string_format("%s/%s", dir, keys_files[i]) : NULL;
 		struct stat st;
 
 		if (path && stat(path, &st) == 0 && S_ISREG(st.st_mode) && (st.st_mode & S_IRGRP))

@@ -4,9 +4,13 @@
  *
  *     PK.key PK.crt KEK.key KEK.crt db.key db.crt    RSA-2048 in PEM; keys have mode 0600
  *     owner.guid                                     who the certificates belong to, in EFI variables
+ *     root.key targets.key snapshot.key timestamp.key   ed25519 in PEM, mode 0600
+ *     root.json                                      version 1 of the root of repositories, signed by
+ * root.key
  *
  * PK and KEK only sign updates of the firmware's variables; db signs what starts: boot programs, root hashes,
- * policies, extensions. Other files (release keys) may stand beside them.
+ * policies, extensions. The release keys sign repositories of releases (release/release-keys.h); a build does
+ * not need them, and a folder that an earlier version made has none. Other files may stand beside them.
  */
 #pragma once
 

@@ -8,8 +8,8 @@ setup_file() {
 	(umask 000 && "$ORLOP" keys init "$keys")
 }
 
-@test "a set is the three pairs and the owner, and private keys are for the user alone whatever the umask" {
-	[ "$(ls -A "$keys" | LC_ALL=C sort | tr '\n' ' ')" = 'KEK.crt KEK.key PK.crt PK.key db.crt db.key owner.guid ' ]
+@test "a set is the three pairs, the owner, the release keys and their root, and private keys are for the user alone whatever the umask" {
+	[ "$(ls -A "$keys" | LC_ALL=C sort | tr '\n' ' ')" = 'KEK.crt KEK.key PK.crt PK.key db.crt db.key owner.guid root.json root.key snapshot.key targets.key timestamp.key ' ]
 	[ "$(stat -c %a "$keys")" = 700 ]
 	[ "$(stat -c %a "$keys"/*.key | sort -u)" = 600 ]
 	grep -qxE '[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}' "$keys/owner.guid"
@@ -25,7 +25,7 @@ setup_file() {
 		cmp of-key of-certificate
 		openssl verify -check_ss_sig -CAfile "$keys/$name.crt" "$keys/$name.crt"
 	done
-	[ "$(sha256sum "$keys"/*.key | cut -d' ' -f1 | sort -u | wc -l)" = 3 ]
+	[ "$(sha256sum "$keys"/*.key | cut -d' ' -f1 | sort -u | wc -l)" = 7 ]
 	[ "$(for name in PK KEK db; do openssl x509 -in "$keys/$name.crt" -serial -noout; done | sort -u | wc -l)" = 3 ]
 }
 
@@ -43,6 +43,27 @@ setup_file() {
 	done
 }
 
+@test "openssl finds ed25519 keys, and root.json is a root of ten years that the first of them signed" {
+	local name id
+	for name in root targets snapshot timestamp; do
+		[ "$(openssl pkey -in "$keys/$name.key" -noout -text | sed -n 1p)" = 'ED25519 Private-Key:' ]
+		openssl pkey -in "$keys/$name.key" -pubout -outform DER | tail -c 32 | od -An -v -tx1 | tr -d ' \n' >"$name.hex"
+		# The id is the digest of the key's canonical form: for plain text, what jq prints sorted and compact.
+		id=$(jq -cj --rawfile public "$name.hex" -n '{keytype: "ed25519", keyval: {public: $public}, scheme: "ed25519"}' |
+			sha256sum | cut -d' ' -f1)
+		[ "$(jq -r ".signed.roles.$name | .keyids[], .threshold" "$keys/root.json" | tr '\n' ' ')" = "$id 1 " ]
+		[ "$(jq -r ".signed.keys[\"$id\"].keyval.public" "$keys/root.json")" = "$(cat "$name.hex")" ]
+	done
+	[ "$(jq -c '.signed | ._type, .version, .consistent_snapshot' "$keys/root.json" | tr '\n' ' ')" = '"root" 1 true ' ]
+	[ "$(date -d "$(jq -r .signed.expires "$keys/root.json")" +%s)" -gt $(($(date +%s) + 9 * 365 * 86400)) ]
+	[ "$(stat -c %a "$keys/root.json")" = 644 ]
+	jq -cj -S .signed "$keys/root.json" >signed
+	# shellcheck disable=SC2059 # the bytes are in the format
+	printf "$(jq -r '.signatures[0].sig' "$keys/root.json" | sed 's/../\\x&/g')" >signature
+	openssl pkey -in "$keys/root.key" -pubout >public
+	openssl pkeyutl -verify -pubin -inkey public -rawin -in signed -sigfile signature
+}
+
 @test "what is there is never overwritten, and a set is made whole or not at all" {
 	local name
 	cp -a "$keys" before
@@ -50,7 +71,7 @@ setup_file() {
 	[ "$status" = 1 ]
 	[[ $output == "orlop: $keys/PK.key exists already"* ]]
 	diff -r before "$keys"
-	for name in db.key owner.guid KEK.crt; do
+	for name in db.key owner.guid KEK.crt root.json targets.key; do
 		mkdir "with-$name"
 		echo mine >"with-$name/$name"
 		run "$ORLOP" keys init "with-$name"
@@ -75,14 +96,14 @@ setup_file() {
 	echo notes >set/notes
 	"$ORLOP" keys init set
 	[ "$(cat set/notes)" = notes ]
-	[ "$(ls -A set | wc -l)" = 8 ]
+	[ "$(ls -A set | wc -l)" = 13 ]
 }
 
 @test "parents are made, and the folder has a default" {
 	"$ORLOP" keys init new/parents/set/
 	[ "$(stat -c %a new/parents/set)" = 700 ]
 	run env HOME="$PWD/home" XDG_DATA_HOME="$PWD/data" "$ORLOP" keys init
-	[ "$output" = "Made PK, KEK and db in $PWD/data/orlop/keys" ]
+	[ "$output" = "Made PK, KEK, db and the release keys in $PWD/data/orlop/keys" ]
 	[ -s data/orlop/keys/db.key ]
 	run env -u XDG_DATA_HOME HOME="$PWD/home" "$ORLOP" keys init
 	[ -s home/.local/share/orlop/keys/db.key ]

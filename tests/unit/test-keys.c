@@ -11,6 +11,7 @@
 #include "base/file.h"
 #include "base/string-util.h"
 #include "build/keys.h"
+#include "format/tuf-write.h"
 
 static char folder[64];
 
@@ -75,7 +76,7 @@ static void makes_private_keys_that_open(void **state)
 	assert_int_equal(mode_of(dir, "PK.key"), 0600);
 	assert_int_equal(mode_of(dir, "KEK.key"), 0600);
 	assert_int_equal(mode_of(dir, "db.key"), 0600);
-	assert_int_equal(count_entries(dir), 7);
+	assert_int_equal(count_entries(dir), 12);
 	assert_ok(keys_open(dir, &keys, &err), err);
 	assert_ok(keys_open_trust(dir, &trust, &err), err);
 	assert_memory_equal(keys.trust.owner.bytes, trust.trust.owner.bytes, UUID_SIZE);
@@ -84,6 +85,56 @@ static void makes_private_keys_that_open(void **state)
 	assert_memory_equal(keys.trust.db.der, trust.trust.db.der, trust.trust.db.size);
 	assert_true(keys.trust.pk.size != keys.trust.db.size ||
 		    memcmp(keys.trust.pk.der, keys.trust.db.der, keys.trust.pk.size) != 0);
+}
+
+/* Each role has one key, whose private half is beside the root that lists it. */
+static void the_root_lists_the_release_keys(void **state)
+{
+	_cleanup_free_ char *dir = string_format("%s/release", folder),
+			    *path = string_format("%s/root.json", dir);
+	_cleanup_tuf_metadata_ struct tuf_metadata root = {};
+	_cleanup_error_ struct error *err = NULL;
+	_cleanup_free_ char *text = NULL;
+	size_t size;
+
+	(void)state;
+	assert_ok(keys_init(dir, 1700000000, &err), err);
+	assert_ok(file_read(path, MiB(1), &text, &size, &err), err);
+	assert_ok(tuf_metadata_parse(text, size, TUF_ROOT, &root, &err), err);
+	assert_ok(tuf_verify(&root, &root.keys, &root.roles[TUF_ROOT], &err), err);
+	assert_true(root.consistent_snapshot);
+	assert_int_equal(root.version, 1);
+	assert_int_equal(root.keys.count, TUF_TYPES);
+	for (enum tuf_type role = TUF_ROOT; role < TUF_TYPES; role++) {
+		_cleanup_free_ char *key = string_format("%s/%s.key", dir, tuf_type_name(role));
+		_cleanup_tuf_signer_ struct tuf_signer *signer = NULL;
+
+		assert_ok(tuf_signer_load(key, NULL, &signer, &err), err);
+		assert_int_equal(mode_of(dir, strrchr(key, '/') + 1), 0600);
+		assert_int_equal(root.roles[role].count, 1);
+		assert_int_equal(root.roles[role].threshold, 1);
+		assert_string_equal(root.roles[role].keyids[0], tuf_signer_id(signer));
+	}
+}
+
+/* A folder that an earlier version made. */
+static void builds_need_no_release_keys(void **state)
+{
+	static const char *const files[] = {
+		"root.key", "targets.key", "snapshot.key", "timestamp.key", "root.json"};
+	_cleanup_free_ char *dir = string_format("%s/older", folder);
+	_cleanup_keys_ struct keys keys = {};
+	_cleanup_error_ struct error *err = NULL;
+
+	(void)state;
+	assert_ok(keys_init(dir, 1700000000, &err), err);
+	for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
+		_cleanup_free_ char *path = string_format("%s/%s", dir, files[i]);
+
+		assert_int_equal(unlink(path), 0);
+	}
+	assert_ok(keys_open(dir, &keys, &err), err);
+	assert_null(keys_exposed(dir));
 }
 
 static void overwrites_nothing_and_leaves_nothing_half_made(void **state)
@@ -142,7 +193,7 @@ static void a_set_that_lacks_a_file_does_not_open(void **state)
 	}
 }
 
-#define FILES 7
+#define FILES 12
 
 /* keys_init() in a process that gets a signal before the file *number* gets its name. Returns its status. */
 static int init_with_signal(const char *dir, unsigned number, int signal_number)
@@ -231,6 +282,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(makes_private_keys_that_open),
+		cmocka_unit_test(the_root_lists_the_release_keys),
+		cmocka_unit_test(builds_need_no_release_keys),
 		cmocka_unit_test(overwrites_nothing_and_leaves_nothing_half_made),
 		cmocka_unit_test(a_folder_that_cannot_be_is_an_error_that_names_it),
 		cmocka_unit_test(a_set_that_lacks_a_file_does_not_open),
