@@ -6,7 +6,6 @@
 #include <assert.h>
 #include <errno.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/buffer.h"
 #include "base/bytes.h"
@@ -322,12 +321,12 @@ static int write_reserved(const struct writer *writer)
 	int r;
 
 	encode_boot_sector(writer, sectors);
-	write_le32(fsinfo, 0x41615252);
-	write_le32(fsinfo + 484, 0x61417272);
-	write_le32(fsinfo + 488, writer->clusters - (writer->next - FAT_FIRST_CLUSTER));
-	write_le32(fsinfo + 492, writer->next - 1); /* the last one in use */
-	write_le32(fsinfo + 508, 0xaa550000);
-	write_le32(sectors + 2 * FAT_SECTOR + 508, 0xaa550000);
+	write_le32(fsinfo + FSINFO_HEAD, 0x41615252);
+	write_le32(fsinfo + FSINFO_SIGNATURE, 0x61417272);
+	write_le32(fsinfo + FSINFO_FREE, writer->clusters - (writer->next - FAT_FIRST_CLUSTER));
+	write_le32(fsinfo + FSINFO_NEXT, writer->next - 1); /* the last one in use */
+	write_le32(fsinfo + FSINFO_TAIL, 0xaa550000);
+	write_le32(sectors + 2 * FAT_SECTOR + FSINFO_TAIL, 0xaa550000);
 	r = sparse_write(writer->fd, sectors, sizeof(sectors), sector_offset(writer, 0));
 	return r < 0 ? r
 		     : sparse_write(
@@ -357,60 +356,27 @@ static int write_tables(const struct writer *writer)
 	return r;
 }
 
-/* FAT counts years from 1980 to 2107 and seconds in twos. */
-static void put_time(int64_t mtime, uint8_t *entry)
-{
-	const int64_t first = 315532800, last = 4354819198;
-	time_t seconds = (time_t)MAX(first, MIN(last, mtime));
-	uint16_t date, time;
-	struct tm tm;
-
-	(void)gmtime_r(&seconds, &tm);
-	date = (uint16_t)((tm.tm_year - 80) << 9 | (tm.tm_mon + 1) << 5 | tm.tm_mday);
-	time = (uint16_t)(tm.tm_hour << 11 | tm.tm_min << 5 | tm.tm_sec / 2);
-	write_le16(entry + ENTRY_CREATED_TIME, time);
-	write_le16(entry + ENTRY_CREATED_DATE, date);
-	write_le16(entry + ENTRY_ACCESSED_DATE, date);
-	write_le16(entry + ENTRY_TIME, time);
-	write_le16(entry + ENTRY_DATE, date);
-}
-
 static void put_entry(struct buffer *folder, const void *name, uint8_t attributes, uint32_t cluster,
 	uint64_t size, int64_t mtime)
 {
-	uint8_t entry[ENTRY_SIZE] = {};
+	uint8_t *entry = buffer_extend(folder, ENTRY_SIZE);
 
-	memcpy(entry, name, SHORT_NAME_SIZE);
-	entry[ENTRY_ATTRIBUTES] = attributes;
-	put_time(mtime, entry);
-	write_le16(entry + ENTRY_CLUSTER_HIGH, (uint16_t)(cluster >> 16));
-	write_le16(entry + ENTRY_CLUSTER_LOW, (uint16_t)cluster);
-	write_le32(entry + ENTRY_FILE_SIZE, (uint32_t)size);
-	buffer_append(folder, entry, sizeof(entry));
+	if (entry)
+		fat_entry_encode(entry, name, attributes, cluster, (uint32_t)size, mtime);
 }
 
-/* The parts of a long name, the last one first; behind the name a NUL, then ones. */
+/* The parts of a long name, the last one first. */
 static void put_long_name(struct buffer *folder, const struct node *node)
 {
 	uint16_t units[LONG_NAME_MAX];
-	size_t count = 0, parts;
+	size_t count = 0;
 
 	(void)fat_long_name(node->name, units, &count, NULL); /* plan_folder() has seen that it can be one */
-	parts = div_round_up_u64(count, LONG_UNITS);
-	for (size_t part = parts; part > 0; part--) {
-		uint8_t entry[ENTRY_SIZE] = {};
+	for (size_t part = div_round_up_u64(count, LONG_UNITS); part > 0; part--) {
+		uint8_t *entry = buffer_extend(folder, ENTRY_SIZE);
 
-		entry[LONG_ORDER] = (uint8_t)(part | (part == parts ? LONG_LAST : 0));
-		entry[ENTRY_ATTRIBUTES] = ATTRIBUTE_LONG_NAME;
-		entry[LONG_CHECKSUM] = fat_short_checksum(node->short_name);
-		for (size_t i = 0; i < LONG_UNITS; i++) {
-			size_t at = (part - 1) * LONG_UNITS + i;
-
-			write_le16(entry + fat_long_unit_offset(i), at < count	  ? units[at]
-								    : at == count ? 0
-										  : 0xffff);
-		}
-		buffer_append(folder, entry, sizeof(entry));
+		if (entry)
+			fat_long_part_encode(entry, units, count, part, node->short_name);
 	}
 }
 
