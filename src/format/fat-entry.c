@@ -45,17 +45,11 @@ static char *append_short(char *at, const uint8_t *part, size_t size, bool lower
 	return at;
 }
 
-/* Sizes of the result: a long name as UTF-8; eight and three characters, a dot and a NUL are fewer. */
-void fat_entry_name(const struct fat_long_parts *parts, const uint8_t entry[ENTRY_SIZE],
-	char ret[UTF8_SIZE(LONG_NAME_MAX)])
+void fat_entry_short_name(const uint8_t entry[ENTRY_SIZE], char ret[SHORT_TEXT_SIZE])
 {
 	uint8_t letters[SHORT_NAME_SIZE];
 	char *at = ret;
 
-	if (fat_long_parts_belong(parts, entry)) {
-		(void)utf16_to_utf8(parts->units, MIN(parts->count, (size_t)LONG_NAME_MAX), ret);
-		return;
-	}
 	memcpy(letters, entry, sizeof(letters));
 	if (letters[0] == 0x05) /* stands for 0xe5, which would mark a free entry */
 		letters[0] = 0xe5;
@@ -65,6 +59,15 @@ void fat_entry_name(const struct fat_long_parts *parts, const uint8_t entry[ENTR
 		at = append_short(at, letters + 8, 3, entry[ENTRY_CASE] & 16);
 	}
 	*at = 0;
+}
+
+void fat_entry_name(const struct fat_long_parts *parts, const uint8_t entry[ENTRY_SIZE],
+	char ret[UTF8_SIZE(LONG_NAME_MAX)])
+{
+	if (fat_long_parts_belong(parts, entry))
+		(void)utf16_to_utf8(parts->units, MIN(parts->count, (size_t)LONG_NAME_MAX), ret);
+	else
+		fat_entry_short_name(entry, ret);
 }
 
 bool fat_name_is_component(const char *name)

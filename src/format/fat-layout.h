@@ -90,6 +90,7 @@
 #define FOLDER_ENTRIES_MAX 65536
 
 #define SHORT_NAME_SIZE 11 /* eight characters and three, padded with spaces, without the dot */
+#define SHORT_TEXT_SIZE 13 /* as text, with dot and NUL */
 
 /* Where everything is. Offsets and sizes are bytes, counted from the beginning of the file system. */
 struct fat_geometry {
@@ -155,6 +156,9 @@ void fat_long_parts_take(struct fat_long_parts *parts, const uint8_t entry[ENTRY
 
 /* The parts are the whole long name of the (short) entry behind them. */
 bool fat_long_parts_belong(const struct fat_long_parts *parts, const uint8_t entry[ENTRY_SIZE]);
+
+/* The short name as text. */
+void fat_entry_short_name(const uint8_t entry[ENTRY_SIZE], char ret[SHORT_TEXT_SIZE]);
 
 /* The name of an entry: the long one where the parts before it are whole and its own, else the short one. */
 void fat_entry_name(const struct fat_long_parts *parts, const uint8_t entry[ENTRY_SIZE],
