@@ -5,6 +5,7 @@
 #pragma once
 
 #include <string.h>
+#include <strings.h>
 
 #include "base/macro.h"
 
@@ -26,6 +27,21 @@ static inline bool endswith(const char *string, const char *suffix)
 	size_t length = strlen(string), tail = strlen(suffix);
 
 	return length >= tail && streq(string + length - tail, suffix);
+}
+
+/* The same, with upper and lower case of ASCII taken as equal, as FAT takes names. */
+static inline const char *startswith_nocase(const char *string, const char *prefix)
+{
+	size_t length = strlen(prefix);
+
+	return strncasecmp(string, prefix, length) == 0 ? string + length : NULL;
+}
+
+static inline bool endswith_nocase(const char *string, const char *suffix)
+{
+	size_t length = strlen(string), tail = strlen(suffix);
+
+	return length >= tail && strcasecmp(string + length - tail, suffix) == 0;
 }
 
 /* Frees and returns NULL. */

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Boot entries of releases: the kernel images on the boot partition, and the counters in their names by which
+ * systemd-boot gives a new release some tries and then falls back.
+ *
+ *     EFI/Linux/orlop_VERSION.efi            good
+ *     EFI/Linux/orlop_VERSION+LEFT-DONE.efi  on trial: so many tries left, so many begun
+ *     EFI/Linux/orlop_VERSION+0-DONE.efi     bad: none left; starts only where nothing else can
+ *
+ * Format: UAPI Group, "Boot Loader Specification", Boot Counting; systemd, "Automatic Boot Assessment";
+ * docs/formats/boot-entries.md. Each change is one that a power cut does not halve (format/fat-edit.h).
+ */
+#pragma once
+
+#include "format/fat-edit.h"
+
+#define BOOT_ENTRIES_FOLDER "EFI/Linux"
+#define BOOT_ENTRIES_MAX 64	/* that are looked at */
+#define BOOT_ENTRY_TRIES_MAX 99 /* that a counter of ours begins with */
+#define BOOT_ENTRY_SIZE_MAX MiB(256)
+
+struct boot_entry {
+	char *name;    /* of the file */
+	char *version; /* without counter */
+	bool counted;
+	uint32_t left, done;		   /* tries, where it is counted */
+	unsigned left_digits, done_digits; /* that the counter's numbers have; a change keeps them */
+	uint32_t size;			   /* bytes */
+};
+
+struct boot_entries {
+	struct boot_entry *items; /* in the order of boot_entry_compare() */
+	size_t count;
+};
+
+void boot_entries_release(struct boot_entries *entries);
+
+/*
+ * Takes the name of a file apart. Returns 0 with *ret* (size 0), which the caller releases with
+ * boot_entry_release(); -ENOENT where it is no name of a release's entry; -ENOMEM.
+ */
+int boot_entry_parse(const char *name, struct boot_entry *ret);
+void boot_entry_release(struct boot_entry *entry);
+
+/* True where no try is left. */
+bool boot_entry_is_bad(const struct boot_entry *entry);
+
+/*
+ * The order in which systemd-boot 257 prefers entries of one edition: bad ones last; then the newest version
+ * first; of equal versions the one with more tries left, then with fewer begun. Below 0: *a* comes first.
+ */
+int boot_entry_compare(const struct boot_entry *a, const struct boot_entry *b);
+
+/* Reads all entries of releases; other files are nobody's affair here. -E2BIG above BOOT_ENTRIES_MAX. */
+int boot_entries_read(struct fat_volume *volume, struct boot_entries *ret, struct error **err);
+
+/* Appends the kernel image of an entry. */
+int boot_entry_read(
+	struct fat_volume *volume, const struct boot_entry *entry, struct buffer *ret, struct error **err);
+
+/*
+ * Adds a release's entry with *tries* tries (0: good from the start), there with all its bytes or not at all.
+ * *time* is that of the file, in seconds since 1970. The errors of fat_volume_create().
+ */
+int boot_entry_add(struct fat_volume *volume, const char *version, unsigned tries, const void *data,
+	size_t size, int64_t time, struct error **err);
+
+/* The entry has proved itself: it loses its counter. */
+int boot_entry_bless(struct fat_volume *volume, const struct boot_entry *entry, struct error **err);
+
+/* The entry becomes bad, and so the last resort; what was begun is kept. */
+int boot_entry_demote(struct fat_volume *volume, const struct boot_entry *entry, struct error **err);
+
+/* The entry gets *tries* tries from the beginning. */
+int boot_entry_retry(
+	struct fat_volume *volume, const struct boot_entry *entry, unsigned tries, struct error **err);
+
+int boot_entry_remove(struct fat_volume *volume, const struct boot_entry *entry, struct error **err);
