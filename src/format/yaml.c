@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <yaml.h>
 
+#include "base/buffer.h"
+
 struct reader {
 	const char *name; /* of the file */
 	yaml_document_t document;
@@ -29,9 +31,14 @@ const char *pairs_get(const struct pairs *pairs, const char *name)
 
 static const char *type_name(const struct yaml_field *field)
 {
+	if (field->expected)
+		return field->expected;
 	switch (field->type) {
 	case YAML_STRING:
+	case YAML_PARSED:
 		return "a text";
+	case YAML_BOOLEAN:
+		return "true or false";
 	case YAML_SIZE:
 		return "a size such as 512M";
 	case YAML_STRINGS:
@@ -41,8 +48,14 @@ static const char *type_name(const struct yaml_field *field)
 		return "a mapping of names to texts";
 	case YAML_MAPPING:
 		return "a mapping";
+	case YAML_LIST:
+		return "a list of mappings";
+	case YAML_NUMBER:
+	case YAML_CHOICE:
+	case YAML_LINE:
+		break;
 	}
-	return "?";
+	return "something else";
 }
 
 static int bad(const struct reader *reader, const yaml_node_t *node, const char *key, const char *what,
@@ -80,10 +93,82 @@ static int read_string(struct reader *reader, const struct yaml_field *field, co
 {
 	const char *text = scalar_text(node);
 
-	if (!text)
+	if (!text || (field->parse && !field->parse(text, NULL)))
 		return bad_type(reader, node, field, err);
 	*ret = strdup(text);
 	return *ret ? 0 : error_set_errno(err, -ENOMEM, "%s", reader->name);
+}
+
+static int read_parsed(struct reader *reader, const struct yaml_field *field, const yaml_node_t *node,
+	void *ret, struct error **err)
+{
+	const char *text = scalar_text(node);
+
+	return text && field->parse(text, ret) ? 0 : bad_type(reader, node, field, err);
+}
+
+static int read_boolean(struct reader *reader, const struct yaml_field *field, const yaml_node_t *node,
+	bool *ret, struct error **err)
+{
+	const char *text = scalar_text(node);
+
+	if (!text || (!streq(text, "true") && !streq(text, "false")))
+		return bad_type(reader, node, field, err);
+	*ret = streq(text, "true");
+	return 0;
+}
+
+static int read_number(struct reader *reader, const struct yaml_field *field, const yaml_node_t *node,
+	unsigned *ret, struct error **err)
+{
+	const char *text = scalar_text(node);
+	_cleanup_free_ char *what = NULL;
+	uint64_t value;
+
+	if (text && parse_u64(text, &value) == 0 && value >= field->least && value <= field->most) {
+		*ret = (unsigned)value;
+		return 0;
+	}
+	what = string_format("must be a number from %u to %u", field->least, field->most);
+	return bad(reader, node, field->key, what ? what : "must be a number", err);
+}
+
+/* The place of a scalar among the choices of a field; -1 where it is none of them. */
+static int find_choice(const struct yaml_field *field, const yaml_node_t *node)
+{
+	const char *text = scalar_text(node);
+
+	for (int i = 0; text && field->choices[i]; i++)
+		if (streq(field->choices[i], text))
+			return i;
+	return -1;
+}
+
+static int bad_choice(
+	struct reader *reader, const struct yaml_field *field, const yaml_node_t *node, struct error **err)
+{
+	const char *text = scalar_text(node);
+	_cleanup_buffer_ struct buffer what = {};
+
+	if (text)
+		buffer_printf(&what, "\"%s\" is not known; there are ", text);
+	else
+		buffer_append_string(&what, "must be one of ");
+	for (size_t i = 0; field->choices[i]; i++)
+		buffer_printf(&what, "%s%s", i > 0 ? ", " : "", field->choices[i]);
+	buffer_append_u8(&what, 0);
+	return bad(reader, node, field->key, buffer_failed(&what) ? "not known" : (char *)what.data, err);
+}
+
+static int read_choice(struct reader *reader, const struct yaml_field *field, const yaml_node_t *node,
+	unsigned *ret, struct error **err)
+{
+	int choice = find_choice(field, node);
+
+	if (choice < 0)
+		return bad_choice(reader, field, node, err);
+	*ret = (unsigned)choice;
+	return 0;
 }
 
 static int read_size(struct reader *reader, const struct yaml_field *field, const yaml_node_t *node,
@@ -136,16 +221,13 @@ static int add_string(struct reader *reader, const struct yaml_field *field, con
 static int add_choice(struct reader *reader, const struct yaml_field *field, const yaml_node_t *item,
 	void *value, struct error **err)
 {
-	_cleanup_free_ char *what = NULL;
+	int choice = find_choice(field, item);
 	unsigned *bits = value;
 
-	for (unsigned i = 0; field->choices[i]; i++)
-		if (streq(field->choices[i], scalar_text(item))) {
-			*bits |= 1U << i;
-			return 0;
-		}
-	what = string_format("\"%s\" is not known", scalar_text(item));
-	return bad(reader, item, field->key, what ? what : "not known", err);
+	if (choice < 0)
+		return bad_choice(reader, field, item, err);
+	*bits |= 1U << choice;
+	return 0;
 }
 
 static int read_pairs(struct reader *reader, const struct yaml_field *field, const yaml_node_t *node,
@@ -178,6 +260,34 @@ static int read_pairs(struct reader *reader, const struct yaml_field *field, con
 static int read_mapping(struct reader *reader, const struct yaml_field *fields, const yaml_node_t *node,
 	void *structure, struct error **err);
 
+static int read_structures(struct reader *reader, const struct yaml_field *field, const yaml_node_t *node,
+	struct yaml_list *ret, struct error **err)
+{
+	_cleanup_free_ char *what = string_format("has more than %u entries", field->most);
+	int r = 0;
+
+	if (node->type != YAML_SEQUENCE_NODE)
+		return bad_type(reader, node, field, err);
+	for (yaml_node_item_t *item = node->data.sequence.items.start;
+		r >= 0 && item < node->data.sequence.items.top; item++) {
+		const yaml_node_t *entry = node_at(reader, *item);
+		void *items;
+
+		if (entry->type != YAML_MAPPING_NODE)
+			return bad_type(reader, entry, field, err);
+		if (ret->count == field->most)
+			return bad(reader, entry, field->key, what ? what : "has too many entries", err);
+		items = reallocarray(ret->items, ret->count + 1, field->size);
+		if (!items)
+			return error_set_errno(err, -ENOMEM, "%s", reader->name);
+		ret->items = items;
+		items = (uint8_t *)ret->items + ret->count++ * field->size;
+		memset(items, 0, field->size);
+		r = read_mapping(reader, field->fields, entry, items, err);
+	}
+	return r;
+}
+
 static int read_field(struct reader *reader, const struct yaml_field *field, const yaml_node_t *node,
 	void *structure, struct error **err)
 {
@@ -186,8 +296,16 @@ static int read_field(struct reader *reader, const struct yaml_field *field, con
 	switch (field->type) {
 	case YAML_STRING:
 		return read_string(reader, field, node, value, err);
+	case YAML_PARSED:
+		return read_parsed(reader, field, node, value, err);
 	case YAML_SIZE:
 		return read_size(reader, field, node, value, err);
+	case YAML_BOOLEAN:
+		return read_boolean(reader, field, node, value, err);
+	case YAML_NUMBER:
+		return read_number(reader, field, node, value, err);
+	case YAML_CHOICE:
+		return read_choice(reader, field, node, value, err);
 	case YAML_STRINGS:
 		return read_list(reader, field, node, add_string, value, err);
 	case YAML_CHOICES:
@@ -198,6 +316,10 @@ static int read_field(struct reader *reader, const struct yaml_field *field, con
 		if (node->type != YAML_MAPPING_NODE)
 			return bad_type(reader, node, field, err);
 		return read_mapping(reader, field->fields, node, value, err);
+	case YAML_LIST:
+		return read_structures(reader, field, node, value, err);
+	case YAML_LINE:
+		break;
 	}
 	return -EINVAL;
 }
@@ -255,67 +377,127 @@ static int read_mapping(struct reader *reader, const struct yaml_field *fields, 
 			return bad(reader, value, field->key, "is there twice", err);
 		if (!value && field->required)
 			return bad(reader, node, field->key, "is missing", err);
-		if (value)
+		if (field->type == YAML_LINE)
+			*(size_t *)((uint8_t *)structure + field->offset) = node->start_mark.line + 1;
+		else if (value)
 			r = read_field(reader, field, value, structure, err);
 	}
 	return r;
 }
 
-static int load(struct reader *reader, yaml_parser_t *parser, struct error **err)
+static int bad_syntax(const struct reader *reader, const yaml_parser_t *parser, struct error **err)
 {
-	if (yaml_parser_load(parser, &reader->document))
-		return 0;
 	if (parser->error == YAML_MEMORY_ERROR)
 		return error_set_errno(err, -ENOMEM, "%s", reader->name);
 	return error_set(err, -EINVAL, "%s:%zu: not valid YAML: %s", reader->name,
 		parser->problem_mark.line + 1, parser->problem ? parser->problem : "syntax error");
 }
 
-/* What follows the first document must be the end of the file. */
-static int check_end(struct reader *reader, yaml_parser_t *parser, struct error **err)
+/* What is refused wherever it stands, NULL where there is nothing to say. */
+static const char *event_problem(const yaml_event_t *event, unsigned *documents)
 {
-	struct reader rest = {.name = reader->name};
-	const yaml_node_t *root;
+	switch (event->type) {
+	case YAML_DOCUMENT_START_EVENT:
+		return ++*documents > 1 ? "the file must be one document" : NULL;
+	case YAML_ALIAS_EVENT:
+		return "aliases have no use here";
+	case YAML_SCALAR_EVENT:
+		return event->data.scalar.anchor || event->data.scalar.tag
+			       ? "anchors and tags have no use here"
+			       : NULL;
+	case YAML_SEQUENCE_START_EVENT:
+		return event->data.sequence_start.anchor || event->data.sequence_start.tag
+			       ? "anchors and tags have no use here"
+			       : NULL;
+	case YAML_MAPPING_START_EVENT:
+		return event->data.mapping_start.anchor || event->data.mapping_start.tag
+			       ? "anchors and tags have no use here"
+			       : NULL;
+	default:
+		return NULL;
+	}
+}
+
+/* Looks at the whole file before any of it is stored: a document has forgotten what was an alias. */
+static int scan(struct reader *reader, yaml_parser_t *parser, struct error **err)
+{
+	unsigned documents = 0;
+	bool end = false;
+	int r = 0;
+
+	while (r >= 0 && !end) {
+		yaml_event_t event;
+		const char *problem;
+
+		if (!yaml_parser_parse(parser, &event))
+			return bad_syntax(reader, parser, err);
+		problem = event_problem(&event, &documents);
+		if (problem)
+			r = error_set(
+				err, -EINVAL, "%s:%zu: %s", reader->name, event.start_mark.line + 1, problem);
+		end = event.type == YAML_STREAM_END_EVENT;
+		yaml_event_delete(&event);
+	}
+	return r;
+}
+
+static int load(struct reader *reader, yaml_parser_t *parser, struct error **err)
+{
+	return yaml_parser_load(parser, &reader->document) ? 0 : bad_syntax(reader, parser, err);
+}
+
+/* Has *step* go through the text with a parser of its own. */
+static int with_parser(struct reader *reader, const char *text, size_t size,
+	int (*step)(struct reader *reader, yaml_parser_t *parser, struct error **err), struct error **err)
+{
+	yaml_parser_t parser;
 	int r;
 
-	r = load(&rest, parser, err);
-	if (r < 0)
-		return r;
-	root = yaml_document_get_root_node(&rest.document);
-	if (root)
-		r = bad(reader, root, "document", "a definition is one document", err);
-	yaml_document_delete(&rest.document);
+	if (!yaml_parser_initialize(&parser))
+		return error_set_errno(err, -ENOMEM, "%s", reader->name);
+	yaml_parser_set_input_string(&parser, (const unsigned char *)text, size);
+	r = step(reader, &parser, err);
+	yaml_parser_delete(&parser);
 	return r;
+}
+
+static bool requires_something(const struct yaml_field *fields)
+{
+	for (; fields->key; fields++)
+		if (fields->required)
+			return true;
+	return false;
 }
 
 int yaml_parse(const char *text, size_t size, const char *name, const struct yaml_field *fields,
 	void *structure, struct error **err)
 {
 	struct reader reader = {.name = name};
-	yaml_parser_t parser;
 	const yaml_node_t *root;
 	int r;
 
-	if (!yaml_parser_initialize(&parser))
-		return error_set_errno(err, -ENOMEM, "%s", name);
-	yaml_parser_set_input_string(&parser, (const unsigned char *)text, size);
-	r = load(&reader, &parser, err);
-	if (r < 0) {
-		yaml_parser_delete(&parser);
+	r = with_parser(&reader, text, size, scan, err);
+	if (r >= 0)
+		r = with_parser(&reader, text, size, load, err);
+	if (r < 0)
 		return r;
-	}
 	root = yaml_document_get_root_node(&reader.document);
-	if (!root)
-		r = error_set(err, -EINVAL, "%s:1: the file is empty", name);
+	if (!root || (root->type == YAML_SCALAR_NODE && root->data.scalar.length == 0))
+		r = requires_something(fields) ? error_set(err, -EINVAL, "%s:1: the file is empty", name) : 0;
 	else if (root->type != YAML_MAPPING_NODE)
 		r = bad(&reader, root, "file", "must be a mapping", err);
 	else
 		r = read_mapping(&reader, fields, root, structure, err);
-	if (r >= 0)
-		r = check_end(&reader, &parser, err);
 	yaml_document_delete(&reader.document);
-	yaml_parser_delete(&parser);
 	return r;
+}
+
+static void release_list(const struct yaml_field *field, struct yaml_list *list)
+{
+	for (size_t i = 0; i < list->count; i++)
+		yaml_release(field->fields, (uint8_t *)list->items + i * field->size);
+	free(list->items);
+	*list = (struct yaml_list){};
 }
 
 void yaml_release(const struct yaml_field *fields, void *structure)
@@ -336,8 +518,16 @@ void yaml_release(const struct yaml_field *fields, void *structure)
 		case YAML_MAPPING:
 			yaml_release(field->fields, value);
 			break;
+		case YAML_LIST:
+			release_list(field, value);
+			break;
 		case YAML_SIZE:
+		case YAML_BOOLEAN:
+		case YAML_NUMBER:
+		case YAML_CHOICE:
 		case YAML_CHOICES:
+		case YAML_PARSED:
+		case YAML_LINE:
 			break;
 		}
 	}

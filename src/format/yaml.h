@@ -4,7 +4,7 @@
  * error names the file, the line and the key.
  *
  * A file is one mapping. Anchors, tags and several documents have no use here and are refused, as are a key
- * twice and a key that the table does not have.
+ * twice and a key that the table does not have. Where the table requires nothing, a file may be empty.
  */
 #pragma once
 
@@ -16,8 +16,14 @@ enum yaml_type {
 	YAML_STRINGS, /* struct strv: a list of such scalars, none twice */
 	YAML_PAIRS,   /* struct pairs: a mapping of scalars to scalars */
 	YAML_SIZE,    /* uint64_t: bytes, with K, M, G, T as parse_size() has them */
+	YAML_BOOLEAN, /* bool: true or false */
+	YAML_NUMBER,  /* unsigned: decimal, from *least* to *most* */
+	YAML_CHOICE,  /* unsigned: the place of a name in *choices* */
 	YAML_CHOICES, /* unsigned: bits of a list of names out of *choices* */
+	YAML_PARSED,  /* what *parse* makes of a scalar that is not empty; it owns no memory */
 	YAML_MAPPING, /* a structure within the structure, described by *fields* */
+	YAML_LIST,    /* struct yaml_list: up to *most* mappings, each described by *fields* */
+	YAML_LINE,    /* size_t: the line at which the mapping itself begins; its key is "", in no file */
 };
 
 struct yaml_field {
@@ -25,9 +31,23 @@ struct yaml_field {
 	enum yaml_type type;
 	size_t offset; /* of the value, from the beginning of the structure that *fields* describe */
 	bool required;
-	const char *const *choices;	 /* of YAML_CHOICES: bit 0's name first, NULL at the end */
-	const struct yaml_field *fields; /* of YAML_MAPPING: ends with a NULL key */
-	const char *help;		 /* one line for people, and for the JSON Schema */
+	const char *const *choices; /* of YAML_CHOICE, YAML_CHOICES: the first or bit 0's first, then NULL */
+	const struct yaml_field *fields; /* of YAML_MAPPING, YAML_LIST: ends with a NULL key */
+	size_t size;			 /* of YAML_LIST: of one structure */
+	unsigned least, most;		 /* of YAML_NUMBER, YAML_LIST */
+
+	/* Of YAML_STRING (may be NULL) and YAML_PARSED: whether the text will do, *expected* says which
+	 * would; YAML_PARSED has it stored in *value*. */
+	bool (*parse)(const char *text, void *value);
+	const char *expected; /* behind "must be " */
+
+	const char *help; /* one line for people, and for the JSON Schema */
+};
+
+/* Structures, one behind the other. */
+struct yaml_list {
+	void *items;
+	size_t count;
 };
 
 /* Names with a value each, in the file's order. */
@@ -44,8 +64,9 @@ void pairs_release(struct pairs *pairs);
 const char *pairs_get(const struct pairs *pairs, const char *name);
 
 /*
- * Reads *text*, which is called *name* in errors, into *structure*, which holds zeros. Also on failure the
- * structure may hold allocations; yaml_release() frees them.
+ * Reads *text*, which is called *name* in errors, into *structure*, which holds zeros, or what holds where a
+ * key is missing (texts and lists: zeros). Also on failure the structure may hold allocations; yaml_release()
+ * frees them.
  */
 int yaml_parse(const char *text, size_t size, const char *name, const struct yaml_field *fields,
 	void *structure, struct error **err);
