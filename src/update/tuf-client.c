@@ -58,13 +58,13 @@ struct walk {
 	 * root.json, which nothing proves, or one of the chain.
 	 */
 	const struct tuf_metadata *settled;
-	struct tuf_metadata kept;
+	struct tuf_draft kept;
 	unsigned fetched;
 };
 
 static void walk_release(struct walk *walk)
 {
-	tuf_metadata_release(&walk->kept);
+	tuf_draft_release(&walk->kept);
 }
 
 static bool has_key(const struct tuf_role *role, const char *id)
@@ -110,18 +110,29 @@ static int keep_root(const struct tuf_client *client, bool rotated, struct error
 /* Finds out what the copies that were kept were last reconciled with. */
 static int begin_walk(const struct tuf_client *client, struct walk *walk, struct error **err)
 {
-	const struct tuf_metadata *root = &client->trusted[TUF_ROOT];
-	_cleanup_buffer_ struct buffer data = {};
+	const struct tuf_metadata *root = &client->trusted[TUF_ROOT], *kept = &walk->kept.metadata;
+	struct buffer *data = &walk->kept.data;
 	bool is_kept;
-	int r = client->io.load(client->io.userdata, "root.json", TUF_ROOT_MAX, &data, NULL);
+	int r = client->io.load(client->io.userdata, "root.json", TUF_ROOT_MAX, data, NULL);
 
 	if (r >= 0)
-		r = tuf_metadata_parse(data.data, data.size, TUF_ROOT, &walk->kept, NULL);
+		r = tuf_metadata_parse(data->data, data->size, TUF_ROOT, &walk->kept.metadata, NULL);
 	is_kept = r >= 0;
-	walk->settled = is_kept && walk->kept.version >= root->version ? &walk->kept : root;
-	if (walk->settled == &walk->kept)
+	walk->settled = is_kept && kept->version >= root->version ? kept : root;
+	if (walk->settled == kept)
 		return 0;
-	return keep_root(client, is_kept && has_rotated(&walk->kept, root), err);
+	return keep_root(client, is_kept && has_rotated(kept, root), err);
+}
+
+/* Mends root.json where it is not the root that the walk came to. */
+static int end_walk(const struct tuf_client *client, const struct walk *walk, struct error **err)
+{
+	const struct buffer *kept = &walk->kept.data, *root = &client->root;
+
+	if (walk->settled != &walk->kept.metadata ||
+		(kept->size == root->size && memcmp(kept->data, root->data, root->size) == 0))
+		return 0;
+	return keep_root(client, false, err);
 }
 
 /* 5.3.4: signed as the root before it wants, and as it wants itself. */
@@ -239,11 +250,10 @@ static int refresh_root(struct tuf_client *client, struct error **err)
 	while (r > 0);
 	if (r < 0)
 		return r;
-	/* What was kept is of no known root. */
-	if (walk.settled == &walk.kept && walk.kept.version > client->trusted[TUF_ROOT].version)
-		r = keep_root(client, false, err);
-	return r < 0 ? r
-		     : tuf_check_expiry(client, "root.json", &client->trusted[TUF_ROOT], err); /* 5.3.10 */
+	r = end_walk(client, &walk, err);
+	if (r < 0)
+		return r;
+	return tuf_check_expiry(client, "root.json", &client->trusted[TUF_ROOT], err); /* 5.3.10 */
 }
 
 /* ---- timestamp (5.4) ---- */

@@ -892,7 +892,7 @@ static void take_away(json_t *kept, const char *name)
 	json_object_del(kept, name);
 }
 
-/* Changes what is signed: "version" to "versiox" also takes a member away that is needed. */
+/* Changes what is signed. */
 static void tamper(json_t *kept, const char *name)
 {
 	char *text = strdup(text_of(kept, name)), *at = strstr(text, "2099");
@@ -944,7 +944,7 @@ static void damaged_copies_are_replaced(void **state)
 			repository_init(&repository);
 			repository_publish_root(&repository, TUF_TYPES, NULL, 0, KEYS(1));
 			repository_delegate(&repository, repository.body[TUF_TARGETS], "role", "[\"*\"]",
-				false, repository_targets("other"));
+				false, repository_targets(&repository, "other"));
 			repository_publish(&repository);
 			client = repository_client(&repository);
 			assert_ok(tuf_client_refresh(client, &err), err);
@@ -1069,7 +1069,7 @@ static void delegate_all(struct repository *repository, const char *graph)
 		char parent[] = {from, 0}, child[] = {to, 0};
 
 		if (!json_object_get(bodies, child))
-			json_object_set_new(bodies, child, repository_targets(NULL));
+			json_object_set(bodies, child, repository_targets(repository, NULL));
 		repository_delegate(repository, json_object_get(bodies, parent), child,
 			mark == '-' ? "[\"*.py\"]" : "[\"*\"]", mark == '!', NULL);
 	}
@@ -1145,18 +1145,19 @@ static void targets_are_found_where_they_are_listed(void **state)
 	} cases[] = {{"file", "targets"}, {"README.md", "A"}, {"releases/x/x_v1", "C"},
 		{"releases/z/z_v1", NULL}, {"README", NULL}, {"", NULL}, {"../file", NULL}};
 	_cleanup_repository_ struct repository repository;
-	json_t *b = repository_targets(NULL), *targets;
+	json_t *b, *targets;
 
 	(void)state;
 	repository_init(&repository);
+	b = repository_targets(&repository, NULL);
 	targets = repository.body[TUF_TARGETS];
-	repository_delegate(
-		&repository, targets, "A", "[\"*.doc\",\"*.md\"]", false, repository_targets("README.md"));
-	repository_delegate(
-		&repository, b, "C", "[\"releases/x/*\"]", false, repository_targets("releases/x/x_v1"));
+	repository_delegate(&repository, targets, "A", "[\"*.doc\",\"*.md\"]", false,
+		repository_targets(&repository, "README.md"));
+	repository_delegate(&repository, b, "C", "[\"releases/x/*\"]", false,
+		repository_targets(&repository, "releases/x/x_v1"));
 	/* It lists what nobody trusts it with. */
-	repository_delegate(
-		&repository, b, "D", "[\"releases/y/*\"]", false, repository_targets("releases/z/z_v1"));
+	repository_delegate(&repository, b, "D", "[\"releases/y/*\"]", false,
+		repository_targets(&repository, "releases/z/z_v1"));
 	repository_delegate(&repository, targets, "B", "[\"releases/*/*\"]", false, b);
 	repository_publish(&repository);
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
@@ -1184,7 +1185,7 @@ static void path_hash_prefixes_lead_to_a_role(void **state)
 
 		repository_init(&repository);
 		repository_delegate(&repository, repository.body[TUF_TARGETS], "bin", "[]", false,
-			repository_targets("other"));
+			repository_targets(&repository, "other"));
 		role = json_array_get(
 			json_object_get(
 				json_object_get(repository.body[TUF_TARGETS], "delegations"), "roles"),
@@ -1204,18 +1205,19 @@ static void a_flood_of_roles_is_cut_off(void **state)
 			_cleanup_repository_ struct repository repository;
 			_cleanup_tuf_target_info_ struct tuf_target_info info = {};
 			_cleanup_error_ struct error *err = NULL;
-			json_t *body = repository_targets("wanted");
+			json_t *body;
 			int last = TUF_ROLES_MAX + over - 1;
 
 			repository_init(&repository);
+			body = repository_targets(&repository, "wanted");
 			for (int i = last; i >= 0; i--) {
 				char name[16];
-				json_t *parent = deep && i > 0 ? repository_targets(NULL)
+				json_t *parent = deep && i > 0 ? repository_targets(&repository, NULL)
 							       : repository.body[TUF_TARGETS];
 
 				(void)snprintf(name, sizeof(name), "r%d", deep ? i : last - i);
 				if (!deep)
-					body = repository_targets(i == 0 ? "wanted" : NULL);
+					body = repository_targets(&repository, i == 0 ? "wanted" : NULL);
 				repository_delegate(&repository, parent, name, "[\"*\"]", false, body);
 				body = parent;
 			}
@@ -1250,13 +1252,15 @@ static void a_bad_delegated_document_ends_the_search(void **state)
 		_cleanup_repository_ struct repository repository;
 		_cleanup_error_ struct error *err = NULL;
 		struct tuf_target_info info;
-		json_t *a = repository_targets("other"), *targets;
+		json_t *a, *targets;
 		const char *what = cases[i].what;
 
 		repository_init(&repository);
+		a = repository_targets(&repository, "other");
 		targets = repository.body[TUF_TARGETS];
 		repository_delegate(&repository, targets, "A", "[\"*\"]", false, a);
-		repository_delegate(&repository, targets, "B", "[\"*\"]", false, repository_targets("other"));
+		repository_delegate(&repository, targets, "B", "[\"*\"]", false,
+			repository_targets(&repository, "other"));
 		if (streq(what, "version"))
 			repository_set(a, "version", 2);
 		if (streq(what, "expired"))
@@ -1280,20 +1284,20 @@ static void a_role_is_verified_by_each_who_delegates_to_it(void **state)
 	_cleanup_repository_ struct repository repository;
 	_cleanup_tuf_target_info_ struct tuf_target_info info = {};
 	_cleanup_error_ struct error *err = NULL;
-	json_t *a = repository_targets(NULL), *delegations;
+	json_t *a, *delegations, *role;
 
 	(void)state;
 	repository_init(&repository);
+	a = repository_targets(&repository, NULL);
 	repository_delegate(&repository, repository.body[TUF_TARGETS], "C", "[\"*.md\"]", false,
-		repository_targets("x.md"));
-	json_object_set_new(json_object_get(a, "targets"), "unused",
-		json_pack("{si s{ss}}", "length", 0, "hashes", "sha256",
-			"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"));
+		repository_targets(&repository, "x.md"));
 	repository_delegate(&repository, a, "C", "[\"*\"]", false, NULL);
 	delegations = json_object_get(a, "delegations");
 	signing_add_keys(json_object_get(delegations, "keys"), KEYS(10));
-	json_object_set_new(json_array_get(json_object_get(delegations, "roles"), 0), "keyids",
-		json_copy(json_object_get(signing_role(KEYS(10), 1), "keyids")));
+	role = signing_role(KEYS(10), 1);
+	json_object_set(json_array_get(json_object_get(delegations, "roles"), 0), "keyids",
+		json_object_get(role, "keyids"));
+	json_decref(role);
 	repository_delegate(&repository, repository.body[TUF_TARGETS], "A", "[\"*.txt\"]", false, a);
 	repository_publish(&repository);
 	assert_ok(find(&repository, "x.md", &info, &err), err);
@@ -1325,7 +1329,7 @@ static void any_name_of_a_role_makes_one_file_name(void **state)
 
 		repository_init(&repository);
 		repository_delegate(&repository, repository.body[TUF_TARGETS], cases[i].name, "[\"*\"]",
-			false, repository_targets("other"));
+			false, repository_targets(&repository, "other"));
 		repository_publish(&repository);
 		assert_ok(find(&repository, "other", &info, &err), err);
 		assert_int_equal(repository_kept(&repository, cases[i].file), 1);
@@ -1350,7 +1354,7 @@ static void names_of_roles_that_can_be_no_file_of_their_own_are_refused(void **s
 
 		repository_init(&repository);
 		repository_delegate(&repository, repository.body[TUF_TARGETS], cases[i].name, "[\"*\"]",
-			false, repository_targets("other"));
+			false, repository_targets(&repository, "other"));
 		repository_publish(&repository);
 		assert_error(find(&repository, "other", &info, &err), -EBADMSG, err, cases[i].message);
 	}
@@ -1379,7 +1383,7 @@ static void a_target_lies_under_its_digest_with_consistent_snapshots(void **stat
 
 		repository_init(&repository);
 		json_decref(repository.body[TUF_TARGETS]);
-		repository.body[TUF_TARGETS] = repository_targets(cases[i].name);
+		repository.body[TUF_TARGETS] = json_incref(repository_targets(&repository, cases[i].name));
 		json_object_set_new(
 			repository.body[TUF_ROOT], "consistent_snapshot", json_boolean(cases[i].consistent));
 		repository_publish_root(&repository, TUF_TYPES, NULL, 0, KEYS(1));

@@ -129,7 +129,7 @@ void repository_publish_root(
 	repository_put(repository, TUF_ROOT);
 }
 
-json_t *repository_targets(const char *path)
+json_t *repository_targets(struct repository *repository, const char *path)
 {
 	json_t *body = signing_body("targets"), *targets = json_object();
 
@@ -139,6 +139,7 @@ json_t *repository_targets(const char *path)
 			json_pack("{si s{ss}}", "length", 8, "hashes", "sha256",
 				"434728a410a78f56fc1b5899c3593436e61ab0c731e9072d95e96db290205e53"));
 	json_object_set_new(body, "targets", targets);
+	json_array_append_new(repository->bodies, body);
 	return body;
 }
 
@@ -184,7 +185,7 @@ static int give(const json_t *texts, const char *name, uint64_t max, struct buff
 	if (!text)
 		return error_set(err, -ENOENT, "%s: not there", name);
 	if (size > max)
-		return error_set(err, -EFBIG, "%s: longer than %ju", name, (uintmax_t)max);
+		return error_set(err, -EFBIG, "%s: longer than %ju bytes", name, (uintmax_t)max);
 	buffer_append(ret, json_string_value(text), size);
 	return 0;
 }
@@ -282,9 +283,10 @@ void repository_init(struct repository *repository)
 		.kept = json_object(),
 		.faults = json_object(),
 		.log = json_array(),
-		.body = {root, signing_body("timestamp"), signing_body("snapshot"),
-			repository_targets("file")},
+		.bodies = json_array(),
+		.body = {root, signing_body("timestamp"), signing_body("snapshot")},
 		.now = REPOSITORY_NOW};
+	repository->body[TUF_TARGETS] = json_incref(repository_targets(repository, "file"));
 	for (enum tuf_type type = TUF_ROOT; type < TUF_TYPES; type++) {
 		const int *signers = first_signers[type];
 
@@ -309,6 +311,7 @@ void repository_release(struct repository *repository)
 	json_decref(repository->server);
 	json_decref(repository->kept);
 	json_decref(repository->faults);
+	json_decref(repository->bodies);
 	json_decref(repository->log);
 	free(repository->root);
 	*repository = (struct repository){};

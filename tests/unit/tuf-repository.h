@@ -21,6 +21,7 @@ struct repository {
 	json_t *server;		 /* text of each document by its name */
 	json_t *kept;		 /* the same of the client's copies */
 	json_t *faults;		 /* errno with which a fetch of that name fails, in place of what is there */
+	json_t *bodies;		 /* of delegated roles */
 	json_t *log;		 /* the names that were fetched */
 	json_t *body[TUF_TYPES]; /* what is signed, as it was published last */
 	const int *signers[TUF_TYPES];
@@ -57,8 +58,11 @@ void repository_publish_root(struct repository *repository, enum tuf_type type, 
 void repository_delegate(struct repository *repository, json_t *parent, const char *role, const char *paths,
 	bool terminating, json_t *body);
 
-/* A body of targets that lists nothing but *path* (NULL: nothing at all), whose content is "content\n". */
-json_t *repository_targets(const char *path);
+/*
+ * A body of targets that lists nothing but *path* (NULL: nothing at all), whose content is "content\n". It
+ * belongs to the repository.
+ */
+json_t *repository_targets(struct repository *repository, const char *path);
 
 /* Sets a member of a body to a number or a text. */
 void repository_set(json_t *body, const char *name, int64_t value);
