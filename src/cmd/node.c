@@ -5,6 +5,7 @@
 #include "cmd/node.h"
 
 static const struct command commands[] = {
+	{"health", "Say whether this node is well", node_health},
 	{"tuf", "Follow a repository of The Update Framework", node_tuf},
 	{},
 };

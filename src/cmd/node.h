@@ -6,4 +6,5 @@
 
 #include "cmd/command.h"
 
+int node_health(int argc, char **argv, struct error **err);
 int node_tuf(int argc, char **argv, struct error **err);

@@ -23,6 +23,8 @@ enum {
 	MOUNTS_MAX = 4 << 20,	  /* bytes; a node with many pods has thousands of lines */
 	BOOT_RECORD_MAX = 65536,
 	WRITE_SIZE = 4096,
+	UNIT_INACTIVE = 3, /* of systemctl is-active, as LSB has it for `status` */
+	UNIT_UNKNOWN = 4,
 };
 
 void health_set(struct health_check *check, enum health_outcome outcome, const char *format, ...)
@@ -114,9 +116,13 @@ static void check_boot(const struct health_work *work, _unused_ const char *path
 
 	if (!run_program(work, arguments, &result, ret))
 		return;
+	if (result.status != 0 && result.status != UNIT_INACTIVE && result.status != UNIT_UNKNOWN) {
+		fail_status(&result, ret);
+		return;
+	}
 	first_line(&result.output, state, sizeof(state));
-	health_set(ret, result.status == 0 ? HEALTH_PASSED : HEALTH_FAILED, "%s is %s", options->target,
-		*state ? state : "not known");
+	health_set(
+		ret, result.status == 0 ? HEALTH_PASSED : HEALTH_FAILED, "%s is %s", options->target, state);
 }
 
 static int connect_to(const char *path)
