@@ -7,9 +7,6 @@
 #include "format/verity.h"
 #include "update/usr-work.h"
 
-#define WINDOW (GiB(1) / USR_BLOCK_SIZE)
-#define ROUNDS_MAX 3 /* times that a slot is given to keep what is written */
-
 uint8_t *work_blocks_new(size_t count)
 {
 	void *blocks;
@@ -153,7 +150,7 @@ static int bring_window(struct usr_work *work, struct error **err)
 			here++;
 		if (here == work->count)
 			return 0;
-		if (round == ROUNDS_MAX)
+		if (round == USR_UPDATE_ROUNDS)
 			return error_set(err, -EIO,
 				"the slot does not keep what is written to it: block %llu is another one "
 				"when it is read back (replace the disk)",
@@ -167,7 +164,7 @@ static int bring_window(struct usr_work *work, struct error **err)
 static int bring_image(struct usr_work *work, struct error **err)
 {
 	uint64_t blocks = work->update->image->blocks;
-	uint64_t window = work->update->window ? work->update->window : WINDOW;
+	uint64_t window = work->update->window ? work->update->window : USR_UPDATE_WINDOW;
 	int r = 0;
 
 	work->sources = calloc(MIN(window, blocks), sizeof(*work->sources));

@@ -21,6 +21,9 @@
 #include "format/image-files.h"
 #include "update/remote.h"
 
+#define USR_UPDATE_WINDOW (GiB(1) / VERITY_BLOCK_SIZE) /* blocks that are planned at a time */
+#define USR_UPDATE_ROUNDS 3 /* times that a slot is given to keep what is written */
+
 /* The places of a slot: partitions, or files. */
 struct usr_slot {
 	struct block_io data; /* the image, from the beginning */
@@ -46,7 +49,7 @@ struct usr_update {
 	const struct usr_slot *active;	 /* the running slot, which is only read; NULL: none */
 	const uint8_t *active_root;	 /* its root hash, NULL where that isn't known */
 	unsigned threads;		 /* that hash; 0: one for each processor, at most 4 */
-	uint64_t window;		 /* blocks that are planned at a time; 0: 262144 */
+	uint64_t window;		 /* blocks that are planned at a time; 0: USR_UPDATE_WINDOW */
 	bool no_patch, no_tree_delta;	 /* do without */
 	usr_update_progress_fn progress; /* may be NULL */
 	void *userdata;

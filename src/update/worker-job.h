@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The jobs of a worker and what comes of them, as payloads of messages (wire.h).
+ * docs/formats/worker-protocol.md.
+ */
+#pragma once
+
+#include "update/remote-http.h"
+#include "update/sandbox.h"
+#include "update/usr-update.h"
+#include "update/wire.h"
+
+#define WORKER_URL_MAX KiB(4)
+
+/* What every job begins with. */
+struct worker_source_job {
+	uint32_t uid, gid;		 /* to become, where the worker starts as root */
+	struct remote_http_options http; /* without hooks; its strings are those below */
+	char *url, *proxy, *authorities;
+	uint64_t rate;	 /* bytes a second to begin with */
+	bool is_limited; /* WIRE_RATEs will come */
+};
+
+/* Where a place of a slot lies in its descriptor, which is inherited. A size of 0: there is none. */
+struct worker_place_job {
+	uint64_t begin, size;
+	uint32_t align;
+};
+
+enum worker_place_number {
+	WORKER_TARGET_DATA,
+	WORKER_TARGET_HASH,
+	WORKER_ACTIVE_DATA,
+	WORKER_ACTIVE_HASH,
+	WORKER_PLACES,
+};
+
+struct worker_bring_job {
+	struct worker_source_job source;
+	struct worker_place_job places[WORKER_PLACES];
+	uint32_t threads;
+	uint64_t window; /* blocks, at least 1 */
+	bool no_patch, no_tree_delta, has_active_root;
+	uint8_t active_root[SHA256_SIZE];
+	struct image_files image;
+};
+
+struct worker_get_job {
+	struct worker_source_job source;
+	char *name;
+	uint64_t size;
+};
+
+void worker_source_job_release(struct worker_source_job *job);
+void worker_bring_job_release(struct worker_bring_job *job);
+void worker_get_job_release(struct worker_get_job *job);
+
+/* Append a job to *ret*. Return 0 or -ENOMEM; -EFBIG where it is too large for a message. */
+int worker_bring_job_write(const struct worker_bring_job *job, struct buffer *ret);
+int worker_get_job_write(const struct worker_get_job *job, struct buffer *ret);
+
+/* Read one. Return 0; -EPROTO, -EBADMSG with *err* set. What *ret* has been given is to be released in any
+ * case. */
+int worker_bring_job_parse(const void *data, size_t size, struct worker_bring_job *ret, struct error **err);
+int worker_get_job_parse(const void *data, size_t size, struct worker_get_job *ret, struct error **err);
+
+/* What comes of WIRE_BRING; of the other jobs, the counts alone. */
+struct worker_outcome {
+	struct usr_update_result update;
+	struct remote_counts counts;
+};
+
+void worker_outcome_write(const struct worker_outcome *outcome, struct buffer *ret);
+
+/* Reads it. -EPROTO with *err* set where a number is more than it can be with an image of *blocks* blocks. */
+int worker_outcome_parse(
+	const void *data, size_t size, uint64_t blocks, struct worker_outcome *ret, struct error **err);
