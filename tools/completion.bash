@@ -18,6 +18,7 @@ _orlop_words() { mapfile -t COMPREPLY < <(compgen -W "$1" -- "$2"); }
 _orlop_value() { # KIND WORD: the values of an option, or an argument
 	case $1 in
 	ARCH) _orlop_words 'amd64 arm64' "$2" ;;
+	CHANNEL) _orlop_words 'security weekly' "$2" ;;
 	DIR) mapfile -t COMPREPLY < <(compgen -d -- "$2") ;;
 	FILE | IMAGE | PATH) mapfile -t COMPREPLY < <(compgen -f -- "$2") ;;
 	*EDITION*)
@@ -38,7 +39,8 @@ _orlop() {
 		help=$("$program" "${words[@]}" --help 2>/dev/null) || return
 		i=$((i + 1))
 	done
-	if grep -q '^Commands:' <<<"$help"; then
+	# A verb that has both takes an argument where no command stands: `orlop publish`.
+	if grep -q '^Commands:' <<<"$help" && ! grep -q '^Options:' <<<"$help"; then
 		[[ $current == -* ]] && _orlop_words --help "$current" || _orlop_words "$(_orlop_commands <<<"$help")" "$current"
 		return
 	fi
@@ -51,12 +53,15 @@ _orlop() {
 		return
 	fi
 	arguments=$(sed -n 's/^Usage: .*\[OPTION\]… *//p' <<<"$help")
+	COMPREPLY=()
 	case $arguments in
 	NAME*) _orlop_words "$("$program" vm list 2>/dev/null | awk 'NR > 1 { print $1 }')" "$current" ;;
 	*EDITION*) _orlop_value EDITION "$current" ;;
 	*DIR*) _orlop_value DIR "$current" ;;
+	'' | *VERSION*) ;;
 	*) _orlop_value FILE "$current" ;;
 	esac
+	mapfile -t -O "${#COMPREPLY[@]}" COMPREPLY < <(compgen -W "$(_orlop_commands <<<"$help")" -- "$current")
 }
 
 complete -o filenames -F _orlop orlop

@@ -62,15 +62,27 @@ static void print_option(FILE *out, const struct command_option *option)
 	print_entry(out, left, option->help);
 }
 
+static void print_command_list(FILE *out, const struct command *commands)
+{
+	fprintf(out, "\nCommands:\n");
+	for (const struct command *command = commands; command->name; command++)
+		print_entry(out, command->name, command->summary);
+}
+
 void command_print_help(const struct command_usage *usage, FILE *out)
 {
-	fprintf(out, "Usage: %s [OPTION]…%s%s\n\n", usage->name, *usage->arguments ? " " : "",
+	fprintf(out, "Usage: %s [OPTION]…%s%s\n", usage->name, *usage->arguments ? " " : "",
 		usage->arguments);
+	if (usage->commands)
+		fprintf(out, "       %s COMMAND [OPTION]…\n", usage->name);
+	fprintf(out, "\n");
 	print_wrapped(out, usage->summary, 0, 0);
 	fprintf(out, "\nOptions:\n");
 	for (const struct command_option *option = usage->options; option && option->name; option++)
 		print_option(out, option);
 	print_entry(out, "    --help", "Print this text and exit.");
+	if (usage->commands)
+		print_command_list(out, usage->commands);
 	if (usage->notes) {
 		fprintf(out, "\n");
 		print_wrapped(out, usage->notes, 0, 0);
@@ -238,9 +250,7 @@ static void print_commands(const struct command_group *group)
 {
 	printf("Usage: %s COMMAND [OPTION]…\n\n", group->name);
 	print_wrapped(stdout, group->summary, 0, 0);
-	printf("\nCommands:\n");
-	for (const struct command *command = group->commands; command->name; command++)
-		print_entry(stdout, command->name, command->summary);
+	print_command_list(stdout, group->commands);
 	printf("\n%s COMMAND --help says more about a command.\n", group->name);
 	if (group->notes) {
 		printf("\n");
@@ -248,8 +258,18 @@ static void print_commands(const struct command_group *group)
 	}
 }
 
+const struct command *command_find(const struct command *commands, int argc, char **argv)
+{
+	for (const struct command *command = commands; argc >= 2 && command->name; command++)
+		if (streq(command->name, argv[1]))
+			return command;
+	return NULL;
+}
+
 int command_dispatch(const struct command_group *group, int argc, char **argv, struct error **err)
 {
+	const struct command *command = command_find(group->commands, argc, argv);
+
 	if (argc >= 2 && (streq(argv[1], "--help") || streq(argv[1], "help"))) {
 		print_commands(group);
 		return 0;
@@ -258,9 +278,8 @@ int command_dispatch(const struct command_group *group, int argc, char **argv, s
 		(void)error_set(err, -EINVAL, "a command is missing (see %s --help)", group->name);
 		return EXIT_USAGE;
 	}
-	for (const struct command *command = group->commands; command->name; command++)
-		if (streq(command->name, argv[1]))
-			return command->run(argc - 1, argv + 1, err);
+	if (command)
+		return command->run(argc - 1, argv + 1, err);
 	(void)error_set(err, -EINVAL, "unknown command %s (see %s --help)", argv[1], group->name);
 	return EXIT_USAGE;
 }

@@ -47,6 +47,8 @@ struct command_usage {
 	const struct command_option *options; /* ended by an entry without a name; may be NULL */
 	size_t least, most;		      /* how many arguments there must be beside the options */
 	bool options_first; /* the first argument ends the options: what follows is somebody else's */
+	const struct command
+		*commands; /* that can stand in the arguments' place: command_find(); may be NULL */
 };
 
 struct command_call {
@@ -72,6 +74,9 @@ int command_usage_error(const struct command_usage *usage, struct error **err, c
 /* Writes the text of --help. */
 void command_print_help(const struct command_usage *usage, FILE *out);
 
+/* The command that argv[1] names, NULL where it names none. The list is ended by an entry without a name. */
+const struct command *command_find(const struct command *commands, int argc, char **argv);
+
 /* A verb made of verbs: prints their list for --help, runs the one that argv[1] names. */
 struct command_group {
 	const char *name; /* "orlop vm" */
@@ -92,4 +97,5 @@ int command_main(const struct command_group *program, const char *version, int a
 int cmd_build(int argc, char **argv, struct error **err);
 int cmd_inspect(int argc, char **argv, struct error **err);
 int cmd_keys(int argc, char **argv, struct error **err);
+int cmd_publish(int argc, char **argv, struct error **err);
 int cmd_vm(int argc, char **argv, struct error **err);

@@ -7,7 +7,8 @@
 static const struct command commands[] = {
 	{"build", "Build an edition's disk image from packages", cmd_build},
 	{"inspect", "Say what is in an image", cmd_inspect},
-	{"keys", "Make the keys that builds are signed with", cmd_keys},
+	{"keys", "Make and change the keys that builds and releases are signed with", cmd_keys},
+	{"publish", "Put what was built into a repository that nodes follow", cmd_publish},
 	{"vm", "Start an image in a virtual machine, with Secure Boot and a TPM", cmd_vm},
 	{},
 };

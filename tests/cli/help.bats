@@ -129,7 +129,7 @@ complete_words() {
 
 completes() {
 	[ "$(complete_words orlop "$@" '')" = "$(listed "$@" | sort)" ] || [ -z "$(listed "$@")" ] || return 1
-	[ $# = 0 ] || [ -n "$(listed "$@")" ] && return
+	"$ORLOP" "$@" --help | grep -q '^Options:' || return 0
 	"$ORLOP" "$@" --help | grep -oE '^ +(-., )?--[a-z0-9-]+' | grep -oE -- '--[a-z0-9-]+' | sort >options
 	complete_words orlop "$@" -- | diff options -
 }
@@ -143,4 +143,7 @@ completes() {
 	mkdir out file-like
 	: >file
 	[ "$(complete_words orlop build --output '')" = $'file-like\nout' ]
+	[ "$(complete_words orlop publish --channel '')" = $'security\nweekly' ]
+	[ "$(complete_words orlop publish pa)" = pause ]
+	[ "$(complete_words orlop publish ou)" = out ]
 }

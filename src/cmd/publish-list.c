@@ -1,0 +1,340 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * orlop publish refresh, pause, resume, withdraw, floor, list: what a repository says of its releases.
+ */
+#include <errno.h>
+#include <jansson.h>
+#include <time.h>
+
+#include "base/string-util.h"
+#include "cmd/publish.h"
+#include "cmd/repository.h"
+#include "release/publish.h"
+
+struct values {
+	struct repository_values repository; /* first: OPTION_TO */
+	const char *edition, *architecture, *reason;
+	bool json;
+};
+
+#define OPTION_EDITION                                                                                      \
+	{                                                                                                   \
+		"edition", 0, "EDITION", "Only the release of this edition. Default: of all that have it.", \
+			OPTION_STRING, offsetof(struct values, edition)                                     \
+	}
+#define OPTION_ARCH                                                                             \
+	{                                                                                       \
+		"arch", 'a', "ARCH", "Only the release for amd64 or arm64. Default: for both.", \
+			OPTION_STRING, offsetof(struct values, architecture)                    \
+	}
+
+/* ---- refresh ---- */
+
+static const struct command_option refresh_options[] = {OPTION_TO, OPTION_KEYS, OPTION_EXPIRES, {}};
+
+static const struct command_usage refresh_usage = {
+	.name = "orlop publish refresh",
+	.arguments = "",
+	.summary = "Signs the repository's timestamp again, so that nodes go on believing it; and the "
+		   "snapshot and the list of targets where less than half of their time is left. Needs only "
+		   "the keys of what it signs: a machine that does this daily needs timestamp.key and "
+		   "root.json.",
+	.options = refresh_options,
+};
+
+static int run_refresh(int argc, char **argv, struct error **err)
+{
+	_cleanup_repository_ struct repository *repository = NULL;
+	_cleanup_free_ char *keys = NULL;
+	struct values values = {};
+	struct command_call call;
+	int r;
+
+	if (!command_parse(&refresh_usage, argc, argv, &values, &call, err))
+		return call.status;
+	r = open_repository(&refresh_usage, &values.repository, false, time(NULL), &keys, &repository, err);
+	if (r == 0)
+		r = repository_commit(repository, err);
+	if (r != 0)
+		return r;
+	for (enum tuf_type type = TUF_TIMESTAMP; type < TUF_TYPES; type++)
+		if (repository_signed(repository, type))
+			printf("Signed %s, version %ju\n", tuf_type_name(type),
+				(uintmax_t)repository_metadata(repository, type)->version);
+	print_validity(repository, values.repository.to);
+	return 0;
+}
+
+/* ---- pause, resume, withdraw, floor ---- */
+
+static const struct command_option change_options[] = {
+	OPTION_TO, OPTION_KEYS, OPTION_EXPIRES, OPTION_EDITION, OPTION_ARCH, {}};
+
+static const struct command_option withdraw_options[] = {OPTION_TO,
+	{"reason", 'r', "TEXT", "Why no node shall run it. Must be given.", OPTION_STRING,
+		offsetof(struct values, reason)},
+	OPTION_KEYS, OPTION_EXPIRES, OPTION_EDITION, OPTION_ARCH, {}};
+
+static const struct {
+	struct command_usage usage;
+	const char *done;
+} changes[] = {
+	[PUBLISH_PAUSE] = {{.name = "orlop publish pause",
+				   .arguments = "VERSION",
+				   .summary = "Pauses a release: no node begins with it that has not begun.",
+				   .options = change_options,
+				   .least = 1,
+				   .most = 1},
+		"Paused"},
+	[PUBLISH_RESUME] = {{.name = "orlop publish resume",
+				    .arguments = "VERSION",
+				    .summary = "Lets nodes begin with a release again that was paused.",
+				    .options = change_options,
+				    .least = 1,
+				    .most = 1},
+		"Resumed"},
+	[PUBLISH_WITHDRAW] =
+		{{.name = "orlop publish withdraw",
+			 .arguments = "VERSION",
+			 .summary = "Withdraws a release for good: no node goes to it, by itself or by "
+				    "hand. Its files stay, since patches may lead from it.",
+			 .options = withdraw_options,
+			 .least = 1,
+			 .most = 1},
+			"Withdrew"},
+	[PUBLISH_FLOOR] =
+		{{.name = "orlop publish floor",
+			 .arguments = "VERSION",
+			 .summary = "Sets the security floor: no node goes to a version below this one, "
+				    "not even back. A floor never goes down.",
+			 .options = change_options,
+			 .least = 1,
+			 .most = 1},
+			"Set the floor:"},
+};
+
+static int change(
+	const struct values *values, enum publish_change which, const char *version, struct error **err)
+{
+	const struct publish_selection selection = {
+		.version = version, .edition = values->edition, .architecture = values->architecture};
+	_cleanup_repository_ struct repository *repository = NULL;
+	_cleanup_release_index_ struct release_index index = {};
+	_cleanup_free_ char *keys = NULL;
+	int count, r = open_repository(&changes[which].usage, &values->repository, false, time(NULL), &keys,
+			   &repository, err);
+
+	if (r != 0)
+		return r;
+	r = publish_read_index(repository, &index, err);
+	if (r < 0)
+		return r;
+	count = publish_change(&index, which, &selection, values->reason, err);
+	if (count < 0)
+		return count;
+	r = publish_put_index(repository, &index, err);
+	if (r >= 0)
+		r = repository_commit(repository, err);
+	if (r < 0)
+		return r;
+	printf("%s %s (%d %s)\n", changes[which].done, version, count, count == 1 ? "release" : "releases");
+	print_validity(repository, values->repository.to);
+	return 0;
+}
+
+static int run_change(int argc, char **argv, enum publish_change which, struct error **err)
+{
+	struct values values = {};
+	struct command_call call;
+
+	if (!command_parse(&changes[which].usage, argc, argv, &values, &call, err))
+		return call.status;
+	if (which == PUBLISH_WITHDRAW && (!values.reason || !*values.reason))
+		return command_usage_error(&changes[which].usage, err, "--reason is missing");
+	return change(&values, which, call.arguments[0], err);
+}
+
+static int run_pause(int argc, char **argv, struct error **err)
+{
+	return run_change(argc, argv, PUBLISH_PAUSE, err);
+}
+
+static int run_resume(int argc, char **argv, struct error **err)
+{
+	return run_change(argc, argv, PUBLISH_RESUME, err);
+}
+
+static int run_withdraw(int argc, char **argv, struct error **err)
+{
+	return run_change(argc, argv, PUBLISH_WITHDRAW, err);
+}
+
+static int run_floor(int argc, char **argv, struct error **err)
+{
+	return run_change(argc, argv, PUBLISH_FLOOR, err);
+}
+
+/* ---- list ---- */
+
+static const struct command_option list_options[] = {OPTION_TO,
+	{"keys", 'k', "DIR",
+		"Check against the root.json in this folder. Default: against the repository's own first "
+		"root.",
+		OPTION_STRING, offsetof(struct repository_values, keys)},
+	OPTION_EDITION, OPTION_ARCH,
+	{"json", 0, NULL, "Print JSON.", OPTION_TRUE, offsetof(struct values, json)}, {}};
+
+static const struct command_usage list_usage = {
+	.name = "orlop publish list",
+	.arguments = "",
+	.summary = "Lists the releases of a repository, after checking its signatures.",
+	.options = list_options,
+};
+
+static bool is_wanted(const struct values *values, const struct release_entry *entry)
+{
+	return (!values->edition || streq(values->edition, entry->edition)) &&
+	       (!values->architecture || streq(values->architecture, entry->architecture));
+}
+
+static const char *channels_text(unsigned channels)
+{
+	if (channels == (RELEASE_WEEKLY | RELEASE_SECURITY))
+		return "weekly,security";
+	return channels == RELEASE_SECURITY ? "security" : "weekly";
+}
+
+/* How many percent of the nodes may have it now. */
+static unsigned percent_at(const struct release_entry *entry, int64_t now)
+{
+	unsigned percent = entry->step_count == 0 ? 100 : 0;
+
+	for (size_t i = 0; i < entry->step_count; i++)
+		if (now - entry->published >= (int64_t)entry->steps[i].hours * 3600)
+			percent = entry->steps[i].percent;
+	return percent;
+}
+
+static const char *state_of(const struct release_index *index, const struct release_entry *entry)
+{
+	const struct release_floor *floor = release_index_floor(index, entry->edition, entry->architecture);
+
+	if (entry->withdrawn)
+		return "withdrawn";
+	if (floor && release_version_compare(entry->version, floor->version) < 0)
+		return "below the floor";
+	return entry->paused ? "paused" : "offered";
+}
+
+static void print_entries(const struct values *values, const struct release_index *index, int64_t now)
+{
+	printf("%-20s %-14s %-6s %-16s %-20s %5s  %s\n", "EDITION", "VERSION", "ARCH", "CHANNELS",
+		"PUBLISHED", "NODES", "STATE");
+	for (size_t i = 0; i < index->count; i++) {
+		const struct release_entry *entry = &index->entries[i];
+		char published[TUF_TIME_SIZE] = "?";
+
+		if (!is_wanted(values, entry))
+			continue;
+		(void)tuf_time_format(entry->published, published);
+		printf("%-20s %-14s %-6s %-16s %-20s %4u%%  %s%s%s\n", entry->edition, entry->version,
+			entry->architecture, channels_text(entry->channels), published,
+			percent_at(entry, now), state_of(index, entry), entry->withdrawn ? ": " : "",
+			entry->withdrawn ? entry->withdrawn : "");
+	}
+}
+
+static json_t *entry_json(const struct release_index *index, const struct release_entry *entry, int64_t now)
+{
+	char published[TUF_TIME_SIZE] = "?";
+	json_t *object;
+
+	(void)tuf_time_format(entry->published, published);
+	object = json_pack("{s:s, s:s, s:s, s:[], s:s, s:i, s:s}", "edition", entry->edition, "version",
+		entry->version, "architecture", entry->architecture, "channels", "published", published,
+		"percent", (int)percent_at(entry, now), "state", state_of(index, entry));
+	if (object && entry->channels & RELEASE_WEEKLY)
+		(void)json_array_append_new(json_object_get(object, "channels"), json_string("weekly"));
+	if (object && entry->channels & RELEASE_SECURITY)
+		(void)json_array_append_new(json_object_get(object, "channels"), json_string("security"));
+	if (object && entry->withdrawn)
+		(void)json_object_set_new(object, "withdrawn", json_string(entry->withdrawn));
+	return object;
+}
+
+static json_t *metadata_json(const struct repository *repository)
+{
+	json_t *object = json_object();
+
+	for (enum tuf_type type = TUF_ROOT; type < TUF_TYPES; type++) {
+		const struct tuf_metadata *metadata = repository_metadata(repository, type);
+		char expires[TUF_TIME_SIZE] = "?";
+
+		(void)tuf_time_format(metadata->expires, expires);
+		if (json_object_set_new(object, tuf_type_name(type),
+			    json_pack("{s:I, s:s}", "version", (json_int_t)metadata->version, "expires",
+				    expires)) < 0) {
+			json_decref(object);
+			return NULL;
+		}
+	}
+	return object;
+}
+
+static int print_json(const struct values *values, const struct repository *repository,
+	const struct release_index *index, int64_t now)
+{
+	json_t *list = json_array(), *object;
+	int r = 0;
+
+	for (size_t i = 0; i < index->count && r == 0; i++)
+		if (is_wanted(values, &index->entries[i]))
+			r = json_array_append_new(list, entry_json(index, &index->entries[i], now));
+	object = r == 0 ? json_pack("{s:s, s:o, s:O}", "repository", values->repository.to, "metadata",
+				  metadata_json(repository), "releases", list)
+			: NULL;
+	r = object ? json_dumpf(object, stdout, JSON_INDENT(2)) : -1;
+	json_decref(object);
+	json_decref(list);
+	putchar('\n');
+	return r < 0 ? -EIO : 0;
+}
+
+static int run_list(int argc, char **argv, struct error **err)
+{
+	_cleanup_repository_ struct repository *repository = NULL;
+	_cleanup_release_index_ struct release_index index = {};
+	int64_t now = time(NULL);
+	struct values values = {};
+	struct command_call call;
+	int r;
+
+	if (!command_parse(&list_usage, argc, argv, &values, &call, err))
+		return call.status;
+	if (!values.repository.to)
+		return command_usage_error(&list_usage, err, "--to is missing: the repository's folder");
+	r = repository_open(&(struct repository_options){.path = values.repository.to,
+				    .keys = values.repository.keys,
+				    .now = now,
+				    .read = true},
+		&repository, err);
+	if (r >= 0)
+		r = publish_read_index(repository, &index, err);
+	if (r < 0)
+		return r;
+	if (values.json)
+		return print_json(&values, repository, &index, now);
+	print_entries(&values, &index, now);
+	print_validity(repository, values.repository.to);
+	return 0;
+}
+
+const struct command publish_commands[] = {
+	{"refresh", "Sign the timestamp again, so that nodes go on believing", run_refresh},
+	{"pause", "Let no further node begin with a release", run_pause},
+	{"resume", "Let nodes begin with a paused release again", run_resume},
+	{"withdraw", "Withdraw a release for good", run_withdraw},
+	{"floor", "Let no node go below a version any more", run_floor},
+	{"list", "List the releases", run_list},
+	{},
+};

@@ -1,0 +1,358 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "release/publish.h"
+
+#include <errno.h>
+
+#include "base/encoding.h"
+#include "base/string-util.h"
+#include "release/build-outputs.h"
+#include "release/old-image.h"
+
+void publish_result_release(struct publish_result *result)
+{
+	for (size_t i = 0; i < result->count; i++)
+		release_info_release(&result->items[i].info);
+	free(result->items);
+	*result = (struct publish_result){};
+}
+
+/* ---- releases.json ---- */
+
+int publish_read_index(const struct repository *repository, struct release_index *ret, struct error **err)
+{
+	_cleanup_free_ char *text = NULL;
+	size_t size;
+	int r;
+
+	*ret = (struct release_index){};
+	if (!repository_has(repository, RELEASE_INDEX_TARGET))
+		return 0;
+	r = repository_read(repository, RELEASE_INDEX_TARGET, RELEASE_INDEX_MAX, &text, &size, err);
+	return r < 0 ? r : release_index_parse(text, size, ret, err);
+}
+
+int publish_put_index(struct repository *repository, const struct release_index *index, struct error **err)
+{
+	_cleanup_buffer_ struct buffer text = {};
+	int r = release_index_write(index, &text, err);
+
+	if (r >= 0 && text.size > RELEASE_INDEX_MAX)
+		r = error_set(err, -EFBIG, RELEASE_INDEX_TARGET " would have %zu bytes, more than nodes read",
+			text.size);
+	return r < 0 ? r : repository_put(repository, RELEASE_INDEX_TARGET, text.data, text.size, err);
+}
+
+static int copy_entry(
+	const struct build_outputs *build, const struct publish_options *options, struct release_entry *ret)
+{
+	*ret = (struct release_entry){
+		.edition = strdup(build->edition),
+		.architecture = strdup(build->architecture),
+		.version = strdup(build->version),
+		.channels = options->channels,
+		.published = options->now,
+		.steps = options->step_count ? calloc(options->step_count, sizeof(*ret->steps)) : NULL,
+		.step_count = options->step_count,
+	};
+	if (!ret->edition || !ret->architecture || !ret->version || (options->step_count && !ret->steps))
+		return -ENOMEM;
+	if (options->step_count)
+		memcpy(ret->steps, options->steps, options->step_count * sizeof(*ret->steps));
+	return 0;
+}
+
+static int add_entry(struct release_index *index, const struct build_outputs *build,
+	const struct publish_options *options, struct error **err)
+{
+	struct release_entry *entries = reallocarray(index->entries, index->count + 1, sizeof(*entries));
+
+	if (!entries)
+		return error_set_errno(err, -ENOMEM, RELEASE_INDEX_TARGET);
+	index->entries = entries;
+	/* What of it was copied before memory was out is released with the index. */
+	if (copy_entry(build, options, &entries[index->count++]) < 0)
+		return error_set_errno(err, -ENOMEM, RELEASE_INDEX_TARGET);
+	return 0;
+}
+
+/* ---- What is there ---- */
+
+/* Whether the version is there with the same content: 1, 0 where it isn't there, -EEXIST. */
+static int find_published(const struct repository *repository, const struct release_index *index,
+	const struct build_outputs *build, struct published *ret, struct error **err)
+{
+	_cleanup_free_ char *name =
+		release_path(build->edition, build->version, build->architecture, "release.json");
+	const struct build_output *uki = &build->files[BUILD_UKI];
+	_cleanup_free_ char *text = NULL;
+	size_t size;
+	int r;
+
+	if (!name)
+		return error_set_errno(err, -ENOMEM, "release");
+	if (!release_index_find(index, build->edition, build->architecture, build->version))
+		return 0;
+	r = repository_read(repository, name, RELEASE_INFO_MAX, &text, &size, err);
+	if (r >= 0)
+		r = release_info_parse(text, size, &ret->info, err);
+	if (r < 0)
+		return r;
+	ret->already = true;
+	if (memcmp(ret->info.usr.root, build->root, SHA256_SIZE) == 0 && ret->info.uki_size == uki->size &&
+		memcmp(ret->info.uki_sha256, uki->sha256, SHA256_SIZE) == 0)
+		return 1;
+	return error_set(err, -EEXIST,
+		"%s %s for %s is published already, with other content: build it with a new version",
+		build->edition, build->version, build->architecture);
+}
+
+static int compare_versions(const void *a, const void *b)
+{
+	return -release_version_compare(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* The versions before this one, the newest first. */
+static const char **versions_before(
+	const struct release_index *index, const struct build_outputs *build, size_t *ret_count)
+{
+	const char **versions = calloc(index->count + 1, sizeof(*versions));
+	size_t count = 0;
+
+	for (size_t i = 0; i < index->count && versions; i++) {
+		const struct release_entry *entry = &index->entries[i];
+
+		if (streq(entry->edition, build->edition) &&
+			streq(entry->architecture, build->architecture) &&
+			release_version_compare(entry->version, build->version) < 0)
+			versions[count++] = entry->version;
+	}
+	if (versions)
+		qsort(versions, count, sizeof(*versions), compare_versions);
+	*ret_count = count;
+	return versions;
+}
+
+/* ---- Old images ---- */
+
+struct old_images {
+	struct usr_image_files items[IMAGE_DELTAS_MAX];
+	size_t count;
+};
+
+static void old_images_release(struct old_images *images)
+{
+	for (size_t i = 0; i < images->count; i++) {
+		cleanup_closep(&images->items[i].image_fd);
+		cleanup_closep(&images->items[i].hash_fd);
+	}
+}
+
+/* An old release whose files somebody has removed is none that nodes come from with a patch. */
+static int add_old(struct repository *repository, const struct build_outputs *build, const char *version,
+	struct progress *progress, struct old_images *ret, struct error **err)
+{
+	_cleanup_free_ char *release = release_path(build->edition, version, build->architecture, "");
+	_cleanup_error_ struct error *fault = NULL;
+	int r = release ? old_image_open(repository, release, progress, &ret->items[ret->count], &fault)
+			: -ENOMEM;
+
+	if (r == -ENOENT) {
+		progress_note(progress, "no patch from %s: %s", version, error_message(fault));
+		return 0;
+	}
+	if (r >= 0)
+		ret->count++;
+	else
+		error_move(err, TAKE_PTR(fault));
+	return r;
+}
+
+static int open_old(struct repository *repository, const struct release_index *index,
+	const struct build_outputs *build, const struct publish_options *options, struct old_images *ret,
+	struct error **err)
+{
+	size_t count;
+	_cleanup_free_ const char **versions = versions_before(index, build, &count);
+	int r = versions ? 0 : error_set_errno(err, -ENOMEM, "releases");
+
+	count = MIN(count, (size_t)MIN(options->patch_from, (uint64_t)IMAGE_DELTAS_MAX));
+	if (count > 0)
+		progress_begin(options->progress, "old images", 0, PROGRESS_BYTES);
+	for (size_t i = 0; i < count && r >= 0; i++)
+		r = add_old(repository, build, versions[i], options->progress, ret, err);
+	if (count > 0 && r >= 0)
+		progress_end(options->progress, NULL);
+	return r;
+}
+
+/* ---- One release ---- */
+
+static int put_text(struct repository *repository, const struct build_outputs *build, const char *file,
+	const void *data, size_t size, struct error **err)
+{
+	_cleanup_free_ char *name = release_path(build->edition, build->version, build->architecture, file);
+
+	return name ? repository_put(repository, name, data, size, err)
+		    : error_set_errno(err, -ENOMEM, "%s", file);
+}
+
+static int put_uki(struct repository *repository, const struct build_outputs *build,
+	const struct publish_options *options, struct release_info *info, struct error **err)
+{
+	_cleanup_free_ char *name =
+		release_path(build->edition, build->version, build->architecture, "orlop.efi");
+	const struct build_output *file = &build->files[BUILD_UKI];
+	_cleanup_close_ int fd = build_open(build, BUILD_UKI, err);
+	int r;
+
+	if (fd < 0)
+		return fd;
+	if (!name)
+		return error_set_errno(err, -ENOMEM, "orlop.efi");
+	r = build_check_uki(build, fd, options->signer, err);
+	if (r < 0)
+		return r;
+	info->uki_size = file->size;
+	memcpy(info->uki_sha256, file->sha256, SHA256_SIZE);
+	progress_begin(options->progress, "kernel image", file->size, PROGRESS_BYTES);
+	r = repository_put_file(repository, name, fd, file->size, file->sha256, options->progress, err);
+	if (r >= 0)
+		progress_end(options->progress, NULL);
+	return r < 0 ? (error_wrap(err, "%s/%s", build->folder, file->name), r) : 0;
+}
+
+static int check_files(const struct build_outputs *build, int image, int hash,
+	const struct publish_options *options, struct error **err)
+{
+	int r;
+
+	progress_begin(options->progress, "check",
+		build->files[BUILD_USR].size + build->files[BUILD_VERITY].size, PROGRESS_BYTES);
+	r = build_check(build, BUILD_USR, image, options->progress, err);
+	if (r >= 0)
+		r = build_check(build, BUILD_VERITY, hash, options->progress, err);
+	if (r >= 0)
+		progress_end(options->progress, NULL);
+	return r;
+}
+
+static int write_usr(struct repository *repository, const struct release_index *index,
+	const struct build_outputs *build, const struct publish_options *options, const char *folder,
+	struct release_info *info, struct error **err)
+{
+	const struct usr_files_options files = {
+		.threads = options->threads, .level = options->level, .progress = options->progress};
+	_cleanup_(old_images_release) struct old_images old = {};
+	_cleanup_close_ int image = build_open(build, BUILD_USR, err), hash = -1;
+	struct usr_image_files usr;
+	int r;
+
+	if (image < 0)
+		return image;
+	hash = build_open(build, BUILD_VERITY, err);
+	r = hash < 0 ? hash : check_files(build, image, hash, options, err);
+	if (r >= 0)
+		r = open_old(repository, index, build, options, &old, err);
+	if (r < 0)
+		return r;
+	usr = (struct usr_image_files){.image_fd = image, .hash_fd = hash};
+	memcpy(usr.root, build->root, SHA256_SIZE);
+	return usr_files_write(folder, &usr, old.items, old.count, &files, &info->usr, err);
+}
+
+static int put_info(struct repository *repository, const struct build_outputs *build,
+	const struct release_info *info, const char *notes, struct error **err)
+{
+	_cleanup_buffer_ struct buffer text = {};
+	int r = release_info_write(info, &text, err);
+
+	if (r >= 0)
+		r = put_text(repository, build, "release.json", text.data, text.size, err);
+	if (r >= 0)
+		r = put_text(repository, build, "manifest.json", build->manifest, build->manifest_size, err);
+	if (r >= 0 && notes)
+		r = put_text(repository, build, "notes.md", notes, strlen(notes), err);
+	return r;
+}
+
+static int name_release(const struct build_outputs *build, struct release_info *info, struct error **err)
+{
+	info->edition = strdup(build->edition);
+	info->architecture = strdup(build->architecture);
+	info->version = strdup(build->version);
+	return info->edition && info->architecture && info->version
+		       ? 0
+		       : error_set_errno(err, -ENOMEM, "release");
+}
+
+/* What can be found wrong in a moment comes before what takes minutes. */
+static int publish_one(struct repository *repository, const struct release_index *index,
+	const struct build_outputs *build, const struct publish_options *options, struct release_info *info,
+	struct error **err)
+{
+	_cleanup_free_ char *name = release_path(build->edition, build->version, build->architecture, "");
+	const char *folder;
+	int r = name ? name_release(build, info, err) : -ENOMEM;
+
+	if (r < 0)
+		return r;
+	name[strlen(name) - 1] = 0;
+	r = build_signature(build, options->signer, NULL, info, err);
+	if (r >= 0)
+		r = repository_folder(repository, name, &folder, err);
+	if (r >= 0)
+		r = put_uki(repository, build, options, info, err);
+	if (r >= 0)
+		r = write_usr(repository, index, build, options, folder, info, err);
+	return r < 0 ? r : put_info(repository, build, info, options->notes, err);
+}
+
+static int publish_new(struct repository *repository, struct release_index *index,
+	const struct build_list *builds, const struct publish_options *options, struct publish_result *result,
+	struct error **err)
+{
+	bool any = false;
+	int r = 0;
+
+	for (size_t i = 0; i < builds->count && r >= 0; i++) {
+		if (result->items[i].already)
+			continue;
+		any = true;
+		r = publish_one(repository, index, &builds->items[i], options, &result->items[i].info, err);
+		if (r >= 0)
+			r = add_entry(index, &builds->items[i], options, err);
+	}
+	if (r < 0 || !any)
+		return r;
+	r = publish_put_index(repository, index, err);
+	return r < 0 ? r : repository_commit(repository, err);
+}
+
+int publish_run(struct repository *repository, const struct publish_options *options,
+	struct publish_result *ret, struct error **err)
+{
+	_cleanup_publish_result_ struct publish_result result = {};
+	_cleanup_release_index_ struct release_index index = {};
+	_cleanup_build_list_ struct build_list builds = {};
+	int r = build_list_read(options->build, options->version, &builds, err);
+
+	if (r >= 0)
+		r = publish_read_index(repository, &index, err);
+	if (r >= 0)
+		r = repository_unlock(repository, err);
+	if (r < 0)
+		return r;
+	result.items = calloc(builds.count, sizeof(*result.items));
+	if (!result.items)
+		return error_set_errno(err, -ENOMEM, "releases");
+	result.count = builds.count;
+	for (size_t i = 0; i < builds.count && r >= 0; i++)
+		r = find_published(repository, &index, &builds.items[i], &result.items[i], err);
+	if (r >= 0)
+		r = publish_new(repository, &index, &builds, options, &result, err);
+	if (r < 0)
+		return r;
+	*ret = result;
+	result = (struct publish_result){};
+	return 0;
+}
