@@ -43,15 +43,16 @@ int fat_place_find(const struct fat_volume *volume, const struct fat_folder *fol
 	struct fat_place *ret, struct error **err);
 
 /*
- * Puts a set into the folder in memory, which has grown if it must, and writes ahead what must be on the disk
- * before the one write that counts, which is left to the caller: that of sector *ret*.
+ * Puts a set into the folder, which has grown if it must: after this, it is written, and not flushed. It
+ * comes with the last write, of one sector; so does what the caller has changed of that sector in memory.
  *
- * Entries behind the end mark are not there for any driver, and may hold anything. Where the mark moves
- * within its sector, all behind it is cleared in the same write. Where it moves on, the sector that will hold
- * it is written first: with the set, if that goes there.
+ * Entries behind the end mark are not there for firmware, which stops at it, and may hold anything; Linux
+ * goes on and shows them. So nothing is ever prepared there. Where the mark moves within its sector, all
+ * behind it is cleared in the same write. Where it moves on, the sector that will hold it is cleared first,
+ * if it has anything, then the mark is moved there, and then the set is written.
  */
 int fat_place_put(struct fat_volume *volume, struct fat_folder *folder, const struct fat_place *place,
-	const struct fat_new_set *set, size_t *ret, struct error **err);
+	const struct fat_new_set *set, struct error **err);
 
 /* In memory: marks the entries from *from* up to *to* as free. */
 void fat_folder_free(struct fat_folder *folder, size_t from, size_t to);

@@ -73,15 +73,6 @@ static int write_file(struct fat_volume *volume, const struct fat_clusters *clus
 	return r < 0 ? r : fat_volume_flush(volume, err);
 }
 
-static int write_name(struct fat_volume *volume, struct fat_folder *folder, const struct fat_place *place,
-	const struct fat_new_set *set, struct error **err)
-{
-	size_t sector;
-	int r = fat_place_put(volume, folder, place, set, &sector, err);
-
-	return r < 0 ? r : fat_folder_write(volume, folder, sector, err);
-}
-
 /* Finds out all that can be in the way, before anything is written. */
 static int plan_file(struct fat_volume *volume, const struct fat_folder *folder, const char *name,
 	size_t size, int64_t time, struct fat_new_set *ret_set, struct fat_place *ret_place,
@@ -134,7 +125,7 @@ static int create(struct fat_volume *volume, const char *path, const void *data,
 	if (r >= 0 && place.grow)
 		r = fat_folder_append(volume, &folder, clusters.numbers[clusters.count - 1], err);
 	if (r >= 0)
-		r = write_name(volume, &folder, &place, &set, err);
+		r = fat_place_put(volume, &folder, &place, &set, err);
 	return r < 0 ? r : fat_finish(volume, err);
 }
 

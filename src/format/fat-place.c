@@ -153,30 +153,53 @@ void fat_folder_free(struct fat_folder *folder, size_t from, size_t to)
 		folder->data[i * ENTRY_SIZE] = ENTRY_FREE;
 }
 
-int fat_place_put(struct fat_volume *volume, struct fat_folder *folder, const struct fat_place *place,
-	const struct fat_new_set *set, size_t *ret, struct error **err)
+/* Clears a sector behind the end mark, where it holds anything. */
+static int clear_sector(
+	struct fat_volume *volume, struct fat_folder *folder, size_t index, bool *wrote, struct error **err)
 {
-	size_t end = MAX(place->end, place->index + set->count);
-	size_t sector = place->index / SECTOR_ENTRIES;
-	size_t ahead = MIN(end, folder->count - 1) / SECTOR_ENTRIES; /* where the end mark will be */
-	size_t clear = MIN(folder->count, (ahead + 1) * SECTOR_ENTRIES);
-	bool behind = place->index > place->end;
-	int r;
+	static const uint8_t zeros[BLOCK_SECTOR];
+	uint8_t *data = folder->data + index * BLOCK_SECTOR;
 
-	memcpy(folder->data + place->index * ENTRY_SIZE, set->entries, set->count * ENTRY_SIZE);
-	*ret = behind ? place->end / SECTOR_ENTRIES : sector;
-	if (end == place->end)
+	if (memcmp(data, zeros, sizeof(zeros)) == 0)
 		return 0;
-	if (end < folder->count)
-		memset(folder->data + end * ENTRY_SIZE, 0, (clear - end) * ENTRY_SIZE);
+	memset(data, 0, BLOCK_SECTOR);
+	*wrote = true;
+	return fat_folder_write(volume, folder, index, err);
+}
+
+/* Moves the end mark from the sector in which it is to the beginning of the next one, which is clear. */
+static int move_end(struct fat_volume *volume, struct fat_folder *folder, const struct fat_place *place,
+	struct error **err)
+{
+	int r = fat_volume_flush(volume, err);
+
+	fat_folder_free(folder, place->end, place->index);
+	return r < 0 ? r : fat_folder_write(volume, folder, place->end / SECTOR_ENTRIES, err);
+}
+
+int fat_place_put(struct fat_volume *volume, struct fat_folder *folder, const struct fat_place *place,
+	const struct fat_new_set *set, struct error **err)
+{
+	const size_t end = place->index + set->count, sector = place->index / SECTOR_ENTRIES;
+	const bool moves = end > place->end, behind = place->index > place->end;
+	bool wrote = behind;
+	int r = 0;
+
 	if (behind)
-		fat_folder_free(folder, place->end, place->index);
-	for (size_t i = ahead; i > *ret; i--) {
-		r = fat_folder_write(volume, folder, i, err);
-		if (r < 0)
-			return r;
-	}
-	return ahead > *ret ? fat_volume_flush(volume, err) : 0;
+		r = clear_sector(volume, folder, sector, &wrote, err);
+	if (r >= 0 && moves && end % SECTOR_ENTRIES == 0 && end < folder->count)
+		r = clear_sector(volume, folder, sector + 1, &wrote, err);
+	if (r >= 0 && behind)
+		r = move_end(volume, folder, place, err);
+	if (r >= 0 && wrote)
+		r = fat_volume_flush(volume, err);
+	if (r < 0)
+		return r;
+	memcpy(folder->data + place->index * ENTRY_SIZE, set->entries, set->count * ENTRY_SIZE);
+	if (moves)
+		memset(folder->data + end * ENTRY_SIZE, 0,
+			((sector + 1) * SECTOR_ENTRIES - end) * ENTRY_SIZE);
+	return fat_folder_write(volume, folder, sector, err);
 }
 
 int fat_folder_write_rest(struct fat_volume *volume, const struct fat_folder *folder,

@@ -16,44 +16,6 @@ struct renaming {
 	struct fat_place place;
 };
 
-static size_t short_sector(const struct renaming *renaming)
-{
-	return renaming->old.last / SECTOR_ENTRIES;
-}
-
-/* The new entries go into the sector of the old short one, or behind the end mark that is in there. */
-static bool find_room(struct renaming *renaming)
-{
-	const struct fat_folder *folder = renaming->folder;
-	const size_t sector = short_sector(renaming), begin = sector * SECTOR_ENTRIES;
-	struct fat_place *place = &renaming->place;
-
-	place->end = fat_folder_end(folder);
-	place->grow = false;
-	if (fat_place_run(folder, &renaming->old, begin, begin + SECTOR_ENTRIES, renaming->set.count,
-		    &place->index))
-		return true;
-	place->index = begin + SECTOR_ENTRIES;
-	place->grow = place->index == folder->count;
-	return place->end < place->index &&
-	       (!place->grow || folder->count + renaming->volume->geometry.cluster_size / ENTRY_SIZE <=
-					FOLDER_ENTRIES_MAX);
-}
-
-static int grow(struct renaming *renaming, uint32_t cluster, struct error **err)
-{
-	struct fat_volume *volume = renaming->volume;
-	int r = fat_write_zeros(volume, cluster, err);
-
-	if (r >= 0)
-		r = fat_volume_flush(volume, err);
-	if (r >= 0)
-		r = fat_link(volume, cluster, FAT32_END, err);
-	if (r >= 0)
-		r = fat_volume_flush(volume, err);
-	return r < 0 ? r : fat_folder_append(volume, renaming->folder, cluster, err);
-}
-
 /* Parts of the old long name that are left in sectors before the one that counted. */
 static int finish(struct renaming *renaming, struct error **err)
 {
@@ -64,25 +26,14 @@ static int finish(struct renaming *renaming, struct error **err)
 	return r < 0 ? r : fat_finish(renaming->volume, err);
 }
 
+/* The new entries go into the sector of the old short one. */
 static int rename_in_place(struct renaming *renaming, struct error **err)
 {
-	_cleanup_fat_clusters_ struct fat_clusters clusters = {};
-	struct fat_volume *volume = renaming->volume;
-	size_t sector;
-	int r = fat_clusters_find(volume, renaming->place.grow, &clusters, err);
+	int r = fat_begin(renaming->volume, err);
 
-	if (r < 0)
-		return r;
-	r = fat_begin(volume, err);
-	fat_clusters_take(volume, &clusters);
-	if (r >= 0 && renaming->place.grow)
-		r = grow(renaming, clusters.numbers[0], err);
-	if (r < 0)
-		return r;
 	fat_folder_free(renaming->folder, renaming->old.first, renaming->old.last + 1);
-	r = fat_place_put(volume, renaming->folder, &renaming->place, &renaming->set, &sector, err);
 	if (r >= 0)
-		r = fat_folder_write(volume, renaming->folder, sector, err);
+		r = fat_place_put(renaming->volume, renaming->folder, &renaming->place, &renaming->set, err);
 	return r < 0 ? r : finish(renaming, err);
 }
 
@@ -98,51 +49,59 @@ static bool has_folders(const struct fat_folder *folder)
 }
 
 /*
- * What stands in the cluster of the old name instead: two clusters, the first as it was but for that name,
- * the second with the new one. No end mark in the first one may hide the second, nor one in the second what
- * follows.
+ * What stands instead of cluster *index* of the folder, where the old name is: the same but for that name,
+ * with the new one where there is room in the cluster, else in a second cluster. No end mark in the first one
+ * may hide the second, nor one in the second what follows.
  */
-static void make_copy(const struct renaming *renaming, size_t index, uint8_t *ret)
+static void make_copy(const struct renaming *renaming, size_t index, size_t count, uint8_t *ret)
 {
-	const size_t unit = renaming->volume->geometry.cluster_size, entries = unit / ENTRY_SIZE;
-	const size_t begin = index * entries, end = renaming->place.end;
-	const struct fat_folder *folder = renaming->folder;
-	size_t at = entries + renaming->set.count;
+	const size_t entries = renaming->volume->geometry.cluster_size / ENTRY_SIZE, begin = index * entries;
+	const size_t first = renaming->place.index - begin, last = first + renaming->set.count;
+	const size_t end = renaming->place.end;
 
-	memcpy(ret, folder->data + begin * ENTRY_SIZE, unit);
-	memset(ret + unit, 0, unit);
-	memcpy(ret + unit, renaming->set.entries, renaming->set.count * ENTRY_SIZE);
-	for (size_t i = 0; i < entries; i++)
-		if (begin + i >= end || (begin + i >= renaming->old.first && begin + i <= renaming->old.last))
-			ret[i * ENTRY_SIZE] = ENTRY_FREE;
-	if (end > begin + entries)
-		for (; at < 2 * entries; at++)
-			ret[at * ENTRY_SIZE] = ENTRY_FREE;
+	memcpy(ret, renaming->folder->data + begin * ENTRY_SIZE, entries * ENTRY_SIZE);
+	memset(ret + entries * ENTRY_SIZE, 0, (count - 1) * entries * ENTRY_SIZE);
+	for (size_t i = 0; i < count * entries; i++) {
+		uint8_t *entry = ret + i * ENTRY_SIZE;
+		bool is_copy = i < entries && begin + i < end;
+
+		if (is_copy && begin + i >= renaming->old.first && begin + i <= renaming->old.last)
+			entry[0] = ENTRY_FREE;
+		if (is_copy)
+			continue;
+		/* Behind the end mark: up to the new name nothing, and behind it the end again. */
+		memset(entry, 0, ENTRY_SIZE);
+		if (i < first || end > begin + entries)
+			entry[0] = ENTRY_FREE;
+	}
+	memcpy(ret + first * ENTRY_SIZE, renaming->set.entries, (last - first) * ENTRY_SIZE);
 }
 
-/* Writes the two clusters, which lead on to where the old one leads. */
+/* Writes the new clusters, which lead on to where the old one leads. */
 static int write_copy(
 	struct renaming *renaming, size_t index, const struct fat_clusters *clusters, struct error **err)
 {
 	struct fat_volume *volume = renaming->volume;
 	const size_t unit = volume->geometry.cluster_size;
-	_cleanup_free_ uint8_t *copy = malloc(2 * unit);
+	_cleanup_free_ uint8_t *copy = malloc(clusters->count * unit);
 	struct fat_table_edit edit = {.volume = volume, .at = UINT64_MAX};
 	uint32_t next = renaming->folder->clusters[index];
 	int r = copy ? fat_chain_next(volume, &next, err) : error_set_errno(err, -ENOMEM, "a folder");
 
 	if (r < 0)
 		return r;
-	make_copy(renaming, index, copy);
-	if (index == 0) /* begins with "." */
+	make_copy(renaming, index, clusters->count, copy);
+	if (index == 0 && memcmp(copy, ".          ", SHORT_NAME_SIZE) == 0)
 		fat_entry_set_cluster(copy, clusters->numbers[0]);
-	for (size_t i = 0; r >= 0 && i < 2; i++)
+	for (size_t i = 0; r >= 0 && i < clusters->count; i++) {
+		bool is_last = i + 1 == clusters->count;
+
 		r = fat_volume_write_at(volume, fat_geometry_offset(&volume->geometry, clusters->numbers[i]),
 			copy + i * unit, unit, err);
-	if (r >= 0)
-		r = fat_table_put(&edit, clusters->numbers[0], clusters->numbers[1], err);
-	if (r >= 0)
-		r = fat_table_put(&edit, clusters->numbers[1], next, err);
+		if (r >= 0)
+			r = fat_table_put(
+				&edit, clusters->numbers[i], is_last ? next : clusters->numbers[i + 1], err);
+	}
 	if (r >= 0)
 		r = fat_table_write(&edit, err);
 	return r < 0 ? r : fat_volume_flush(volume, err);
@@ -196,20 +155,49 @@ static int replace_cluster(
 	return finish(renaming, err);
 }
 
+/* Where the new name goes in the copy: somewhere in the cluster, else to the beginning of a second one. */
+static int plan_copy(struct renaming *renaming, size_t index, size_t *ret_count, struct error **err)
+{
+	const struct fat_folder *folder = renaming->folder;
+	const size_t entries = renaming->volume->geometry.cluster_size / ENTRY_SIZE;
+	const size_t begin = index * entries, behind = MIN(begin + entries, folder->count);
+
+	*ret_count = 1;
+	if (fat_place_run(folder, &renaming->old, begin, behind, renaming->set.count, &renaming->place.index))
+		return 0;
+	*ret_count = 2;
+	renaming->place.index = begin + entries;
+	if (folder->count + entries > FOLDER_ENTRIES_MAX)
+		return error_set(err, -ENOSPC, "the folder can't grow any more");
+	return 0;
+}
+
 static int rename_by_copy(struct renaming *renaming, struct error **err)
 {
 	_cleanup_fat_clusters_ struct fat_clusters clusters = {};
-	struct fat_volume *volume = renaming->volume;
 	const struct fat_folder *folder = renaming->folder;
-	size_t entries = volume->geometry.cluster_size / ENTRY_SIZE, index = renaming->old.last / entries;
+	const size_t entries = renaming->volume->geometry.cluster_size / ENTRY_SIZE;
+	size_t index = renaming->old.last / entries, count;
 	int r;
 
 	if (index == 0 && (folder->entry_at == 0 || has_folders(folder)))
 		return error_set(err, -ENOSPC, "its folder has no room for the longer name next to it");
-	if (folder->count + entries > FOLDER_ENTRIES_MAX)
-		return error_set(err, -ENOSPC, "the folder can't grow any more");
-	r = fat_clusters_find(volume, 2, &clusters, err);
+	r = plan_copy(renaming, index, &count, err);
+	if (r >= 0)
+		r = fat_clusters_find(renaming->volume, count, &clusters, err);
 	return r < 0 ? r : replace_cluster(renaming, index, &clusters, err);
+}
+
+/* Whether another one has the name, or an alias like it. */
+static bool is_taken(const struct renaming *renaming, const char *name)
+{
+	struct fat_set other;
+
+	for (size_t at = 0; fat_folder_next(renaming->folder, &at, &other);)
+		if (other.last != renaming->old.last &&
+			(strcasecmp(other.name, name) == 0 || strcasecmp(other.alias, name) == 0))
+			return true;
+	return false;
 }
 
 static int rename_entry(struct fat_volume *volume, const char *path, const char *name, struct error **err)
@@ -217,7 +205,7 @@ static int rename_entry(struct fat_volume *volume, const char *path, const char 
 	_cleanup_fat_folder_ struct fat_folder folder = {};
 	struct renaming renaming = {.volume = volume, .folder = &folder};
 	const char *old_name;
-	struct fat_set other;
+	size_t begin;
 	int r = fat_check_usable(volume, err);
 
 	if (r >= 0)
@@ -228,14 +216,17 @@ static int rename_entry(struct fat_volume *volume, const char *path, const char 
 		return error_set(err, -ENOENT, "there is no such file");
 	if (streq(renaming.old.name, name))
 		return 0;
-	for (size_t at = 0; fat_folder_next(&folder, &at, &other);)
-		if (other.last != renaming.old.last &&
-			(strcasecmp(other.name, name) == 0 || strcasecmp(other.alias, name) == 0))
-			return error_set(err, -EEXIST, "there is one of the name '%s'", name);
+	if (is_taken(&renaming, name))
+		return error_set(err, -EEXIST, "there is one of the name '%s'", name);
 	r = fat_set_encode(&folder, &renaming.old, name, renaming.old.entry, &renaming.set, err);
 	if (r < 0)
 		return r;
-	return find_room(&renaming) ? rename_in_place(&renaming, err) : rename_by_copy(&renaming, err);
+	renaming.place.end = fat_folder_end(&folder);
+	begin = renaming.old.last - renaming.old.last % SECTOR_ENTRIES;
+	if (fat_place_run(&folder, &renaming.old, begin, begin + SECTOR_ENTRIES, renaming.set.count,
+		    &renaming.place.index))
+		return rename_in_place(&renaming, err);
+	return rename_by_copy(&renaming, err);
 }
 
 int fat_volume_rename(struct fat_volume *volume, const char *path, const char *name, struct error **err)

@@ -120,13 +120,14 @@ static bool is_free_count_known(const struct fat_volume *volume)
 	return volume->fsinfo_at == 0 || read_le32(volume->fsinfo + FSINFO_FREE) == volume->table_free;
 }
 
-static int put_right(struct fat_volume *volume, bool parts, struct fat_repair *ret, struct error **err)
+static int put_right(
+	struct fat_volume *volume, bool parts, bool hidden, struct fat_repair *ret, struct error **err)
 {
 	struct parts_pass pass = {.write = true};
 	_cleanup_fat_survey_ struct fat_survey survey = {};
 	int r = copy_table(volume, &ret->table_sectors, err);
 
-	if (r >= 0)
+	if (r >= 0 && !hidden)
 		r = free_lost(volume, &ret->lost_clusters, err);
 	if (r >= 0 && parts)
 		r = fat_survey_run(volume, pass_parts, &pass, &survey, err);
@@ -166,7 +167,7 @@ static int repair(struct fat_volume *volume, struct fat_repair *ret, struct erro
 	fat_survey_apply(&survey, volume);
 	volume->clean = state & FAT32_CLEAN;
 	volume->changing = true;
-	r = put_right(volume, pass.count > 0, ret, err);
+	r = put_right(volume, pass.count > 0, survey.hidden, ret, err);
 	if (r >= 0)
 		volume->changing = volume->failed = false;
 	return r;

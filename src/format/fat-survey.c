@@ -122,6 +122,15 @@ static int survey_entry(
 	return is_folder ? enqueue(surveyor, cluster, path, err) : 0;
 }
 
+/* Linux would show it. */
+static bool is_hidden(const struct fat_folder *folder)
+{
+	for (size_t i = fat_folder_end(folder); i < folder->count; i++)
+		if (folder->data[i * ENTRY_SIZE] != ENTRY_END && folder->data[i * ENTRY_SIZE] != ENTRY_FREE)
+			return true;
+	return false;
+}
+
 static int survey_folder(struct surveyor *surveyor, const struct waiting *folder, fat_survey_fn fn,
 	void *userdata, struct error **err)
 {
@@ -142,6 +151,7 @@ static int survey_folder(struct surveyor *surveyor, const struct waiting *folder
 	}
 	if (r < 0)
 		return damage ? note_damage(surveyor, r, &damage, folder->path, err) : r;
+	surveyor->survey->hidden |= is_hidden(&loaded);
 	return fn ? fn(surveyor->volume, &loaded, userdata, err) : 0;
 }
 

@@ -72,11 +72,12 @@ int fat_table_write(struct fat_table_edit *edit, struct error **err)
 {
 	struct fat_volume *volume = edit->volume;
 	const struct fat_geometry *geometry = &volume->geometry;
-	uint64_t at = edit->at;
+	uint64_t at = edit->at, window = volume->window_at;
 
 	edit->at = UINT64_MAX;
 	if (at == UINT64_MAX)
 		return 0;
+	volume->window_at = UINT64_MAX; /* where a write fails, nobody knows what it did */
 	for (uint32_t i = 0; i < geometry->tables; i++) {
 		int r = fat_volume_write_at(volume, geometry->table + i * geometry->table_size + at,
 			edit->sector, sizeof(edit->sector), err);
@@ -84,7 +85,8 @@ int fat_table_write(struct fat_table_edit *edit, struct error **err)
 		if (r < 0)
 			return r;
 	}
-	if (volume->window_at == at - at % TABLE_WINDOW)
+	volume->window_at = window;
+	if (window == at - at % TABLE_WINDOW)
 		memcpy(volume->window + at % TABLE_WINDOW, edit->sector, sizeof(edit->sector));
 	return 0;
 }

@@ -135,6 +135,7 @@ struct fat_survey {
 	uint8_t *reached; /* a bit for each cluster that something leads to */
 	uint8_t *shared;  /* … where a second chain came by */
 	uint32_t table_free, free;
+	bool hidden;	      /* in some folder there is something behind the end mark */
 	struct error *damage; /* the first thing that is wrong with a chain; NULL: none */
 };
 void fat_survey_release(struct fat_survey *survey);
