@@ -95,6 +95,7 @@ int command_main(const struct command_group *program, const char *version, int a
 
 /* The verbs of `orlop`. */
 int cmd_build(int argc, char **argv, struct error **err);
+int cmd_diff(int argc, char **argv, struct error **err);
 int cmd_inspect(int argc, char **argv, struct error **err);
 int cmd_keys(int argc, char **argv, struct error **err);
 int cmd_publish(int argc, char **argv, struct error **err);

@@ -6,6 +6,7 @@
 
 static const struct command commands[] = {
 	{"build", "Build an edition's disk image from packages", cmd_build},
+	{"diff", "Say what changed between two releases or builds", cmd_diff},
 	{"inspect", "Say what is in an image", cmd_inspect},
 	{"keys", "Make and change the keys that builds and releases are signed with", cmd_keys},
 	{"publish", "Put what was built into a repository that nodes follow", cmd_publish},
