@@ -84,10 +84,10 @@ void health_clean(char *ret, size_t size, const char *text, size_t length)
 	/* No half of a character at the end: it begins at the last byte that is no continuation. */
 	for (unsigned i = 0; cut && i < 3 && length > 0 && ((uint8_t)text[length] & 0xc0) == 0x80; i++)
 		length--;
-	while (length > 0 && (text[length - 1] == ' ' || text[length - 1] == '\r'))
-		length--;
 	for (size_t i = 0; i < length; i++)
 		ret[i] = (uint8_t)text[i] < ' ' || text[i] == 0x7f ? ' ' : text[i];
+	while (length > 0 && ret[length - 1] == ' ')
+		length--;
 	ret[length] = 0;
 	if (is_utf8(ret))
 		return;
@@ -114,6 +114,25 @@ static void tasks_release(struct tasks *tasks)
 	free(tasks->items);
 }
 
+static bool name_is_taken(const struct health_report *report, const char *name)
+{
+	for (size_t i = 0; i < report->count; i++)
+		if (streq(report->checks[i].name, name))
+			return true;
+	return false;
+}
+
+/* Two names may look the same once they are cut and cleaned; whoever counts by name must not mix them up. */
+static void set_name(const struct health_report *report, const char *name, char ret[HEALTH_NAME_MAX])
+{
+	char clean[HEALTH_NAME_MAX - 12];
+
+	health_clean(clean, sizeof(clean), name, strlen(name));
+	(void)snprintf(ret, HEALTH_NAME_MAX, "%s", clean);
+	for (unsigned n = 2; name_is_taken(report, ret); n++)
+		(void)snprintf(ret, HEALTH_NAME_MAX, "%s#%u", clean, n);
+}
+
 /* Adds a check to both lists. *path* is taken over, also on failure. */
 static int add_task(struct tasks *tasks, struct health_report *report, struct task task, const char *name)
 {
@@ -129,7 +148,7 @@ static int add_task(struct tasks *tasks, struct health_report *report, struct ta
 	}
 	report->checks = checks;
 	checks[report->count] = (struct health_check){.outcome = HEALTH_FAILED};
-	health_clean(checks[report->count].name, HEALTH_NAME_MAX, name, strlen(name));
+	set_name(report, name, checks[report->count].name);
 	report->count++;
 	tasks->items[tasks->count++] = task;
 	return 0;

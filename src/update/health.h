@@ -31,7 +31,7 @@ enum health_outcome {
 };
 
 struct health_check {
-	char name[HEALTH_NAME_MAX]; /* names and details are UTF-8 without control characters */
+	char name[HEALTH_NAME_MAX]; /* of its own; UTF-8 without control characters, as is the detail */
 	enum health_outcome outcome;
 	uint64_t ms;			/* that the last try took */
 	char detail[HEALTH_DETAIL_MAX]; /* one line; may be empty */
