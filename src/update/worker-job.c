@@ -168,6 +168,51 @@ int worker_get_job_parse(const void *data, size_t size, struct worker_get_job *r
 	return r;
 }
 
+/* ---- Refresh ---- */
+
+void worker_refresh_job_release(struct worker_refresh_job *job)
+{
+	worker_source_job_release(&job->source);
+	for (size_t i = 0; i < WORKER_WANTED_MAX; i++)
+		free(job->wanted[i].name);
+	*job = (struct worker_refresh_job){};
+}
+
+int worker_refresh_job_write(const struct worker_refresh_job *job, struct buffer *ret)
+{
+	write_source(&job->source, ret);
+	buffer_append_le64(ret, (uint64_t)job->now);
+	buffer_append_le32(ret, job->files);
+	buffer_append_le32(ret, job->wanted_count);
+	for (size_t i = 0; i < job->wanted_count; i++) {
+		wire_put_string(ret, job->wanted[i].name);
+		buffer_append_le64(ret, job->wanted[i].max);
+	}
+	return finish(ret);
+}
+
+int worker_refresh_job_parse(
+	const void *data, size_t size, struct worker_refresh_job *ret, struct error **err)
+{
+	struct wire_fields fields = {.data = data, .size = size};
+	uint32_t count;
+
+	take_source(&fields, &ret->source);
+	ret->now = (int64_t)wire_take_u64(&fields);
+	ret->files = wire_take_u32(&fields);
+	count = wire_take_u32(&fields);
+	if (ret->files == 0 || ret->files > WORKER_KEPT_MAX || count > WORKER_WANTED_MAX)
+		return error_set(err, -EPROTO, "a malformed job");
+	for (; ret->wanted_count < count && !fields.failed; ret->wanted_count++) {
+		struct worker_wanted_job *wanted = &ret->wanted[ret->wanted_count];
+
+		wanted->name = wire_take_string(&fields, WIRE_NAME_MAX);
+		wanted->max = wire_take_u64(&fields);
+		fields.failed = fields.failed || !wanted->name;
+	}
+	return wire_fields_end(&fields, "job", err);
+}
+
 /* ---- What comes of them ---- */
 
 void worker_outcome_write(const struct worker_outcome *outcome, struct buffer *ret)

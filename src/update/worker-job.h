@@ -51,18 +51,41 @@ struct worker_get_job {
 	uint64_t size;
 };
 
+#define WORKER_WANTED_MAX 64
+#define WORKER_ROOT_NAME "/root" /* the WIRE_FILE with the root that is trusted to begin with */
+#define WORKER_KEPT_MAX 8	 /* files that follow the job, and their bytes */
+#define WORKER_KEPT_BYTES MiB(16)
+
+struct worker_wanted_job {
+	char *name;
+	uint64_t max; /* bytes */
+};
+
+struct worker_refresh_job {
+	struct worker_source_job source; /* the URL above "metadata/" and "targets/" */
+	int64_t now;
+	uint32_t files; /* WIRE_FILEs that follow: the root, and what was kept */
+	struct worker_wanted_job wanted[WORKER_WANTED_MAX];
+	uint32_t wanted_count;
+};
+
 void worker_source_job_release(struct worker_source_job *job);
 void worker_bring_job_release(struct worker_bring_job *job);
 void worker_get_job_release(struct worker_get_job *job);
+void worker_refresh_job_release(struct worker_refresh_job *job);
 
 /* Append a job to *ret*. Return 0 or -ENOMEM; -EFBIG where it is too large for a message. */
 int worker_bring_job_write(const struct worker_bring_job *job, struct buffer *ret);
 int worker_get_job_write(const struct worker_get_job *job, struct buffer *ret);
+int worker_refresh_job_write(const struct worker_refresh_job *job, struct buffer *ret);
 
 /* Read one. Return 0; -EPROTO, -EBADMSG with *err* set. What *ret* has been given is to be released in any
  * case. */
 int worker_bring_job_parse(const void *data, size_t size, struct worker_bring_job *ret, struct error **err);
 int worker_get_job_parse(const void *data, size_t size, struct worker_get_job *ret, struct error **err);
+
+int worker_refresh_job_parse(
+	const void *data, size_t size, struct worker_refresh_job *ret, struct error **err);
 
 /* What comes of WIRE_BRING; of the other jobs, the counts alone. */
 struct worker_outcome {

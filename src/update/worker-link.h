@@ -52,3 +52,11 @@ bool link_tick(struct link *link);
 
 /* Tells of progress, at most ten times a second for each step. Returns 0, or -EPIPE. */
 int link_progress(struct link *link, unsigned step, uint64_t done, uint64_t total);
+
+/*
+ * worker-metadata.c: brings metadata up to date with what is in *kept*, fetches the targets that the job
+ * wants, and puts all that came, and what did not, into *ret*; also where it fails.
+ */
+struct worker_refresh_job;
+int worker_metadata_run(struct link *link, const struct worker_refresh_job *job, struct wire_files *kept,
+	struct wire_files *ret, struct error **err);

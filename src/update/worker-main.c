@@ -237,6 +237,43 @@ static int do_get(struct link *link, const struct wire_message *message, struct 
 	return r < 0 ? r : finish(link, &outcome, err);
 }
 
+/* The files that belong to the job, which the parent sends right behind it. */
+static int receive_kept(struct link *link, uint32_t count, struct wire_files *ret, struct error **err)
+{
+	int r = 0;
+
+	while (r >= 0 && (ret->count < count || ret->open > 0)) {
+		struct wire_message message;
+
+		r = wire_receive(link->fd, &link->reader, true, &message, err);
+		if (r >= 0)
+			r = message.header.type == WIRE_FILE
+				    ? wire_files_take(ret, &message, WORKER_KEPT_MAX, WORKER_KEPT_BYTES, err)
+				    : error_set(err, -EPROTO, "no file");
+	}
+	return r;
+}
+
+static int do_refresh(struct link *link, const struct wire_message *message, struct error **err)
+{
+	_cleanup_(worker_refresh_job_release) struct worker_refresh_job job = {};
+	_cleanup_(wire_files_release) struct wire_files kept = {}, files = {};
+	static const struct worker_outcome outcome;
+	int r = worker_refresh_job_parse(message->payload, message->header.size, &job, err), ran;
+
+	if (r >= 0)
+		r = receive_kept(link, job.files, &kept, err);
+	if (r >= 0)
+		r = enter_sandbox(link, &job.source, err);
+	if (r < 0)
+		return r;
+	ran = worker_metadata_run(link, &job, &kept, &files, err);
+	/* What came is of use also where not all did. */
+	for (size_t i = 0; i < files.count && r >= 0; i++)
+		r = wire_files_send(link->fd, &files.items[i], NULL);
+	return ran < 0 ? ran : r < 0 ? error_set_errno(err, r, "worker") : finish(link, &outcome, err);
+}
+
 static int do_job(struct link *link, struct error **err)
 {
 	struct wire_message message;
@@ -248,6 +285,8 @@ static int do_job(struct link *link, struct error **err)
 		return do_bring(link, &message, err);
 	if (message.header.type == WIRE_GET)
 		return do_get(link, &message, err);
+	if (message.header.type == WIRE_REFRESH)
+		return do_refresh(link, &message, err);
 	return error_set(err, -EPROTO, "no job");
 }
 

@@ -30,6 +30,7 @@ struct exchange {
 	void *userdata;
 	const int *fds; /* for the worker, from WORKER_FD_PLACES on; -1: none there */
 	size_t fd_count;
+	const struct wire_files *files; /* that belong to the job; may be NULL */
 
 	/* Set by exchange_run(). */
 	int fd;

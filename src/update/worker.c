@@ -377,6 +377,8 @@ static int give(struct exchange *exchange, enum wire_type type, const struct buf
 	struct wire_header header = {.type = type, .size = (uint32_t)job->size};
 	int r = wire_send(exchange->fd, &header, job->data, &fault);
 
+	for (size_t i = 0; exchange->files && i < exchange->files->count && r >= 0; i++)
+		r = wire_files_send(exchange->fd, &exchange->files->items[i], &fault);
 	if (r == -EPIPE)
 		return died(exchange, err);
 	error_move(err, TAKE_PTR(fault));

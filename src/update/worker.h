@@ -12,7 +12,9 @@
 
 #include "update/remote-http.h"
 #include "update/sandbox.h"
+#include "update/tuf-client.h"
 #include "update/usr-update.h"
+#include "update/wire.h"
 
 struct worker_options {
 	const char *program;	      /* that calls worker_main(); NULL: this program */
@@ -96,3 +98,46 @@ struct worker_get {
  * once this has returned 0. -EBADMSG: the file is another one; otherwise as worker_bring().
  */
 int worker_get(struct worker *worker, const struct worker_get *in, struct error **err);
+
+struct worker_wanted {
+	const char *name; /* of a target */
+	uint64_t max;	  /* bytes */
+};
+
+struct worker_metadata {
+	const struct remote_http_options *source; /* the URL above "metadata/" and "targets/" */
+	const struct tuf_client_io *kept;	  /* its *load* is called for what was kept */
+	const void *root;			  /* that is trusted to begin with */
+	size_t root_size;
+	int64_t now;
+	const struct worker_wanted *wanted;
+	size_t wanted_count;
+};
+
+/*
+ * Fetches what has changed of a repository's metadata, and targets. What comes is not trusted: the caller
+ * lets a client of its own go through it, whose struct tuf_client_io fetches by worker_files_fetch():
+ *
+ *     _cleanup_(wire_files_release) struct wire_files files = {};
+ *     r = worker_refresh(worker, &in, &files, &err);
+ *     r = tuf_client_new(&options, &client, &err);  r = tuf_client_refresh(client, &err);
+ *     r = worker_files_target(&files, client, "releases.json", &text, &err);
+ *
+ * *ret* (empty before) is what came, also where it fails; wire_files_release() it in any case. A wanted
+ * target that no metadata lists is no error here. Errors as those of worker_bring(), tuf_client_refresh() and
+ * http_get().
+ */
+int worker_refresh(
+	struct worker *worker, const struct worker_metadata *in, struct wire_files *ret, struct error **err);
+
+/* What *fetch* of struct tuf_client_io does, with what was delivered. -ENODATA where the worker did not
+ * deliver the document. */
+int worker_files_fetch(const struct wire_files *files, const char *name, uint64_t max, struct buffer *ret,
+	struct error **err);
+
+/*
+ * Appends a target that the worker delivered to *ret*, once it is what the client's metadata says. Returns 0;
+ * -ENODATA where it was not delivered; the errors of tuf_client_target() and tuf_target_check().
+ */
+int worker_files_target(const struct wire_files *files, struct tuf_client *client, const char *name,
+	struct buffer *ret, struct error **err);
