@@ -252,6 +252,8 @@ static char *clean(char *text)
 	for (char *at = text; at && *at; at++)
 		if ((unsigned char)*at < ' ' || *at == 0x7f)
 			*at = ' ';
+		else if ((unsigned char)at[0] == 0xc2 && at[1] && (unsigned char)at[1] < 0xa0)
+			memset(at, ' ', 2); /* U+0080 to U+009F, which are such characters too */
 	return text;
 }
 
