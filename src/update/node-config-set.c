@@ -111,17 +111,24 @@ static bool find_in_mapping(struct cursor *cursor, const char *key, struct place
 	return event;
 }
 
+/* Where the text begins behind a byte order mark of UTF-8, which libyaml does not count. */
+static size_t begin_of(const char *text, size_t size)
+{
+	return size >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0 ? 3 : 0;
+}
+
 /* Finds a key of the file's mapping. A file without one has all its keys still to come, in lines. */
 static int find_key(const char *text, size_t size, const char *key, struct place *ret)
 {
 	_cleanup_(cursor_release) struct cursor cursor = {};
+	size_t begin = begin_of(text, size);
 	const yaml_event_t *event;
 
 	*ret = (struct place){.block = true};
 	if (!yaml_parser_initialize(&cursor.parser))
 		return -ENOMEM;
 	yaml_parser_set_encoding(&cursor.parser, YAML_UTF8_ENCODING);
-	yaml_parser_set_input_string(&cursor.parser, (const unsigned char *)text, size);
+	yaml_parser_set_input_string(&cursor.parser, (const unsigned char *)text + begin, size - begin);
 	while ((event = next_event(&cursor)) && event->type != YAML_STREAM_END_EVENT)
 		if (event->type == YAML_MAPPING_START_EVENT)
 			return find_in_mapping(&cursor, key, ret) ? 0 : -EINVAL;
@@ -131,7 +138,7 @@ static int find_key(const char *text, size_t size, const char *key, struct place
 /* Where the *index*-th character begins. UTF-8 is well-formed: libyaml has read it. */
 static size_t offset_of(const char *text, size_t size, size_t index)
 {
-	size_t at = size >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0 ? 3 : 0;
+	size_t at = begin_of(text, size);
 
 	for (; at < size && index > 0; index--)
 		do
@@ -211,7 +218,7 @@ static bool remove_line(const char *text, size_t size, const struct place *place
 	size_t next = newline ? (size_t)(newline - text) + 1 : size;
 
 	begin -= place->column;
-	if ((begin > offset_of(text, size, 0) && text[begin - 1] != '\n') ||
+	if ((begin > begin_of(text, size) && text[begin - 1] != '\n') ||
 		has_odd_break(text + end, newline ? newline : text + size))
 		return false;
 	buffer_append(ret, text, begin);

@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "unit.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "format/yaml.h"
+
+struct item {
+	size_t line;
+	char *name;
+	unsigned count;
+};
+
+struct all {
+	bool flag;
+	unsigned number, choice, choices;
+	int digit;
+	char *word;
+	struct yaml_list items;
+};
+
+static bool parse_digit(const char *text, void *value)
+{
+	*(int *)value = text[0] - '0';
+	return text[0] >= '0' && text[0] <= '9' && !text[1];
+}
+
+static bool is_lower(const char *text, void *value)
+{
+	(void)value;
+	return text[0] >= 'a' && text[0] <= 'z';
+}
+
+static const char *const colours[] = {"red", "green", "blue", NULL};
+
+static const struct yaml_field item_fields[] = {
+	{.key = "", .type = YAML_LINE, .offset = offsetof(struct item, line)},
+	{.key = "name", .type = YAML_STRING, .offset = offsetof(struct item, name), .required = true},
+	{.key = "count", .type = YAML_NUMBER, .offset = offsetof(struct item, count), .least = 2, .most = 9},
+	{},
+};
+
+static const struct yaml_field fields[] = {
+	{.key = "flag", .type = YAML_BOOLEAN, .offset = offsetof(struct all, flag)},
+	{.key = "number", .type = YAML_NUMBER, .offset = offsetof(struct all, number), .most = 4000000000},
+	{.key = "choice", .type = YAML_CHOICE, .offset = offsetof(struct all, choice), .choices = colours},
+	{.key = "choices", .type = YAML_CHOICES, .offset = offsetof(struct all, choices), .choices = colours},
+	{.key = "digit",
+		.type = YAML_PARSED,
+		.offset = offsetof(struct all, digit),
+		.parse = parse_digit,
+		.expected = "a digit"},
+	{.key = "word",
+		.type = YAML_STRING,
+		.offset = offsetof(struct all, word),
+		.parse = is_lower,
+		.expected = "a word in lower case"},
+	{.key = "items",
+		.type = YAML_LIST,
+		.offset = offsetof(struct all, items),
+		.fields = item_fields,
+		.size = sizeof(struct item),
+		.most = 3},
+	{},
+};
+
+static void reads_each_type(void **state)
+{
+	static const char text[] = "flag: true\n"
+				   "number: 4000000000\n"
+				   "choice: blue\n"
+				   "choices: [green, red]\n"
+				   "digit: '7'\n"
+				   "word: small\n"
+				   "items:\n"
+				   "  # one\n"
+				   "  - name: a\n"
+				   "    count: 2\n"
+				   "  - {name: b}\n";
+	_cleanup_error_ struct error *err = NULL;
+	struct all all = {};
+	struct item *items;
+
+	(void)state;
+	assert_ok(yaml_parse(text, strlen(text), "x.yaml", fields, &all, &err), err);
+	assert_true(all.flag);
+	assert_int_equal(all.number, 4000000000);
+	assert_int_equal(all.choice, 2);
+	assert_int_equal(all.choices, 3);
+	assert_int_equal(all.digit, 7);
+	assert_string_equal(all.word, "small");
+	assert_int_equal(all.items.count, 2);
+	items = all.items.items;
+	assert_int_equal(items[0].line, 9);
+	assert_string_equal(items[0].name, "a");
+	assert_int_equal(items[0].count, 2);
+	assert_int_equal(items[1].line, 11);
+	assert_string_equal(items[1].name, "b");
+	yaml_release(fields, &all);
+	assert_null(all.items.items);
+}
+
+static void what_is_missing_keeps_its_default(void **state)
+{
+	static const char *const texts[] = {
+		"", "# nothing\n", "---\n", "---\n# nothing\n...\n", "{}", "word: a\n"};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
+		struct all all = {.flag = true, .number = 5, .choice = 1};
+		_cleanup_error_ struct error *err = NULL;
+
+		assert_ok(yaml_parse(texts[i], strlen(texts[i]), "x.yaml", fields, &all, &err), err);
+		assert_true(all.flag);
+		assert_int_equal(all.number, 5);
+		assert_int_equal(all.choice, 1);
+		yaml_release(fields, &all);
+	}
+}
+
+static void faults_name_file_line_and_key(void **state)
+{
+	static const struct {
+		const char *text, *message;
+	} cases[] = {
+		{"\nflag: yes", "x.yaml:2: flag: must be true or false"},
+		{"flag: [true]", "x.yaml:1: flag: must be true or false"},
+		{"number: 4000000001", "x.yaml:1: number: must be a number from 0 to 4000000000"},
+		{"number: -1", "number: must be a number"},
+		{"number: 0x10", "number: must be a number"},
+		{"number: 99999999999999999999999", "number: must be a number"},
+		{"number: 1.5", "number: must be a number"},
+		{"choice: Red", "x.yaml:1: choice: \"Red\" is not known; there are red, green, blue"},
+		{"choice: [red]", "choice: must be one of red, green, blue"},
+		{"choices: red", "choices: must be a list of texts"},
+		{"choices: [red, pink]", "choices: \"pink\" is not known; there are red"},
+		{"digit: 12", "x.yaml:1: digit: must be a digit"},
+		{"digit: {}", "digit: must be a digit"},
+		{"digit:", "digit: must be a digit"},
+		{"word: Big", "x.yaml:1: word: must be a word in lower case"},
+		{"items: {name: a}", "x.yaml:1: items: must be a list of mappings"},
+		{"items: [a]", "items: must be a list of mappings"},
+		{"items:\n- name: a\n- count: 3", "x.yaml:3: name: is missing"},
+		{"items:\n- name: a\n  count: 1", "x.yaml:3: count: must be a number from 2 to 9"},
+		{"items:\n- name: a\n  \"\": 1", "x.yaml:3: key: must be a text"},
+		{"items:\n- {name: a}\n- {name: b}\n- {name: c}\n- {name: d}",
+			"x.yaml:5: items: has more than 3 entries"},
+		{"word: &a x", "x.yaml:1: anchors and tags have no use here"},
+		{"items: &a []", "x.yaml:1: anchors and tags"},
+		{"\n&a word: x", "x.yaml:2: anchors and tags"},
+		{"word: !!str x", "x.yaml:1: anchors and tags"},
+		{"word: !other x", "x.yaml:1: anchors and tags"},
+		{"word: *a", "x.yaml:1: aliases have no use here"},
+		{"word: a\n---\nword: b", "x.yaml:2: the file must be one document"},
+		{"---\n---\n", "x.yaml:2: the file must be one document"},
+		{"word: 'a", "not valid YAML"},
+		{"word: a\n\tflag: true", "x.yaml:2: not valid YAML"},
+		{"word", "x.yaml:1: file: must be a mapping"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct error *err = NULL;
+		struct all all = {};
+
+		assert_error(yaml_parse(cases[i].text, strlen(cases[i].text), "x.yaml", fields, &all, &err),
+			-EINVAL, err, cases[i].message);
+		yaml_release(fields, &all);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(reads_each_type),
+		cmocka_unit_test(what_is_missing_keeps_its_default),
+		cmocka_unit_test(faults_name_file_line_and_key),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
