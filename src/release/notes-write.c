@@ -467,7 +467,7 @@ static json_t *source_json(const struct notes_source *source)
 		[NOTES_CUT] = "cut",
 		[NOTES_NOT_AT_HAND] = "not-at-hand",
 		[NOTES_UNREADABLE] = "unreadable",
-		[NOTES_MISSING] = "not in its packages",
+		[NOTES_MISSING] = "missing",
 		[NOTES_OTHER_SOURCE] = "other-source",
 	};
 

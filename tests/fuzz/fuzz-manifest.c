@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <string.h>
+
+#include "release/notes.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+/* What was read can be printed in every form, against nothing and itself; and brings no control characters to
+ * a terminal. */
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	_cleanup_release_manifest_ struct release_manifest manifest = {};
+
+	if (release_manifest_parse(data, size, &manifest, NULL) < 0)
+		return 0;
+	for (int i = 0; i < 2; i++) {
+		const struct notes_input input = {i == 0 ? NULL : &manifest, &manifest, NULL};
+		_cleanup_buffer_ struct buffer text = {};
+		_cleanup_notes_ struct notes notes = {};
+		json_t *json;
+
+		if (notes_compare(&input, &notes, NULL) < 0 || (i == 1 && notes.package_count > 0) ||
+			notes_text(&notes, &text, NULL) < 0 || notes_markdown(&notes, &text, NULL) < 0)
+			__builtin_trap();
+		for (size_t at = 0; at < text.size; at++)
+			if ((text.data[at] < ' ' && text.data[at] != '\n') || text.data[at] >= 0x7f)
+				__builtin_trap();
+		json = notes_json(&notes);
+		if (!json)
+			__builtin_trap();
+		json_decref(json);
+	}
+	return 0;
+}
