@@ -186,8 +186,24 @@ file-data CVE-2026-2222
 native CVE-2026-1111' ]
 }
 
+@test "a folder that is a link to another package's is followed, through a second one, too" {
+	{ entry a 2 'CVE-2026-1111' && entry a 1 'x'; } >a
+	mkdir -p none one/usr/share/doc two/usr/share/doc
+	ln -sfn ./two one/usr/share/doc/one
+	ln -sfn /usr/share/doc/a two/usr/share/doc/two
+	{ deb a 2 none && deb one 1 none && deb two 2 none; } | manifest old 1 k 4096
+	{ deb a 2 "$(with_changelog a a)" && deb one 2 one && deb two 2 two; } | manifest new 2 k 4096
+	[ "$("$ORLOP" diff old new --json | jq -c '[.sources[] | .name, .changelog, .cves]')" = '["one","read",["CVE-2026-1111"]]' ]
+	# What it leads to has to be there, too.
+	rm -r cache
+	{ deb a 2 none && deb one 1 none && deb two 2 none; } >list
+	{ deb one 2 one && deb two 2 two; } | manifest new 2 k 4096
+	rm -r old && mkdir old && manifest old 1 k 4096 <list
+	[ "$("$ORLOP" diff old new --json | jq -c '[.sources[] | .name, .changelog]')" = '["one","missing"]' ]
+}
+
 @test "a kernel, whose packages have its version in their names, is compared by its source" {
-	{ entry linux-signed 6.12.3+1 'CVE-2026-3' && entry linux-signed 6.12.3+1~x 'CVE-2026-30303' && entry linux-signed 6.12.1+1 'CVE-2026-1111'; } >kernel
+	{ entry linux-signed 6.12.4+1 'CVE-2026-4444' && entry linux-signed 6.12.3+1 'CVE-2026-3' && entry linux-signed 6.12.3+1~x 'CVE-2026-30303' && entry linux-signed 6.12.1+1 'CVE-2026-1111'; } >kernel
 	mkdir -p none
 	{ deb linux-image-6.12.1 6.12.1-1 none linux-signed 6.12.1+1; } | manifest old 1 6.12.1 4096
 	{ deb linux-image-6.12.3 6.12.3-1 "$(with_changelog linux-image-6.12.3 kernel changelog.gz)" linux-signed 6.12.3+1; } | manifest new 2 6.12.3 4096
@@ -196,9 +212,10 @@ native CVE-2026-1111' ]
 	[ "$(jq -c '.sources[0] | [.name, .before, .after, .cves]' out)" = '["linux-signed","6.12.1+1","6.12.3+1",["CVE-2026-30303"]]' ]
 }
 
-@test "real changelogs name what zgrep finds in them" {
+@test "real changelogs name what dpkg and grep find in them" {
 	local file=/usr/share/doc/openssl/changelog.Debian.gz newest oldest
 	[ -e "$file" ] || skip 'because openssl has no changelog here'
+	command -v dpkg-parsechangelog >which || skip 'because there is no dpkg-parsechangelog here'
 	zcat "$file" >real
 	newest=$(dpkg-parsechangelog -l real -S Version)
 	oldest=$(dpkg-parsechangelog -l real --all --format rfc822 -S Version | tail -n 1)
@@ -277,7 +294,8 @@ repository() {
 		run "$ORLOP" diff -r repo 202611.23.0 202611.30.0
 		[ "$status" = 1 ]
 		[[ $output == *"$file"* ]] || { echo "$file: $output"; return 1; }
-		tr 1 2 <kept >"$file"
+		# As long as before, and still a document.
+		sed 's/2030-/2031-/; s/2026-11/2026-12/; s/amd64/arm64/' kept >"$file"
 		run "$ORLOP" diff -r repo 202611.23.0 202611.30.0
 		[ "$status" = 1 ]
 		[[ $output == *"$file"* ]] || { echo "$file: $output"; return 1; }

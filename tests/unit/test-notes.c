@@ -101,10 +101,11 @@ static void an_epoch_outweighs_the_rest(void **state)
 
 static void an_added_package_follows_the_newest_removed_one_of_its_source(void **state)
 {
-	static const struct row before[] = {{"linux-10", "10-1", "linux", "10-1"},
-		{"linux-9", "9-1", "linux", "9-1"}, {"tools", "9-1", "tools", "9-1"}};
 	static const struct row after[] = {
-		{"linux-11", "11-1", "linux", "11-1"}, {"tools", "9-1", "tools", "9-1"}};
+		{"linux-d", "11-1", "linux", "11-1"}, {"tools", "9-1", "tools", "9-1"}};
+	static const struct row before[] = {{"linux-a", "9-1", "linux", "9-1"},
+		{"linux-b", "10-1", "linux", "10-1"}, {"linux-c", "2-1", "linux", "2-1"},
+		{"tools", "9-1", "tools", "9-1"}};
 
 	(void)state;
 	CHECK_SOURCES(before, after, "linux 10-1 11-1 2\n");
