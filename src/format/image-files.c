@@ -6,49 +6,8 @@
 
 #include "base/encoding.h"
 #include "base/string-util.h"
+#include "format/json-read.h"
 #include "format/uuid.h"
-
-/* Members of one JSON object that is being read; *path* says which one. */
-struct object {
-	const json_t *json;
-	const char *path;
-};
-
-static int fault(const struct object *object, const char *member, const char *what, struct error **err)
-{
-	return error_set(err, -EBADMSG, "%s%s: %s", object->path, member, what);
-}
-
-static int check_object(const struct object *object, struct error **err)
-{
-	return json_is_object(object->json) ? 0 : fault(object, "", "not an object", err);
-}
-
-static int take_number(
-	const struct object *object, const char *member, uint64_t max, uint64_t *ret, struct error **err)
-{
-	const json_t *value = json_object_get(object->json, member);
-
-	if (!json_is_integer(value) || json_integer_value(value) < 1 ||
-		(uint64_t)json_integer_value(value) > max)
-		return error_set(err, -EBADMSG, "%s%s: not a number from 1 to %llu", object->path, member,
-			(unsigned long long)max);
-	*ret = (uint64_t)json_integer_value(value);
-	return 0;
-}
-
-/* Reads *size* bytes in hexadecimal digits. */
-static int take_bytes(
-	const struct object *object, const char *member, uint8_t *ret, size_t size, struct error **err)
-{
-	const json_t *value = json_object_get(object->json, member);
-
-	if (!json_is_string(value) || json_string_length(value) != 2 * size ||
-		hex_decode(json_string_value(value), ret, size) < 0)
-		return error_set(
-			err, -EBADMSG, "%s%s: not %zu hexadecimal digits", object->path, member, 2 * size);
-	return 0;
-}
 
 static bool is_file_name(const char *name)
 {
@@ -57,44 +16,44 @@ static bool is_file_name(const char *name)
 	return length > 0 && length <= IMAGE_NAME_MAX && name[length] == 0 && name[0] != '.';
 }
 
-static int take_file(const struct object *object, const char *member, bool has_index, struct image_file *ret,
-	struct error **err)
+static int take_file(const struct json_place *object, const char *member, bool has_index,
+	struct image_file *ret, struct error **err)
 {
 	_cleanup_free_ char *path = string_format("%s%s.", object->path, member);
-	const struct object file = {.json = json_object_get(object->json, member), .path = path};
+	const struct json_place file = {.json = json_object_get(object->json, member), .path = path};
 	const json_t *value;
 	const char *name;
 	int r;
 
 	if (!path)
 		return error_set_errno(err, -ENOMEM, "image");
-	r = check_object(&file, err);
+	r = json_read_object(&file, err);
 	if (r < 0)
 		return r;
 	value = json_object_get(file.json, "name");
 	name = json_string_value(value);
 	if (!name || strlen(name) != json_string_length(value) || !is_file_name(name))
-		return fault(&file, "name", "not the name of a file", err);
+		return json_fault(&file, "name", "not the name of a file", err);
 	memcpy(ret->name, name, strlen(name) + 1);
-	r = take_number(&file, "size", INT64_MAX, &ret->size, err);
+	r = json_read_number(&file, "size", 1, INT64_MAX, &ret->size, err);
 	if (r >= 0 && has_index)
-		r = take_number(&file, "index", ret->size, &ret->index, err);
+		r = json_read_number(&file, "index", 1, ret->size, &ret->index, err);
 	return r;
 }
 
 static int take_delta(const json_t *json, size_t number, struct image_delta *ret, struct error **err)
 {
 	_cleanup_free_ char *path = string_format("from[%zu].", number);
-	const struct object object = {.json = json, .path = path};
+	const struct json_place object = {.json = json, .path = path};
 	int r;
 
 	if (!path)
 		return error_set_errno(err, -ENOMEM, "image");
-	r = check_object(&object, err);
+	r = json_read_object(&object, err);
 	if (r >= 0)
-		r = take_bytes(&object, "root_hash", ret->from, SHA256_SIZE, err);
+		r = json_read_hex(&object, "root_hash", ret->from, SHA256_SIZE, err);
 	if (r >= 0)
-		r = take_number(&object, "blocks", IMAGE_BLOCKS_MAX, &ret->from_blocks, err);
+		r = json_read_number(&object, "blocks", 1, IMAGE_BLOCKS_MAX, &ret->from_blocks, err);
 	if (r >= 0 && json_object_get(json, "tree"))
 		r = take_file(&object, "tree", false, &ret->tree, err);
 	if (r >= 0 && json_object_get(json, "patch"))
@@ -102,7 +61,7 @@ static int take_delta(const json_t *json, size_t number, struct image_delta *ret
 	return r;
 }
 
-static int take_deltas(const struct object *object, struct image_files *ret, struct error **err)
+static int take_deltas(const struct json_place *object, struct image_files *ret, struct error **err)
 {
 	const json_t *from = json_object_get(object->json, "from");
 	size_t count = json_array_size(from);
@@ -127,31 +86,31 @@ static int take_deltas(const struct object *object, struct image_files *ret, str
 	return 0;
 }
 
-static int take_verity(const struct object *object, struct verity_options *ret, struct error **err)
+static int take_verity(const struct json_place *object, struct verity_options *ret, struct error **err)
 {
 	const char *uuid = json_string_value(json_object_get(object->json, "uuid"));
 	size_t digits = json_string_length(json_object_get(object->json, "salt"));
 	struct uuid parsed;
 
 	if (!uuid || uuid_parse(uuid, &parsed) < 0)
-		return fault(object, "uuid", "not a UUID", err);
+		return json_fault(object, "uuid", "not a UUID", err);
 	if (digits % 2 != 0 || digits / 2 > VERITY_SALT_MAX)
 		return error_set(err, -EBADMSG, "salt: not at most %d bytes", VERITY_SALT_MAX);
 	memcpy(ret->uuid, parsed.bytes, sizeof(ret->uuid));
 	ret->salt_size = digits / 2;
-	return take_bytes(object, "salt", ret->salt, ret->salt_size, err);
+	return json_read_hex(object, "salt", ret->salt, ret->salt_size, err);
 }
 
 int image_files_parse(const json_t *json, struct image_files *ret, struct error **err)
 {
 	_cleanup_image_files_ struct image_files files = {};
-	const struct object object = {.json = json, .path = ""};
-	int r = check_object(&object, err);
+	const struct json_place object = {.json = json, .path = ""};
+	int r = json_read_object(&object, err);
 
 	if (r >= 0)
-		r = take_bytes(&object, "root_hash", files.root, SHA256_SIZE, err);
+		r = json_read_hex(&object, "root_hash", files.root, SHA256_SIZE, err);
 	if (r >= 0)
-		r = take_number(&object, "blocks", IMAGE_BLOCKS_MAX, &files.blocks, err);
+		r = json_read_number(&object, "blocks", 1, IMAGE_BLOCKS_MAX, &files.blocks, err);
 	if (r >= 0)
 		r = take_verity(&object, &files.verity, err);
 	if (r >= 0)
