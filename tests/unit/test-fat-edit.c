@@ -16,11 +16,12 @@ static const char *const after_cut_of_crossing[] = {
 static const struct kind {
 	const char *name, *sector, *cluster;
 	uint64_t size;
+	bool cuts; /* every cut is tried on it */
 } kinds[] = {
-	{"ours, clusters of 512", NULL, NULL, MiB(34)},
+	{"ours, clusters of 512", NULL, NULL, MiB(34), true},
 	{"mkfs.fat, clusters of 512", "512", "1", MiB(40)},
-	{"mkfs.fat, clusters of 1024", "512", "2", MiB(70)},
-	{"mkfs.fat, clusters of 4096", "512", "8", MiB(300)},
+	{"mkfs.fat, clusters of 1024", "512", "2", MiB(70), true},
+	{"mkfs.fat, clusters of 4096", "512", "8", MiB(300), true},
 	{"mkfs.fat, sectors of 4096", "4096", "1", MiB(300)},
 };
 
@@ -456,6 +457,21 @@ static void record(struct play *play, const struct kind *kind, const struct scen
 	fat_disk_undo(&play->disk);
 }
 
+/* Linux, other than firmware, goes on behind the end mark: what is prepared there would be seen. */
+static void assert_nothing_hidden(const struct fat_disk *disk)
+{
+	uint32_t cluster = entry_cluster(root_entry(disk, "D          "));
+	bool behind = false;
+
+	for (; cluster < 0x0ffffff8; cluster = read_le32(table_at(disk, 0, cluster)))
+		for (size_t i = 0; i < cluster_size(disk) / 32; i++) {
+			uint8_t first = cluster_at(disk, cluster)[i * 32];
+
+			behind |= first == 0;
+			assert_true(!behind || first == 0 || first == 0xe5);
+		}
+}
+
 /* After a cut, or an error: exactly the old or the new names, all whole; repair and another try come to the
  * end. */
 static void assert_recovers(struct play *play, struct fat_volume *volume, bool ask)
@@ -468,6 +484,8 @@ static void assert_recovers(struct play *play, struct fat_volume *volume, bool a
 	int r;
 
 	ask = ask && !scenario->garbage;
+	if (!scenario->garbage)
+		assert_nothing_hidden(&play->disk);
 	listing = fat_disk_listing(volume);
 	assert_string_equal(listing, reading);
 	if (!done)
@@ -558,7 +576,7 @@ static void a_cut_leaves_the_old_or_the_new(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
-		for (size_t j = 0; j < ARRAY_SIZE(scenarios); j++) {
+		for (size_t j = 0; kinds[i].cuts && j < ARRAY_SIZE(scenarios); j++) {
 			_cleanup_(play_release) struct play play;
 
 			record(&play, &kinds[i], &scenarios[j]);
@@ -568,7 +586,7 @@ static void a_cut_leaves_the_old_or_the_new(void **state)
 			asked += play.asked;
 		}
 	print_message("%u states, %u of them seen by fsck.fat\n", states, asked);
-	assert_in_range(states, 3000, 100000);
+	assert_in_range(states, 2000, 100000);
 }
 
 /* Every read, write and flush fails once, in turn. */
@@ -591,7 +609,7 @@ static void every_fault_leaves_the_old_or_the_new(void **state)
 				failed = play.disk.count >= n;
 				play.disk.fail_at = 0;
 				assert_int_equal(r, failed ? -EIO : 0);
-				assert_recovers(&play, volume, n % 8 == 0);
+				assert_recovers(&play, volume, n % 16 == 0);
 				fat_disk_undo(&play.disk);
 			}
 		}
@@ -709,13 +727,13 @@ static void a_folder_grows_as_far_as_it_may(void **state)
 	for (unsigned i = 0; i < 4095; i++) {
 		_cleanup_content_ struct content *content = content_copy("", 0);
 
-		(void)snprintf(path, sizeof(path), "d/%0195u", i);
+		(void)snprintf(path, sizeof(path), "d/%05u%0190u", i, 0u);
 		assert_ok(tree_add_file(tree, path, &attributes, content, NULL, &err), err);
 	}
 	fat_disk_new(&disk, "long", options.size);
 	assert_ok(fat_write(tree_root(tree), &options, disk.fd, 0, &err), err);
 	volume = fat_disk_open(&disk);
-	(void)snprintf(path, sizeof(path), "d/%0195u", 4095u);
+	(void)snprintf(path, sizeof(path), "d/%05u%0190u", 4095u, 0u);
 	assert_untouched(&disk, fat_disk_create(volume, path, 0, &err), -ENOSPC, err, "can't grow any more");
 	for (unsigned i = 0; i < 7; i++) {
 		(void)snprintf(path, sizeof(path), "d/f%02u.e", i);
