@@ -9,6 +9,8 @@
 #include "build/keys.h"
 #include "cmd/command.h"
 #include "cmd/paths.h"
+#include "cmd/repository.h"
+#include "release/rotate.h"
 
 static const struct command_usage init_usage = {
 	.name = "orlop keys init",
@@ -42,8 +44,65 @@ static int run_init(int argc, char **argv, struct error **err)
 	return 0;
 }
 
+/* ---- rotate ---- */
+
+struct rotate_values {
+	struct repository_values repository; /* first: OPTION_TO */
+	const char *new_key;
+};
+
+static const struct command_option rotate_options[] = {OPTION_TO, OPTION_KEYS,
+	{"new-key", 'n', "FILE",
+		"Take this key, a file in PEM or a URI pkcs11:…, in place of making one. A file is copied.",
+		OPTION_STRING, offsetof(struct rotate_values, new_key)},
+	OPTION_EXPIRES, {}};
+
+static const struct command_usage rotate_usage = {
+	.name = "orlop keys rotate",
+	.arguments = "ROLE",
+	.summary =
+		"Puts a new key in the place of a role's: root, targets, snapshot or timestamp. Publishes a "
+		"new root that says so, valid for ten years, and signs again what the role had signed. The "
+		"old key stays as ROLE.key.N. One that was interrupted is taken up again.",
+	.options = rotate_options,
+	.least = 1,
+	.most = 1,
+};
+
+static int run_rotate(int argc, char **argv, struct error **err)
+{
+	_cleanup_repository_ struct repository *repository = NULL;
+	_cleanup_free_ char *keys = NULL;
+	struct rotate_values values = {};
+	struct command_call call;
+	enum tuf_type role;
+	bool ended = false;
+	int r;
+
+	if (!command_parse(&rotate_usage, argc, argv, &values, &call, err))
+		return call.status;
+	role = tuf_type_of_name(call.arguments[0]);
+	if (role == TUF_TYPES)
+		return command_usage_error(&rotate_usage, err,
+			"%s is not root, targets, snapshot or timestamp", call.arguments[0]);
+	r = open_repository(&rotate_usage, &values.repository, false, time(NULL), &keys, &repository, err);
+	if (r != 0)
+		return r;
+	r = rotate_key(repository,
+		&(struct rotation){
+			.role = role, .keys = keys, .secret = &terminal_secret, .new_key = values.new_key},
+		&ended, err);
+	if (r < 0)
+		return r;
+	printf("%s %s.key in %s: %s has version %ju of the root\n",
+		ended ? "Finished the change of" : "Changed", call.arguments[0], keys, values.repository.to,
+		(uintmax_t)repository_root(repository)->version);
+	return 0;
+}
+
 static const struct command commands[] = {
 	{"init", "Make the keys of builds and releases", run_init},
+	{"rotate", "Put a new key in the place of one that signs releases", run_rotate},
 	{},
 };
 

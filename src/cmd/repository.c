@@ -24,7 +24,7 @@ static int ask_passphrase(const char *name, char *ret, size_t size, void *userda
 	return prompt && EVP_read_pw_string_min(ret, 0, (int)size, prompt, 0) == 0 ? 0 : -ENOKEY;
 }
 
-static const struct tuf_secret terminal = {.ask = ask_passphrase};
+const struct tuf_secret terminal_secret = {.ask = ask_passphrase};
 
 static void warn_of_exposed_keys(const char *keys)
 {
@@ -56,7 +56,7 @@ int open_repository(const struct command_usage *usage, const struct repository_v
 		&(struct repository_options){
 			.path = values->to,
 			.keys = keys,
-			.secret = &terminal,
+			.secret = &terminal_secret,
 			.now = now,
 			.create = create,
 			.days = {[TUF_TIMESTAMP] = (uint32_t)days,

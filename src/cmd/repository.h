@@ -31,6 +31,9 @@ struct repository_values {
 			OPTION_STRING, offsetof(struct repository_values, expires)                          \
 	}
 
+/* Asks on the terminal. */
+extern const struct tuf_secret terminal_secret;
+
 /*
  * Opens it for writing; *create* makes one where there is none. The keys' folder is malloc()ed in *ret_keys*.
  * Returns 0; EXIT_USAGE with *err* set; a negative errno.

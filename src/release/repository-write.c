@@ -651,12 +651,13 @@ static int place_root(struct repository *repository, struct tuf_metadata *root, 
 }
 
 int repository_rotate(struct repository *repository, enum tuf_type role, const char *old_key,
-	struct tuf_signer *new_key, uint32_t days, struct buffer *ret_text, struct error **err)
+	struct tuf_signer *new_key, uint32_t days, struct error **err)
 {
+	_cleanup_buffer_ struct buffer text = {};
 	_cleanup_tuf_signer_ struct tuf_signer *key = new_key;
 	_cleanup_json_ json_t *body = next_root(repository, role, old_key, key, days);
 	_cleanup_tuf_metadata_ struct tuf_metadata root = {};
-	int r = body ? sign_root(repository, role, body, key, ret_text, &root, err)
+	int r = body ? sign_root(repository, role, body, key, &text, &root, err)
 		     : error_set_errno(err, -ENOMEM, "root");
 
 	/* Metadata with both signatures first: it holds under the old root and under the new one. */
@@ -668,5 +669,5 @@ int repository_rotate(struct repository *repository, enum tuf_type role, const c
 	}
 	if (r >= 0)
 		r = check_under(repository, &root, err);
-	return r < 0 ? r : place_root(repository, &root, ret_text, err);
+	return r < 0 ? r : place_root(repository, &root, &text, err);
 }

@@ -392,6 +392,19 @@ int repository_read(const struct repository *repository, const char *name, size_
 	return 0;
 }
 
+int repository_root_text(const struct repository *repository, struct buffer *ret, struct error **err)
+{
+	_cleanup_free_ char *name = repository_metadata_name(TUF_ROOT, repository->of[TUF_ROOT].version);
+	_cleanup_free_ char *text = NULL;
+	size_t size;
+	int r = name ? read_file(repository, name, RELEASE_ROOT_MAX, &text, &size, err) : -ENOMEM;
+
+	if (r < 0)
+		return r;
+	buffer_append(ret, text, size);
+	return buffer_failed(ret) ? error_set_errno(err, -ENOMEM, "%s", name) : 0;
+}
+
 int repository_open_file(const struct repository *repository, const char *name, struct error **err)
 {
 	_cleanup_free_ char *path = string_format("%s/targets/%s", repository->path, name);

@@ -101,8 +101,10 @@ bool repository_signed(const struct repository *repository, enum tuf_type type);
 /*
  * Makes the root's next version, in which *new_key* signs for *role* in place of *old_key* (an id), and
  * commits what the role signed before under both keys, so that there is no moment at which one of the two
- * roots does not hold. The root is valid for *days*. *ret_text* gets the new root's text. Takes *new_key*
- * over, also when it fails.
+ * roots does not hold. The root is valid for *days*. Takes *new_key* over, also when it fails.
  */
 int repository_rotate(struct repository *repository, enum tuf_type role, const char *old_key,
-	struct tuf_signer *new_key, uint32_t days, struct buffer *ret_text, struct error **err);
+	struct tuf_signer *new_key, uint32_t days, struct error **err);
+
+/* Appends the text of the newest root. */
+int repository_root_text(const struct repository *repository, struct buffer *ret, struct error **err);
