@@ -64,4 +64,4 @@ _orlop() {
 	mapfile -t -O "${#COMPREPLY[@]}" COMPREPLY < <(compgen -W "$(_orlop_commands <<<"$help")" -- "$current")
 }
 
-complete -o filenames -F _orlop orlop
+complete -o filenames -F _orlop orlop orlop-node

@@ -35,7 +35,7 @@ moment() { cp "$data/python-tuf/timestamps/$1" "$www/python-tuf/metadata/timesta
 
 init() { "$node" tuf --metadata-dir metadata init "$data/$1/${2-1.root.json}"; }
 
-refresh() { "$node" tuf --metadata-url "$url/${1-python-tuf/metadata}" --metadata-dir metadata refresh; }
+refresh() { "$node" tuf --metadata-url "$url/python-tuf/metadata" --metadata-dir metadata refresh; }
 
 # download NAME [METADATA TARGETS]
 download() {
@@ -45,10 +45,11 @@ download() {
 
 # The names that were asked for since the last call. A last request sees to it that those before it are in the log.
 asked() {
-	exec 3<>"/dev/tcp/127.0.0.1/${url##*:}"
-	printf 'GET /last HTTP/1.0\r\n\r\n' >&3
-	grep -q '404 Not Found' <&3
-	exec 3<&-
+	local last
+	exec {last}<>"/dev/tcp/127.0.0.1/${url##*:}"
+	printf 'GET /last HTTP/1.0\r\n\r\n' >&"$last"
+	grep -q '404 Not Found' <&"$last"
+	exec {last}<&-
 	awk '$7 != "/last" { print $7 }' "$nginx_folder/access.log" | xargs -r -n 1 basename | tr '\n' ' '
 	: >"$nginx_folder/access.log"
 }
@@ -113,6 +114,7 @@ version() { jq .signed.version "metadata/$1.json"; }
 		moment $attack
 		run -1 --separate-stderr refresh
 		[ -z "$output" ]
+		# shellcheck disable=SC2154 # run sets it
 		[[ $stderr == "orlop-node: timestamp.json: "* ]]
 		cmp metadata/timestamp.json "$data/python-tuf/timestamps/second"
 		[ "$(version snapshot)" = 2 ]
