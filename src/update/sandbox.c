@@ -339,7 +339,9 @@ int sandbox_enter(const struct sandbox_options *options, uint32_t *ret, struct e
 {
 	int r = enter(options, ret, err);
 
-	return r < 0 ? error_wrap(err, "sandbox") : 0;
+	if (r < 0)
+		(void)error_wrap(err, "sandbox");
+	return r;
 }
 
 char *sandbox_describe(uint32_t measures)

@@ -96,9 +96,11 @@ static int prove(struct bringing *bringing, uint64_t block, const uint8_t *data,
 	const uint8_t *expected;
 	int r = verity_reader_digest(bringing->reader, block, &expected, err);
 
-	if (r < 0)
-		return error_wrap(err, "the worker sent block %llu before a tree that proves it",
+	if (r < 0) {
+		(void)error_wrap(err, "the worker sent block %llu before a tree that proves it",
 			(unsigned long long)block);
+		return r;
+	}
 	verity_digest(&bringing->in->image->verity, bringing->context, data, digest);
 	if (memcmp(digest, expected, SHA256_SIZE) != 0)
 		return error_set(err, -EBADMSG, "the worker sent a block %llu that is not the release's",
@@ -254,7 +256,9 @@ int worker_bring(struct worker *worker, const struct worker_bring *in, struct us
 	if (r < 0)
 		return error_set_errno(err, r, "flushing the slot");
 	r = slot_check(in->target, in->image, in->threads, in->progress, in->userdata, err);
-	return r == -EBADMSG ? error_wrap(err, "the worker said that it was done") : r;
+	if (r == -EBADMSG)
+		(void)error_wrap(err, "the worker said that it was done");
+	return r;
 }
 
 /* ---- A file ---- */

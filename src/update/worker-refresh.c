@@ -31,7 +31,9 @@ static int take_refresh(struct exchange *exchange, const struct wire_message *me
 	if (message->header.type != WIRE_FILE)
 		return error_set(err, -EPROTO, "the worker sent a message that does not belong here");
 	r = wire_files_take(refreshing->files, message, refreshing->max_count, refreshing->max_total, err);
-	return r < 0 ? error_wrap(err, "the worker sent") : 0;
+	if (r < 0)
+		(void)error_wrap(err, "the worker sent");
+	return r;
 }
 
 /* The root, and what was kept, so that the worker fetches only what is new. */

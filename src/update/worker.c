@@ -251,8 +251,10 @@ int exchange_outcome(struct exchange *exchange, const struct wire_message *messa
 {
 	int r = worker_outcome_parse(message->payload, message->header.size, blocks, ret, err);
 
-	if (r < 0)
-		return error_wrap(err, "the worker sent");
+	if (r < 0) {
+		(void)error_wrap(err, "the worker sent");
+		return r;
+	}
 	exchange->worker->counts = ret->counts;
 	return 1;
 }
@@ -362,7 +364,8 @@ static int talk(struct exchange *exchange, struct error **err)
 			return died(exchange, err);
 		if (r < 0) {
 			error_move(err, TAKE_PTR(fault));
-			return error_wrap(err, "the worker sent");
+			(void)error_wrap(err, "the worker sent");
+			return r;
 		}
 		r = r > 0 ? take_message(exchange, &message, err) : wait_for(exchange, err);
 		if (r != 0)

@@ -9,6 +9,8 @@
  * slot by way of URL, and prints as JSON what it cost; the files of the slot must exist. `frames` prints what
  * frames of different sizes cost, `patches` the same of patches: docs/performance.md has these tables.
  *
+ * With --worker, `update` does it by way of a process without rights.
+ *
  * `tools/bench-delta` compares with other programs.
  */
 #include <errno.h>
@@ -30,9 +32,13 @@
 #include "release/usr-files.h"
 #include "update/remote-http.h"
 #include "update/usr-update.h"
+#include "update/worker-main.h"
+#include "update/worker.h"
+
+#define WORKER_USER 64991 /* whom a worker becomes: nobody */
 
 struct settings {
-	bool no_patch, no_tree_delta, direct, progress;
+	bool no_patch, no_tree_delta, direct, progress, worker;
 	uint64_t level, threads, rate, window, stall, connections;
 	const char *authorities;
 };
@@ -158,20 +164,20 @@ static json_t *result_json(const struct usr_update_result *result, const struct 
 	return json;
 }
 
-static void print_result(const struct usr_update_result *result, const struct remote *remote, double seconds)
+static void print_result(
+	const struct usr_update_result *result, const struct remote_counts *counts, double seconds)
 {
-	struct remote_counts counts;
-	struct rusage usage;
-	json_t *json;
+	struct rusage own, worker;
+	json_t *json = result_json(result, counts);
 	_cleanup_free_ char *text = NULL;
 
-	remote->ops->counts(remote->userdata, &counts);
-	(void)getrusage(RUSAGE_SELF, &usage);
-	json = result_json(result, &counts);
+	(void)getrusage(RUSAGE_SELF, &own);
+	(void)getrusage(RUSAGE_CHILDREN, &worker);
 	json_object_set_new(json, "seconds", json_real(seconds));
-	json_object_set_new(
-		json, "cpu_seconds", json_real(seconds_of(&usage.ru_utime) + seconds_of(&usage.ru_stime)));
-	json_object_set_new(json, "peak_rss", number((uint64_t)usage.ru_maxrss * 1024));
+	json_object_set_new(json, "cpu_seconds",
+		json_real(seconds_of(&own.ru_utime) + seconds_of(&own.ru_stime) +
+			  seconds_of(&worker.ru_utime) + seconds_of(&worker.ru_stime)));
+	json_object_set_new(json, "peak_rss", number((uint64_t)(own.ru_maxrss + worker.ru_maxrss) * 1024));
 	text = json_dumps(json, JSON_INDENT(2) | JSON_REAL_PRECISION(4));
 	printf("%s\n", text ? text : "");
 	json_decref(json);
@@ -200,6 +206,54 @@ static struct usr_slot slot_of(
 		.hash = block_io_file(&places[1], size_of(files->hash_fd))};
 }
 
+/* A place as the worker gets it. */
+static int place_of(int fd, uint32_t align, struct worker_place *ret, struct error **err)
+{
+	char path[64];
+
+	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	*ret = (struct worker_place){.fd = open(path, O_RDONLY | O_CLOEXEC | (align > 0 ? O_DIRECT : 0)),
+		.size = size_of(fd),
+		.align = align};
+	return ret->fd < 0 ? error_set_errno(err, -errno, "%s", path) : 0;
+}
+
+/* The same by way of a worker. */
+static int run_worker(const struct usr_update *update, const struct remote_http_options *source,
+	const struct usr_image_files *target, const struct usr_image_files *active, uint32_t align,
+	struct usr_update_result *ret, struct remote_counts *ret_counts, struct error **err)
+{
+	static const char *const arguments[] = {"bench-delta", "worker", NULL};
+	const struct worker_options options = {
+		.arguments = arguments, .uid = WORKER_USER, .gid = WORKER_USER};
+	_cleanup_worker_ struct worker *worker = NULL;
+	struct worker_bring bring = {.image = update->image,
+		.source = source,
+		.target = update->target,
+		.active_root = update->active_root,
+		.threads = update->threads,
+		.window = update->window,
+		.no_patch = update->no_patch,
+		.no_tree_delta = update->no_tree_delta,
+		.progress = update->progress,
+		.userdata = update->userdata};
+	int r = worker_new(&options, &worker, err);
+
+	if (r >= 0)
+		r = place_of(target->image_fd, align, &bring.target_data, err);
+	if (r >= 0)
+		r = place_of(target->hash_fd, align, &bring.target_hash, err);
+	if (r >= 0 && active)
+		r = place_of(active->image_fd, 0, &bring.active_data, err);
+	if (r >= 0 && active)
+		r = place_of(active->hash_fd, 0, &bring.active_hash, err);
+	if (r >= 0)
+		r = worker_bring(worker, &bring, ret, err);
+	if (r >= 0)
+		worker_counts(worker, ret_counts);
+	return r;
+}
+
 static int run_update(const struct settings *settings, const struct image_files *files, const char *url,
 	const struct usr_image_files *target, const struct usr_image_files *active, struct error **err)
 {
@@ -212,7 +266,8 @@ static int run_update(const struct settings *settings, const struct image_files 
 	_cleanup_remote_http_ struct remote_http *http = NULL;
 	struct block_file places[4];
 	struct usr_slot target_slot = slot_of(target, places, settings->direct ? 4096 : 0), active_slot;
-	struct usr_update_result result;
+	struct usr_update_result result = {};
+	struct remote_counts counts = {};
 	struct usr_update update = {.image = files,
 		.target = &target_slot,
 		.threads = (unsigned)settings->threads,
@@ -234,8 +289,14 @@ static int run_update(const struct settings *settings, const struct image_files 
 		update.active = &active_slot;
 		update.active_root = active->root;
 	}
-	r = usr_update_run(&update, &result, err);
-	print_result(&result, &remote, clock_now() - begin);
+	if (settings->worker) {
+		r = run_worker(&update, &options, target, active, settings->direct ? 4096 : 0, &result,
+			&counts, err);
+	} else {
+		r = usr_update_run(&update, &result, err);
+		remote.ops->counts(remote.userdata, &counts);
+	}
+	print_result(&result, &counts, clock_now() - begin);
 	return r;
 }
 
@@ -428,16 +489,18 @@ static int parse(int argc, char **argv, struct settings *ret)
 {
 	static const struct option options[] = {{"no-patch", no_argument, NULL, 'p'},
 		{"no-tree-delta", no_argument, NULL, 't'}, {"direct", no_argument, NULL, 'd'},
-		{"progress", no_argument, NULL, 'v'}, {"level", required_argument, NULL, 'l'},
-		{"threads", required_argument, NULL, 'j'}, {"rate", required_argument, NULL, 'r'},
-		{"window", required_argument, NULL, 'w'}, {"stall", required_argument, NULL, 's'},
-		{"connections", required_argument, NULL, 'c'}, {"cacert", required_argument, NULL, 'a'}, {}};
+		{"worker", no_argument, NULL, 'x'}, {"progress", no_argument, NULL, 'v'},
+		{"level", required_argument, NULL, 'l'}, {"threads", required_argument, NULL, 'j'},
+		{"rate", required_argument, NULL, 'r'}, {"window", required_argument, NULL, 'w'},
+		{"stall", required_argument, NULL, 's'}, {"connections", required_argument, NULL, 'c'},
+		{"cacert", required_argument, NULL, 'a'}, {}};
 	int option, r = 0;
 
 	while ((option = getopt_long(argc, argv, "", options, NULL)) >= 0 && r >= 0) {
 		ret->no_patch = ret->no_patch || option == 'p';
 		ret->no_tree_delta = ret->no_tree_delta || option == 't';
 		ret->direct = ret->direct || option == 'd';
+		ret->worker = ret->worker || option == 'x';
 		ret->progress = ret->progress || option == 'v';
 		if (option == 'l')
 			r = parse_u64(optarg, &ret->level);
@@ -472,6 +535,8 @@ int main(int argc, char **argv)
 	struct settings settings = {};
 	const char *mode = argc > 1 ? argv[1] : "";
 
+	if (argc == 2 && streq(mode, "worker"))
+		worker_main();
 	if (argc > 1 && parse(argc - 1, argv + 1, &settings) >= 0)
 		for (size_t i = 0; i < ARRAY_SIZE(modes); i++) {
 			size_t count = (size_t)(argc - 1 - optind);
