@@ -118,8 +118,8 @@ char *path_program(const char *name, const char *variable, const char *architect
 	if (given)
 		paths[0] = strdup(given);
 	if (program) {
-		paths[1] = string_format("%s/%s", program, name);
-		paths[2] = string_format("%s/../lib/orlop/%s/%s", program, architecture, name);
+		paths[1] = string_format("%s/../lib/orlop/%s/%s", program, architecture, name);
+		paths[2] = string_format("%s/%s", program, name);
 	}
 	found = first_readable(paths, ARRAY_SIZE(paths));
 	if (!found)

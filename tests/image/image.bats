@@ -23,9 +23,10 @@ setup() { cd "$BATS_TEST_TMPDIR"; }
 	fsck.erofs "$erofs"
 }
 
-@test "the usr image is at most 260 MiB, from at most 110 packages" {
+# 110 for the node itself, and 18 that only orlop-node's libcurl and libyaml are there for.
+@test "the usr image is at most 260 MiB, from at most 128 packages" {
 	[ "$(stat -c %s "$erofs")" -le $((260 * 1024 * 1024)) ]
-	[ "$(manifest '.packages | length')" -le 110 ]
+	[ "$(manifest '.packages | length')" -le 128 ]
 }
 
 @test "veritysetup accepts data, hash tree and root hash, and not another root hash" {

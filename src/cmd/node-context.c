@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "cmd/node-context.h"
+
+#include <errno.h>
+#include <pwd.h>
+#include <time.h>
+
+#include "base/file.h"
+#include "base/string-util.h"
+
+#define WORKER_USER "orlop-fetch"
+
+const char *const node_worker_arguments[] = {"orlop-node", "worker", NULL};
+
+int node_worker_options(struct worker_options *ret, struct error **err)
+{
+	const struct passwd *user = geteuid() == 0 ? getpwnam(WORKER_USER) : NULL;
+
+	*ret = (struct worker_options){.arguments = node_worker_arguments};
+	if (geteuid() == 0 && !user)
+		return error_set(
+			err, -ENOENT, "there is no user " WORKER_USER ", as whom the network is asked");
+	ret->uid = user ? user->pw_uid : geteuid();
+	ret->gid = user ? user->pw_gid : getegid();
+	return 0;
+}
+
+int node_open_here(struct node **ret, struct error **err)
+{
+	const char *root = getenv("ORLOP_NODE_ROOT");
+
+	return node_open(&(struct node_options){.root = root ? root : ""}, ret, err);
+}
+
+/* ---- A round ---- */
+
+struct running {
+	const struct node_round *round;
+	struct node *node;
+	struct worker_options worker;
+	struct node_releases *releases;
+	struct progress *progress;
+	enum usr_update_step step;
+	bool open; /* a step of progress */
+	uint64_t shown;
+};
+
+static void running_release(struct running *running)
+{
+	node_releases_free(running->releases);
+	node_free(running->node);
+	progress_free(running->progress);
+}
+
+static int64_t now_seconds(void)
+{
+	return (int64_t)time(NULL);
+}
+
+static void show_step(enum install_step step, void *userdata)
+{
+	struct running *running = userdata;
+	static const char *const names[] = {[INSTALL_PREPARE] = "free the other slot",
+		[INSTALL_SIGNATURE] = "signature",
+		[INSTALL_NAME] = "partition table",
+		[INSTALL_ENTRY] = "boot entry"};
+
+	if (running->open)
+		progress_end(running->progress, NULL);
+	running->open = false;
+	if (names[step])
+		progress_note(running->progress, "%s", names[step]);
+}
+
+static int show_progress(enum usr_update_step step, uint64_t done, uint64_t total, void *userdata)
+{
+	struct running *running = userdata;
+	static const char *const names[] = {[USR_UPDATE_TREE] = "hash tree",
+		[USR_UPDATE_SCAN] = "look at the slot",
+		[USR_UPDATE_COPY] = "copy own blocks",
+		[USR_UPDATE_FETCH] = "fetch blocks",
+		[USR_UPDATE_CHECK] = "read back and check"};
+	uint64_t unit = step == USR_UPDATE_TREE ? 1 : VERITY_BLOCK_SIZE;
+
+	if (!running->open || step != running->step || done * unit < running->shown) {
+		progress_begin(running->progress, names[step], total * unit, PROGRESS_BYTES);
+		running->open = true;
+		running->step = step;
+		running->shown = 0;
+	}
+	progress_add(running->progress, done * unit - running->shown);
+	running->shown = done * unit;
+	return 0;
+}
+
+static int stage(struct running *running, const char *version, struct error **err)
+{
+	const struct node_stage_watch watch = {
+		.step = show_step, .progress = show_progress, .userdata = running};
+	struct node_stage_result result;
+	char fetched[SIZE_TEXT_MAX], size[SIZE_TEXT_MAX];
+	int r = node_stage(running->node, running->releases, version, now_seconds(), &watch, &result, err);
+
+	if (running->open)
+		progress_end(running->progress, NULL);
+	running->open = false;
+	if (r < 0)
+		return r;
+	printf("%s is in the other slot: %s fetched for %s, %ju.%ju s\n", version,
+		format_size(result.counts.bytes, fetched), format_size(result.image_size, size),
+		(uintmax_t)result.ms / 1000, (uintmax_t)result.ms % 1000 / 100);
+	return result.changed
+		       ? node_remember(running->node, now_seconds(), HISTORY_STAGED, version, NULL, err)
+		       : 0;
+}
+
+static int start(struct running *running, const char *version, struct error **err)
+{
+	int r = node_start_other(running->node, version, now_seconds(), err);
+
+	if (r < 0)
+		return r;
+	printf("%s starts next%s\n", version, running->round->reboot ? "; restarting" : "");
+	return running->round->reboot ? node_restart(err) : 0;
+}
+
+static int decide(struct running *running, struct policy_decision *ret, struct error **err)
+{
+	_cleanup_node_view_ struct node_view view = {};
+	int r = node_view_open(running->node, running->releases ? &running->releases->index : NULL,
+		&running->round->order, now_seconds(), &view, err);
+
+	return r < 0 ? r : policy_decide(&view.input, ret, err);
+}
+
+/* What was ordered and is in the other slot now starts next, also where it is older than what runs. */
+static int follow(struct running *running, struct error **err)
+{
+	_cleanup_policy_decision_ struct policy_decision decision = {};
+	int r = decide(running, &decision, err);
+
+	if (r < 0)
+		return r;
+	if (decision.refused) {
+		if (decision.version)
+			(void)node_remember(running->node, now_seconds(), HISTORY_REFUSED, decision.version,
+				decision.sentence, NULL);
+		return error_set(err, -EPERM, "%s", decision.sentence);
+	}
+	printf("%s\n", decision.sentence);
+	if (running->round->dry || decision.action == POLICY_NOTHING)
+		return 0;
+	if (decision.action != POLICY_RESTART)
+		r = stage(running, decision.version, err);
+	return r < 0 ? r : start(running, decision.version, err);
+}
+
+static int open_releases(struct running *running, struct error **err)
+{
+	const struct node_releases_options options = {.worker = &running->worker, .now = now_seconds()};
+
+	return node_releases_open(running->node, &options, &running->releases, err);
+}
+
+/* Back to the other slot needs no repository; but where there is one, what it says counts. */
+static int refresh(struct running *running, struct error **err)
+{
+	_cleanup_error_ struct error *why = NULL;
+	int r = open_releases(running, &why);
+
+	if (r < 0 && running->round->order.order == POLICY_ORDER_ROLLBACK) {
+		fprintf(stderr, "orlop-node: %s; going by what is on this node\n", error_message(why));
+		return 0;
+	}
+	if (r < 0)
+		error_move(err, TAKE_PTR(why));
+	return r;
+}
+
+int node_round_run(const struct node_round *round, struct error **err)
+{
+	_cleanup_(running_release) struct running running = {.round = round};
+	_cleanup_close_ int lock = -1;
+	_cleanup_free_ char *folder = NULL;
+	int r = node_open_here(&running.node, err);
+
+	if (r < 0)
+		return r;
+	folder = node_path(running.node, NODE_STATE);
+	r = folder ? mkdir_parents(folder, err) : error_set_errno(err, -ENOMEM, "state");
+	if (r >= 0)
+		r = node_worker_options(&running.worker, err);
+	if (r >= 0)
+		r = lock = node_lock(running.node, err);
+	if (r < 0)
+		return r;
+	if (!round->quiet)
+		running.progress = progress_new(STDERR_FILENO, progress_style_of(STDERR_FILENO));
+	r = refresh(&running, err);
+	return r < 0 ? r : follow(&running, err);
+}

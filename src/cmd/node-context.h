@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * What the verbs of orlop-node that concern this machine begin with.
+ */
+#pragma once
+
+#include "base/progress.h"
+#include "update/node-cycle.h"
+
+/* The program's name and the hidden verb by which it becomes the worker: argv. */
+extern const char *const node_worker_arguments[];
+
+/* Whom the worker becomes: the user "orlop-fetch". -ENOENT where there is none. */
+int node_worker_options(struct worker_options *ret, struct error **err);
+
+/* Opens the node that this machine is; $ORLOP_NODE_ROOT has its files for tests. */
+int node_open_here(struct node **ret, struct error **err);
+
+/* A round that an operator asked for, on the terminal: refresh, decide, do it. */
+struct node_round {
+	struct node_order order;
+	bool dry;    /* only say what would be done */
+	bool reboot; /* restart as soon as the release starts next */
+	bool quiet;
+};
+int node_round_run(const struct node_round *round, struct error **err);

@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * orlop-node channel and pin: what an operator sets of node.yaml, and what follows from it.
+ */
+#include <errno.h>
+#include <stddef.h>
+#include <time.h>
+
+#include "base/file.h"
+#include "base/string-util.h"
+#include "cmd/node-context.h"
+#include "cmd/node.h"
+
+struct values {
+	bool explain, none;
+};
+
+/* The file is the administrator's from now on, also where a credential brought it first. */
+static int own_config(const struct node *node, char **ret, struct error **err)
+{
+	_cleanup_free_ char *own = node_path(node, NODE_CONFIG_PATH), *text = NULL;
+	size_t size;
+	int r;
+
+	if (!own)
+		return error_set_errno(err, -ENOMEM, "settings");
+	r = mkdir_parents("/etc/orlop", err);
+	if (r >= 0 && !streq(own, node->config_path)) {
+		r = file_read(node->config_path, NODE_CONFIG_MAX, &text, &size, err);
+		if (r >= 0)
+			r = file_write_atomic(own, text, size, 0644, err);
+	}
+	if (r >= 0)
+		*ret = TAKE_PTR(own);
+	return r;
+}
+
+static int set(const char *key, const char *value, struct error **err)
+{
+	_cleanup_node_ struct node *node = NULL;
+	_cleanup_free_ char *path = NULL, *zones = NULL;
+	int r = node_open_here(&node, err);
+
+	if (r >= 0)
+		r = own_config(node, &path, err);
+	if (r < 0)
+		return r;
+	zones = node_path(node, NODE_ZONES);
+	return zones ? node_config_set(path, zones, key, value, err)
+		     : error_set_errno(err, -ENOMEM, "settings");
+}
+
+/* ---- channel ---- */
+
+static const struct command_option channel_options[] = {
+	{"explain", 0, NULL, "Say what this node will do and when, and why.", OPTION_TRUE,
+		offsetof(struct values, explain)},
+	{},
+};
+
+static const struct command_usage channel_usage = {
+	.name = "orlop-node channel",
+	.arguments = "[NAME]",
+	.summary = "Prints which releases this node takes by itself, or changes it: None, Unmanaged, "
+		   "SecurityPatch or "
+		   "NodeImage.",
+	.options = channel_options,
+	.most = 1,
+};
+
+static int explain(struct error **err)
+{
+	_cleanup_node_ struct node *node = NULL;
+	_cleanup_release_index_ struct release_index index = {};
+	_cleanup_node_view_ struct node_view view = {};
+	_cleanup_strv_ struct strv lines = {};
+	static const struct node_order nobody = {};
+	bool known;
+	int r = node_open_here(&node, err);
+
+	if (r < 0)
+		return r;
+	known = node_releases_read_kept(node, &index, NULL) >= 0;
+	if (!known)
+		fprintf(stderr, "orlop-node: the repository was not asked yet; orlop-node check does it\n");
+	r = node_view_open(node, known ? &index : NULL, &nobody, (int64_t)time(NULL), &view, err);
+	if (r >= 0)
+		r = policy_explain(&view.input, &lines, err);
+	for (size_t i = 0; r >= 0 && i < lines.count; i++)
+		printf("%s\n", lines.items[i]);
+	return r;
+}
+
+static int print_channel(struct error **err)
+{
+	_cleanup_node_ struct node *node = NULL;
+	int r = node_open_here(&node, err);
+
+	if (r >= 0)
+		printf("%s\n", node_channel_name(node->config.channel));
+	return r;
+}
+
+int node_channel(int argc, char **argv, struct error **err)
+{
+	struct values values = {};
+	struct command_call call;
+	enum node_channel channel;
+
+	if (!command_parse(&channel_usage, argc, argv, &values, &call, err))
+		return call.status;
+	if (call.count > 0) {
+		int r = node_channel_parse(call.arguments[0], &channel, err);
+
+		if (r >= 0)
+			r = set("channel", node_channel_name(channel), err);
+		if (r < 0)
+			return r;
+	}
+	return values.explain ? explain(err) : call.count > 0 ? 0 : print_channel(err);
+}
+
+/* ---- pin ---- */
+
+static const struct command_option pin_options[] = {
+	{"none", 0, NULL, "Pin no version any more.", OPTION_TRUE, offsetof(struct values, none)},
+	{},
+};
+
+static const struct command_usage pin_usage = {
+	.name = "orlop-node pin",
+	.arguments = "[VERSION]",
+	.summary = "Prints the version that this node is pinned to, or changes it: the node goes to that "
+		   "release, and to no "
+		   "other by itself.",
+	.options = pin_options,
+	.most = 1,
+};
+
+static int print_pin(struct error **err)
+{
+	_cleanup_node_ struct node *node = NULL;
+	int r = node_open_here(&node, err);
+
+	if (r >= 0)
+		printf("%s\n", node->config.pin ? node->config.pin : "none");
+	return r;
+}
+
+int node_pin(int argc, char **argv, struct error **err)
+{
+	struct values values = {};
+	struct command_call call;
+
+	if (!command_parse(&pin_usage, argc, argv, &values, &call, err))
+		return call.status;
+	if (values.none && call.count > 0)
+		return command_usage_error(&pin_usage, err, "--none and a version contradict each other");
+	if (values.none || call.count > 0)
+		return set("pin", values.none ? NULL : call.arguments[0], err);
+	return print_pin(err);
+}

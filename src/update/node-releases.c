@@ -1,0 +1,279 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "update/node-releases.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "base/string-util.h"
+
+#define ROOT "/usr/share/orlop/root.json"
+#define METADATA NODE_STATE "/tuf"
+#define KEPT_INDEX NODE_STATE "/" RELEASE_INDEX_TARGET
+
+struct node_releases *node_releases_free(struct node_releases *releases)
+{
+	if (releases) {
+		release_index_release(&releases->index);
+		tuf_client_free(releases->client);
+		worker_free(releases->worker);
+		free(releases->targets_url);
+		free(releases);
+	}
+	return NULL;
+}
+
+/* ---- What is kept ---- */
+
+/* What the worker brought, for a client that keeps what it verified. */
+struct delivery {
+	const struct node *node;
+	struct wire_files files;
+};
+
+static void delivery_release(struct delivery *delivery)
+{
+	wire_files_release(&delivery->files);
+}
+
+static char *kept_path(const struct node *node, const char *name)
+{
+	return string_format("%s" METADATA "/%s", node->root, name);
+}
+
+static int load(
+	const struct node *node, const char *name, uint64_t max, struct buffer *ret, struct error **err)
+{
+	_cleanup_free_ char *path = kept_path(node, name), *data = NULL;
+	size_t size;
+	int r;
+
+	if (!path)
+		return error_set_errno(err, -ENOMEM, "%s", name);
+	r = file_read(path, max, &data, &size, err);
+	if (r >= 0)
+		buffer_append(ret, data, size);
+	return r;
+}
+
+static int store(const struct node *node, const char *name, const void *data, size_t size, struct error **err)
+{
+	_cleanup_free_ char *path = kept_path(node, name);
+
+	if (!path)
+		return error_set_errno(err, -ENOMEM, "%s", name);
+	if (size > 0)
+		return file_write_atomic(path, data, size, 0600, err);
+	return unlink(path) < 0 && errno != ENOENT ? error_set_errno(err, -errno, "%s", path) : 0;
+}
+
+/* ---- Metadata ---- */
+
+static int fetch(void *userdata, const char *name, uint64_t max, struct buffer *ret, struct error **err)
+{
+	const struct delivery *delivery = userdata;
+
+	return worker_files_fetch(&delivery->files, name, max, ret, err);
+}
+
+static int load_kept(void *userdata, const char *name, uint64_t max, struct buffer *ret, struct error **err)
+{
+	return load(((struct delivery *)userdata)->node, name, max, ret, err);
+}
+
+static int store_kept(void *userdata, const char *name, const void *data, size_t size, struct error **err)
+{
+	return store(((struct delivery *)userdata)->node, name, data, size, err);
+}
+
+static int take_index(struct node_releases *releases, const struct delivery *delivery, struct error **err)
+{
+	_cleanup_free_ char *kept = node_path(releases->node, KEPT_INDEX);
+	_cleanup_buffer_ struct buffer text = {};
+	int r = worker_files_target(&delivery->files, releases->client, RELEASE_INDEX_TARGET, &text, err);
+
+	if (r >= 0)
+		r = release_index_parse(text.data, text.size, &releases->index, err);
+	if (r < 0)
+		return error_wrap(err, "%s", RELEASE_INDEX_TARGET);
+	if (!kept)
+		return error_set_errno(err, -ENOMEM, "%s", RELEASE_INDEX_TARGET);
+	return file_write_atomic(kept, text.data, text.size, 0644, err);
+}
+
+/* The worker's steps, and then the same ones here. */
+static int refresh(
+	struct node_releases *releases, const char *root, size_t root_size, int64_t now, struct error **err)
+{
+	_cleanup_(delivery_release) struct delivery delivery = {.node = releases->node};
+	const struct tuf_client_io io = {
+		.fetch = fetch, .load = load_kept, .store = store_kept, .userdata = &delivery};
+	static const struct worker_wanted wanted = {.name = RELEASE_INDEX_TARGET, .max = RELEASE_INDEX_MAX};
+	int r = worker_refresh(releases->worker,
+		&(struct worker_metadata){.source = &releases->source,
+			.kept = &io,
+			.root = root,
+			.root_size = root_size,
+			.now = now,
+			.wanted = &wanted,
+			.wanted_count = 1},
+		&delivery.files, err);
+
+	if (r >= 0)
+		r = tuf_client_new(
+			&(struct tuf_client_options){
+				.io = &io, .root = root, .root_size = root_size, .now = now},
+			&releases->client, err);
+	if (r >= 0)
+		r = tuf_client_refresh(releases->client, err);
+	return r < 0 ? r : take_index(releases, &delivery, err);
+}
+
+static uint64_t rate_of(void *userdata)
+{
+	return ((const struct node_releases *)userdata)->node->config.rate_limit;
+}
+
+static bool is_stopped(void *userdata)
+{
+	const struct node_releases *releases = userdata;
+
+	return releases->options.stop && releases->options.stop(releases->options.userdata);
+}
+
+static int set_up(struct node_releases *releases, const struct node *node,
+	const struct node_releases_options *options, struct error **err)
+{
+	releases->node = node;
+	releases->options = *options;
+	releases->targets_url = string_format("%s/targets", node->config.repository);
+	if (!releases->targets_url)
+		return error_set_errno(err, -ENOMEM, "repository");
+	releases->source = (struct remote_http_options){.url = node->config.repository,
+		.proxy = node->config.proxy,
+		.authorities = node->config.certificate_authorities,
+		.rate = node->config.rate_limit > 0 ? rate_of : NULL,
+		.stop = is_stopped,
+		.userdata = releases};
+	return worker_new(options->worker, &releases->worker, err);
+}
+
+int node_releases_open(const struct node *node, const struct node_releases_options *options,
+	struct node_releases **ret, struct error **err)
+{
+	_cleanup_node_releases_ struct node_releases *releases = calloc(1, sizeof(*releases));
+	_cleanup_free_ char *root_path = node_path(node, ROOT), *root = NULL,
+			    *folder = node_path(node, METADATA);
+	size_t root_size;
+	int r;
+
+	if (!releases || !root_path || !folder)
+		return error_set_errno(err, -ENOMEM, "releases");
+	if (!node->config.repository)
+		return error_set(err, -ENOTCONN,
+			"no repository is configured: write \"repository: URL\" into %s", NODE_CONFIG_PATH);
+	r = file_read(root_path, TUF_ROOT_MAX, &root, &root_size, err);
+	if (r == -ENOENT)
+		return error_wrap(err, "this image has no root of trust for updates"), -ENOKEY;
+	if (r >= 0)
+		r = mkdir_parents(folder, err);
+	if (r >= 0)
+		r = set_up(releases, node, options, err);
+	if (r >= 0)
+		r = refresh(releases, root, root_size, options->now, err);
+	if (r < 0) {
+		(void)error_wrap(err, "repository %s", node->config.repository);
+		return r;
+	}
+	*ret = TAKE_PTR(releases);
+	return 0;
+}
+
+/* ---- One release ---- */
+
+struct arriving {
+	struct buffer *bytes;
+};
+
+static int take_bytes(const uint8_t *data, size_t size, void *userdata, struct error **err)
+{
+	struct arriving *arriving = userdata;
+
+	buffer_append(arriving->bytes, data, size);
+	return buffer_failed(arriving->bytes) ? error_set_errno(err, -ENOMEM, "target") : 0;
+}
+
+/* Fetches a target of at most *max* bytes into memory. */
+static int get_target(struct node_releases *releases, const char *name, uint64_t max, struct buffer *ret,
+	struct error **err)
+{
+	_cleanup_tuf_target_info_ struct tuf_target_info info = {};
+	struct arriving arriving = {.bytes = ret};
+	struct remote_http_options source = releases->source;
+	int r = tuf_client_target(releases->client, name, &info, err);
+
+	if (r < 0)
+		return r;
+	if (info.length > max || !info.hashes.has_sha256)
+		return error_set(err, -EFBIG, "%s: has %ju bytes, more than %ju, or no SHA-256", name,
+			(uintmax_t)info.length, (uintmax_t)max);
+	source.url = releases->targets_url;
+	r = worker_get(releases->worker,
+		&(struct worker_get){.source = &source,
+			.name = info.path,
+			.size = info.length,
+			.sha256 = info.hashes.sha256,
+			.fn = take_bytes,
+			.userdata = &arriving},
+		err);
+	return r < 0 ? r : tuf_target_check(&info, ret->data, ret->size, err);
+}
+
+/* What the document says it is about has to be what it was asked for. */
+static int check_info(
+	const struct node *node, const char *version, const struct release_info *info, struct error **err)
+{
+	if (!streq(info->edition, node->edition) || !streq(info->architecture, node->architecture) ||
+		!streq(info->version, version))
+		return error_set(err, -EBADMSG, "release.json is that of %s %s for %s", info->edition,
+			info->version, info->architecture);
+	return 0;
+}
+
+int node_releases_get(struct node_releases *releases, const char *version, struct release_info *ret,
+	struct buffer *ret_uki, struct error **err)
+{
+	const struct node *node = releases->node;
+	_cleanup_free_ char *info_name =
+				    release_path(node->edition, version, node->architecture, "release.json"),
+			    *uki_name = release_path(node->edition, version, node->architecture, "orlop.efi");
+	_cleanup_release_info_ struct release_info info = {};
+	_cleanup_buffer_ struct buffer text = {};
+	int r;
+
+	if (!info_name || !uki_name)
+		return error_set_errno(err, -ENOMEM, "release %s", version);
+	r = get_target(releases, info_name, RELEASE_INFO_MAX, &text, err);
+	if (r >= 0)
+		r = release_info_parse(text.data, text.size, &info, err);
+	if (r >= 0)
+		r = check_info(node, version, &info, err);
+	if (r >= 0)
+		r = get_target(releases, uki_name, RELEASE_UKI_MAX, ret_uki, err);
+	if (r < 0) {
+		(void)error_wrap(err, "release %s", version);
+		return r;
+	}
+	*ret = info;
+	info = (struct release_info){};
+	return 0;
+}
+
+int node_releases_read_kept(const struct node *node, struct release_index *ret, struct error **err)
+{
+	_cleanup_free_ char *path = node_path(node, KEPT_INDEX), *text = NULL;
+	size_t size;
+	int r = path ? file_read(path, RELEASE_INDEX_MAX, &text, &size, err) : -ENOMEM;
+
+	return r < 0 ? r : release_index_parse(text, size, ret, err);
+}

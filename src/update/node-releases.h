@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * What the repository offers a node: brings its metadata up to date, by way of the worker, and keeps what was
+ * verified.
+ *
+ * The worker follows the repository (update/tuf-client.h) with rights to nothing but the network, and hands
+ * over the documents that it took. This side takes the same steps again over these documents, from the
+ * running image's root of trust. So a worker that was taken over can withhold something, and no more.
+ */
+#pragma once
+
+#include "format/release-index.h"
+#include "format/release-info.h"
+#include "update/node.h"
+#include "update/tuf-client.h"
+#include "update/worker.h"
+
+#define NODE_STATE "/var/lib/orlop/update" /* below the node's root */
+
+struct node_releases_options {
+	const struct worker_options *worker;
+	int64_t now;
+	bool (*stop)(void *userdata); /* may be NULL */
+	void *userdata;
+};
+
+struct node_releases {
+	const struct node *node;
+	struct node_releases_options options;
+	struct worker *worker;
+	struct remote_http_options source; /* of targets: where, through what, how fast */
+	char *targets_url;
+	struct tuf_client *client;
+	struct release_index index;
+};
+
+/*
+ * Refreshes the metadata. Returns 0 with *ret*; -ENOTCONN where no repository is configured; -ENOKEY where
+ * the image has no root of trust; the errors of worker_refresh() and tuf_client_refresh().
+ */
+int node_releases_open(const struct node *node, const struct node_releases_options *options,
+	struct node_releases **ret, struct error **err);
+struct node_releases *node_releases_free(struct node_releases *releases);
+DEFINE_CLEANUP(struct node_releases *, node_releases_free);
+#define _cleanup_node_releases_ _cleanup_(node_releases_freep)
+
+/* One release for this node: what release.json says of it, and its kernel image. The caller releases both. */
+int node_releases_get(struct node_releases *releases, const char *version, struct release_info *ret,
+	struct buffer *ret_uki, struct error **err);
+
+/* What the last refresh that went well has left, for display: no part of what is decided. -ENOENT. */
+int node_releases_read_kept(const struct node *node, struct release_index *ret, struct error **err);

@@ -1,0 +1,357 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "update/node.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <jansson.h>
+#include <linux/fs.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/ioctl.h>
+#include <sys/sysmacros.h>
+
+#include "base/encoding.h"
+#include "base/file.h"
+#include "base/process.h"
+#include "base/string-util.h"
+#include "format/canonical-json.h"
+#include "format/gpt.h"
+
+#define TEXT_MAX KiB(64)
+#define MOUNTS_MAX MiB(4)
+#define VARIABLE_MAX MiB(1)
+#define DISK_ALIGN 4096 /* bytes: a multiple of what any disk wants of O_DIRECT */
+
+#define DB_VARIABLE "/sys/firmware/efi/efivars/db-d719b2cb-3d3a-4596-a3bc-dad00e67656f"
+#define DB_ATTRIBUTES 4 /* bytes that efivarfs puts before the value */
+
+char *node_path(const struct node *node, const char *path)
+{
+	return string_format("%s%s", node->root, path);
+}
+
+static int read_text(const struct node *node, const char *path, size_t max, char **ret, size_t *ret_size,
+	struct error **err)
+{
+	_cleanup_free_ char *whole = node_path(node, path);
+
+	return whole ? file_read(whole, max, ret, ret_size, err) : error_set_errno(err, -ENOMEM, "%s", path);
+}
+
+/* ---- os-release ---- */
+
+/* The value of a field (os-release(5)): plain, or in quotes of either kind, with backslashes in double ones.
+ */
+static char *os_release_value(const char *text, const char *field)
+{
+	for (const char *line = text; line; line = strchr(line, '\n'), line = line ? line + 1 : NULL) {
+		const char *value = startswith(line, field);
+		_cleanup_buffer_ struct buffer plain = {};
+		char quote;
+
+		if (!value || *value++ != '=')
+			continue;
+		quote = *value == '"' || *value == '\'' ? *value++ : 0;
+		for (; *value && *value != '\n' && *value != quote; value++) {
+			if (*value == '\\' && quote != '\'' && value[1] && value[1] != '\n')
+				value++;
+			buffer_append(&plain, value, 1);
+		}
+		buffer_append_u8(&plain, 0);
+		return buffer_take(&plain, NULL);
+	}
+	return NULL;
+}
+
+static const char *debian_architecture(const char *name)
+{
+	return streq(name, "x86-64") ? "amd64" : name;
+}
+
+static int read_release(struct node *node, struct error **err)
+{
+	_cleanup_free_ char *text = NULL, *architecture = NULL;
+	int r = read_text(node, "/usr/lib/os-release", TEXT_MAX, &text, NULL, err);
+
+	if (r < 0)
+		return r;
+	node->edition = os_release_value(text, "VARIANT_ID");
+	node->version = os_release_value(text, "IMAGE_VERSION");
+	architecture = os_release_value(text, "ARCHITECTURE");
+	if (!node->edition || !node->version || !architecture)
+		return error_set(err, -ENOENT,
+			"/usr/lib/os-release names no VARIANT_ID, IMAGE_VERSION and ARCHITECTURE: this is no "
+			"node of Orlop's");
+	node->architecture = strdup(debian_architecture(architecture));
+	return node->architecture ? 0 : error_set_errno(err, -ENOMEM, "os-release");
+}
+
+/* ---- What orlop-init found ---- */
+
+static int read_boot(struct node *node, struct error **err)
+{
+	_cleanup_free_ char *text = NULL;
+	_cleanup_json_ json_t *boot = NULL;
+	const char *slot, *root, *disk, *degraded = NULL;
+	size_t size;
+	int r = read_text(node, "/run/orlop/boot.json", TEXT_MAX, &text, &size, err);
+
+	if (r < 0)
+		return r;
+	boot = json_loadb(text, size, JSON_REJECT_DUPLICATES, NULL);
+	if (json_unpack(boot, "{s:s, s:s, s:s, s?s}", "slot", &slot, "rootHash", &root, "disk", &disk,
+		    "degraded", &degraded) < 0 &&
+		json_unpack(boot, "{s:s, s:s, s:s}", "slot", &slot, "rootHash", &root, "disk", &disk) < 0)
+		return error_set(err, -EBADMSG, "/run/orlop/boot.json: is not what orlop-init writes");
+	if (strlen(root) != 2 * SHA256_SIZE || hex_decode(root, node->root_hash, SHA256_SIZE) < 0)
+		return error_set(err, -EBADMSG, "/run/orlop/boot.json: rootHash is no digest");
+	node->slot = slot[0];
+	node->disk_path = node_path(node, disk);
+	node->degraded = degraded ? strdup(degraded) : NULL;
+	return node->disk_path && (node->degraded || !degraded) ? 0
+								: error_set_errno(err, -ENOMEM, "boot.json");
+}
+
+static int read_machine(struct node *node, struct error **err)
+{
+	_cleanup_free_ char *text = NULL;
+	int r = read_text(node, "/etc/machine-id", TEXT_MAX, &text, NULL, err);
+
+	if (r < 0)
+		return r;
+	text[strcspn(text, "\n")] = 0;
+	if (strlen(text) != 2 * MACHINE_ID_SIZE || hex_decode(text, node->machine, MACHINE_ID_SIZE) < 0)
+		return error_set(err, -EBADMSG, "/etc/machine-id holds no machine id");
+	return 0;
+}
+
+/* ---- Settings ---- */
+
+/* The file that counts: the administrator's where there is one, else the one of the first start's credential.
+ */
+static char *find_config(const struct node *node)
+{
+	_cleanup_free_ char *given = node_path(node, "/run/orlop/node.yaml");
+	char *own = node_path(node, NODE_CONFIG_PATH);
+
+	if (own && given && access(own, F_OK) < 0 && access(given, F_OK) == 0) {
+		free(own);
+		own = TAKE_PTR(given);
+	}
+	return own;
+}
+
+int node_reload(struct node *node, struct error **err)
+{
+	_cleanup_free_ char *path = find_config(node), *zones = node_path(node, NODE_ZONES);
+	struct node_config config = {};
+	int r;
+
+	if (!path || !zones)
+		return error_set_errno(err, -ENOMEM, "settings");
+	r = node_config_load(path, zones, &config, err);
+	if (r < 0)
+		return r;
+	node_config_release(&node->config);
+	node->config = config;
+	free(node->config_path);
+	node->config_path = TAKE_PTR(path);
+	return 0;
+}
+
+int node_open(const struct node_options *options, struct node **ret, struct error **err)
+{
+	_cleanup_node_ struct node *node = calloc(1, sizeof(*node));
+	int r;
+
+	if (!node || !(node->root = strdup(options->root)))
+		return error_set_errno(err, -ENOMEM, "node");
+	node->disk_fd = -1;
+	r = read_release(node, err);
+	if (r >= 0)
+		r = read_boot(node, err);
+	if (r >= 0)
+		r = read_machine(node, err);
+	if (r >= 0)
+		r = node_reload(node, err);
+	if (r < 0)
+		return r;
+	*ret = TAKE_PTR(node);
+	return 0;
+}
+
+struct node *node_free(struct node *node)
+{
+	if (node) {
+		node_config_release(&node->config);
+		if (node->disk_fd >= 0)
+			(void)close(node->disk_fd);
+		free(node->root);
+		free(node->edition);
+		free(node->architecture);
+		free(node->version);
+		free(node->disk_path);
+		free(node->degraded);
+		free(node->config_path);
+		free(node);
+	}
+	return NULL;
+}
+
+/* ---- The disk ---- */
+
+/* -EBUSY where the device is mounted for writing. Who reads it alone does no harm. */
+static int check_mounts(const struct node *node, dev_t device, struct error **err)
+{
+	_cleanup_free_ char *text = NULL, *number = string_format("%u:%u", major(device), minor(device));
+	char *rest;
+	int r = number ? read_text(node, "/proc/self/mountinfo", MOUNTS_MAX, &text, NULL, err)
+		       : error_set_errno(err, -ENOMEM, "mounts");
+
+	if (r < 0)
+		return r;
+	for (char *line = strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
+		char found[32], where[4096], options[256];
+
+		/* proc_pid_mountinfo(5): id, parent, major:minor, root, mount point, options … */
+		if (sscanf(line, "%*u %*u %31s %*s %4095s %255s", found, where, options) == 3 &&
+			streq(found, number) && !startswith(options, "ro"))
+			return error_set(err, -EBUSY,
+				"the boot partition is mounted for writing at %s: unmount it, since only one "
+				"may change it",
+				where);
+	}
+	return 0;
+}
+
+/*
+ * Whoever mounts the boot partition to look at it does so by efi.automount. It is unmounted, so that the next
+ * look sees what is changed now.
+ */
+static int release_boot_partition(const struct node *node, struct error **err)
+{
+	static const char *const stop[] = {"systemctl", "--no-ask-password", "stop", "efi.mount", NULL};
+	_cleanup_process_result_ struct process_result result = {};
+	_cleanup_free_ char *path = node_path(node, "/run/orlop/esp");
+	struct stat st;
+
+	if (!path)
+		return error_set_errno(err, -ENOMEM, "boot partition");
+	if (stat(path, &st) < 0 || !S_ISBLK(st.st_mode))
+		return 0;
+	(void)process_run(stop, NULL, 0, KiB(64), &result, NULL);
+	return check_mounts(node, st.st_rdev, err);
+}
+
+int node_open_disk(struct node *node, bool writing, struct error **err)
+{
+	uint32_t sector;
+	uint64_t size;
+	int r = writing ? release_boot_partition(node, err) : 0;
+
+	if (r < 0)
+		return r;
+	if (node->disk_fd >= 0)
+		(void)close(node->disk_fd);
+	node->disk_fd = open(node->disk_path, (writing ? O_RDWR : O_RDONLY) | O_DIRECT | O_CLOEXEC);
+	if (node->disk_fd < 0)
+		return error_set_errno(err, -errno, "%s", node->disk_path);
+	r = gpt_geometry(node->disk_fd, &size, &sector, err);
+	if (r < 0)
+		return r;
+	node->disk_file = (struct block_file){.fd = node->disk_fd, .align = DISK_ALIGN};
+	node->disk = block_io_file(&node->disk_file, size);
+	return 0;
+}
+
+/* The name of a disk's partition by its number, as sysfs has it ("nvme0n1p3"). */
+static int partition_name(const char *folder, unsigned number, char ret[NAME_MAX + 1])
+{
+	DIR *dir = opendir(folder);
+	struct dirent *entry;
+	int r = -ENODEV;
+
+	while (dir && r < 0 && (entry = readdir(dir))) {
+		_cleanup_free_ char *path = string_format("%s/%s/partition", folder, entry->d_name),
+				    *text = NULL;
+
+		if (path && file_read(path, 64, &text, NULL, NULL) >= 0 &&
+			strtoul(text, NULL, 10) == number) {
+			(void)snprintf(ret, NAME_MAX + 1, "%s", entry->d_name);
+			r = 0;
+		}
+	}
+	if (dir)
+		(void)closedir(dir);
+	return r;
+}
+
+int node_open_partition(const struct node *node, unsigned number, struct error **err)
+{
+	const char *slash = strrchr(node->disk_path, '/');
+	_cleanup_free_ char *folder =
+		string_format("%s/sys/class/block/%s", node->root, slash ? slash + 1 : node->disk_path);
+	_cleanup_free_ char *path = NULL;
+	char name[NAME_MAX + 1];
+	int fd, r = folder ? partition_name(folder, number, name) : -ENOMEM;
+
+	if (r < 0)
+		return error_set_errno(err, r, "%s: partition %u", node->disk_path, number);
+	path = string_format("%s/dev/%s", node->root, name);
+	if (!path)
+		return error_set_errno(err, -ENOMEM, "%s", name);
+	fd = open(path, O_RDONLY | O_DIRECT | O_CLOEXEC);
+	return fd < 0 ? error_set_errno(err, -errno, "%s", path) : fd;
+}
+
+struct install node_install(const struct node *node, int64_t now)
+{
+	struct install install = {
+		.disk = &node->disk,
+		.architecture = node->architecture,
+		.running_version = node->version,
+		.now = now,
+	};
+
+	memcpy(install.running_root, node->root_hash, SHA256_SIZE);
+	return install;
+}
+
+/* ---- Lock and trust ---- */
+
+int node_lock(const struct node *node, struct error **err)
+{
+	_cleanup_free_ char *path = node_path(node, "/run/orlop/update.lock");
+	_cleanup_close_ int fd = -1;
+	char holder[32] = {};
+
+	if (!path)
+		return error_set_errno(err, -ENOMEM, "lock");
+	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return error_set_errno(err, -errno, "%s", path);
+	if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+		(void)!pread(fd, holder, sizeof(holder) - 1, 0);
+		return error_set(err, -EBUSY,
+			"process %s is changing what this node starts; see: orlop-node status", holder);
+	}
+	(void)snprintf(holder, sizeof(holder), "%ld", (long)getpid());
+	if (ftruncate(fd, 0) < 0 || pwrite_full(fd, holder, strlen(holder), 0) < 0)
+		return error_set_errno(err, -EIO, "%s", path);
+	return TAKE_FD(fd);
+}
+
+int node_trust_store(const struct node *node, struct buffer *ret, struct error **err)
+{
+	_cleanup_free_ char *data = NULL;
+	size_t size;
+	int r = read_text(node, DB_VARIABLE, VARIABLE_MAX, &data, &size, err);
+
+	if (r < 0)
+		return r == -ENOENT ? error_wrap(err, "the firmware has no Secure Boot keys (db)") : r;
+	if (size < DB_ATTRIBUTES)
+		return error_set(err, -EBADMSG, "the firmware's db is empty");
+	buffer_append(ret, data + DB_ATTRIBUTES, size - DB_ATTRIBUTES);
+	return buffer_failed(ret) ? error_set_errno(err, -ENOMEM, "db") : 0;
+}
