@@ -14,7 +14,6 @@
 #include "base/error.h"
 #include "base/string-util.h"
 
-#define HISTORY_PATH "/var/lib/orlop/history"
 #define HISTORY_MAX KiB(256)	/* bytes of a file */
 #define HISTORY_DETAIL_MAX 1024 /* bytes; the rest of a longer text is left out */
 #define HISTORY_REJECTED_MAX 64 /* versions; the latest ones */

@@ -25,6 +25,14 @@ definition_keys() { grep -oE '(SUB)?FIELD\("[a-z-]+"' src/build/definition.c | c
 	done
 }
 
+# The keys of the tables in node-config.c.
+node_keys() { grep -oE '(FIELD|DATE)\([a-z_]+, *"[a-zA-Z]+"|INTERVAL\("[a-zA-Z]+"' src/update/node-config.c | cut -d'"' -f2 | sort -u; }
+
+@test "orlop-node.yaml(5) has the keys of node.yaml, and no others" {
+	[ "$(node_keys | wc -l)" -ge 25 ]
+	diff <(node_keys) <(grep -oE '\*[a-zA-Z]+:\*' docs/man/orlop-node.yaml.5.scd | tr -d '*:' | sort -u)
+}
+
 @test "a file that a document or a comment sends the reader to is there" {
 	local file
 	for file in $(git ls-files | xargs grep -ohE '\bdocs/[a-z0-9/-]+\.md\b' -- | sort -u); do
