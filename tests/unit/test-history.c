@@ -300,21 +300,23 @@ static void the_latest_rejected_versions_are_kept(void **state)
 	assert_string_equal(versions.items[0], "10");
 }
 
-/* Four processes, each through several turns of the file. */
+/* Four processes, which together fill one file and begin the next. */
 static void processes_that_add_at_once_lose_nothing(void **state)
 {
 	_cleanup_scratch_ char *folder = scratch_new();
 	_cleanup_free_ char *path = log_of(folder);
 	_cleanup_history_ struct history history = {};
 	_cleanup_error_ struct error *err = NULL;
+	char detail[800] = {};
 	pid_t children[4];
 
 	(void)state;
+	memset(detail, 'x', sizeof(detail) - 1);
 	for (size_t i = 0; i < ARRAY_SIZE(children); i++) {
 		children[i] = fork();
 		assert_int_not_equal(children[i], -1);
 		for (unsigned k = 0; children[i] == 0 && k < 100; k++)
-			add(path, HISTORY_STARTED, "1", "x");
+			add(path, HISTORY_STARTED, "1", detail);
 		if (children[i] == 0)
 			_exit(0);
 	}
@@ -326,6 +328,7 @@ static void processes_that_add_at_once_lose_nothing(void **state)
 	}
 	assert_ok(history_load(path, &history, &err), err);
 	assert_int_equal(history.count, 400);
+	assert_true(size_of(folder, "history.1") > 0);
 	assert_int_equal(history.skipped, 0);
 }
 

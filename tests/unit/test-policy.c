@@ -38,6 +38,7 @@ static void configure(const char *text, struct node_config *ret)
 
 static struct release_step plan[] = {{0, 1}, {24, 10}, {72, 100}};
 static struct release_step never[] = {{0, 0}};
+static struct release_step everybody[] = {{0, 100}};
 
 static const struct {
 	const char *edition, *architecture, *version;
@@ -56,7 +57,7 @@ enum { TWO = 1, FOUR = 3 };
 struct change {
 	const char *withdrawn; /* of the entry *entry* */
 	bool paused;
-	struct release_step *steps; /* of three */
+	struct release_step *steps;
 	unsigned entry;
 	const char *least; /* the floor */
 	bool absent;	   /* the entry is not there */
@@ -281,6 +282,9 @@ static const struct example examples[] = {
 		.reason = POLICY_WAITS_FOR_TURN, .when = "2026-11-26 00:00"},
 	{"a clock before publication, and everybody may", "", "2", NULL, "2020-01-01 00:00",
 		.action = POLICY_STAGE_AND_RESTART, .version = "4", .reason = POLICY_NEWER},
+	{"a clock before publication, and a step that begins with it", "", "2", NULL, "2020-01-01 00:00",
+		{.entry = FOUR, .steps = everybody}, .action = POLICY_STAGE_AND_RESTART, .version = "4",
+		.reason = POLICY_NEWER},
 	{"a plan that does not reach this node", "", "2", NULL, AT, {.entry = FOUR, .steps = never},
 		.action = POLICY_NOTHING, .version = "4", .reason = POLICY_WAITS_FOR_TURN,
 		.sentence = "planned up to 0 %"},
@@ -397,7 +401,7 @@ static void change(struct published *published, const struct change *change)
 	entry->paused |= change->paused;
 	if (change->steps) {
 		entry->steps = change->steps;
-		entry->step_count = change->steps == never ? 1 : 3;
+		entry->step_count = change->steps == plan ? ARRAY_SIZE(plan) : 1;
 	}
 	if (change->absent)
 		entry->edition = text("gone");
