@@ -16,6 +16,7 @@ enum {
 		4, /* in front of a variable's value, Linux: Documentation/filesystems/efivarfs.rst */
 	VARIABLE_MAX = 4096,
 	TRIES_MAX = 1000000,
+	REPORT_MAX = 1 << 20, /* bytes */
 };
 
 const struct health_gate_paths health_gate_paths = {
@@ -160,4 +161,21 @@ int health_gate_write(
 	if (r >= 0 && failure < 0)
 		r = (error_move(err, TAKE_PTR(failure_err)), failure);
 	return r;
+}
+
+int health_gate_load(const char *path, struct health_report *ret, struct error **err)
+{
+	_cleanup_free_ char *text = NULL;
+	_cleanup_json_ json_t *object = NULL;
+	json_error_t why;
+	size_t size;
+	int r = file_read(path, REPORT_MAX, &text, &size, err);
+
+	if (r < 0)
+		return r;
+	object = json_loadb(text, size, JSON_REJECT_DUPLICATES, &why);
+	if (!object)
+		return error_set(err, -EBADMSG, "%s: line %d: %s", path, why.line, why.text);
+	r = health_report_parse(json_object_get(object, "health"), ret, err);
+	return r < 0 ? (error_wrap(err, "%s", path), r) : 0;
 }

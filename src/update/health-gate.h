@@ -77,3 +77,9 @@ extern const struct health_gate_paths health_gate_paths;
  */
 int health_gate_write(
 	const struct health_gate_paths *paths, const struct health_gate *gate, struct error **err);
+
+/*
+ * The report of this boot's gate, for whoever tells others of it. Returns 0; -ENOENT where no gate has been
+ * yet; another negative errno with *err* set.
+ */
+int health_gate_load(const char *path, struct health_report *ret, struct error **err);

@@ -8,7 +8,6 @@
 
 #include "base/string-util.h"
 #include "base/utf16.h"
-#include "format/canonical-json.h"
 #include "format/os-release.h"
 #include "update/health-work.h"
 
@@ -57,14 +56,6 @@ void health_report_release(struct health_report *report)
 {
 	free(report->checks);
 	*report = (struct health_report){};
-}
-
-const char *health_outcome_name(enum health_outcome outcome)
-{
-	static const char *const names[] = {
-		[HEALTH_FAILED] = "failed", [HEALTH_PASSED] = "passed", [HEALTH_SKIPPED] = "skipped"};
-
-	return names[outcome];
 }
 
 static bool is_utf8(const char *text)
@@ -328,23 +319,4 @@ int health_run(const struct health_options *options, struct health_report *ret, 
 	*ret = report;
 	report = (struct health_report){};
 	return 0;
-}
-
-static json_t *check_json(const struct health_check *check)
-{
-	return json_pack("{s:s, s:s, s:I, s:s}", "name", check->name, "outcome",
-		health_outcome_name(check->outcome), "ms", (json_int_t)check->ms, "detail", check->detail);
-}
-
-json_t *health_report_json(const struct health_report *report)
-{
-	_cleanup_json_ json_t *checks = json_array();
-
-	for (size_t i = 0; i < report->count; i++)
-		if (json_array_append_new(checks, check_json(&report->checks[i])) < 0)
-			return NULL;
-	if (!checks)
-		return NULL;
-	return json_pack(
-		"{s:b, s:I, s:O}", "passed", report->passed, "ms", (json_int_t)report->ms, "checks", checks);
 }

@@ -87,3 +87,10 @@ const char *health_outcome_name(enum health_outcome outcome);
 
 /* The report as a JSON object, a new reference; NULL where memory is out. */
 json_t *health_report_json(const struct health_report *report);
+
+/* Back again. Returns 0; -EBADMSG with *err* naming what is missing or wrong; -ENOMEM. */
+int health_report_parse(const json_t *object, struct health_report *ret, struct error **err);
+
+/* What has failed, in one line: "units: failed: a.service; network: …", malloc()ed; NULL where memory is out.
+ */
+char *health_report_reason(const struct health_report *report);

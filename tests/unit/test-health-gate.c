@@ -173,6 +173,7 @@ static void the_outcome_is_written_where_others_look_for_it(void **state)
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
 		_cleanup_(written_release) struct written written = {};
 		_cleanup_error_ struct error *err = NULL;
+		_cleanup_health_report_ struct health_report again = {};
 		_cleanup_json_ json_t *object = NULL;
 		const struct health_gate gate = {.version = "202611.23.0",
 			.slot = "b",
@@ -190,9 +191,29 @@ static void the_outcome_is_written_where_others_look_for_it(void **state)
 		assert_string_equal(json_string_value(json_object_get(object, "verdict")), cases[i].name);
 		assert_int_equal(
 			json_integer_value(json_object_get(json_object_get(object, "trial"), "left")), 2);
+		assert_ok(health_gate_load(written.report, &again, &err), err);
+		assert_int_equal(again.passed, cases[i].report->passed);
+		assert_int_equal(again.count, cases[i].report->count);
 		assert_int_equal(json_is_true(json_object_get(json_object_get(object, "health"), "passed")),
 			cases[i].report->passed);
 	}
+}
+
+static void what_the_gate_did_not_write_is_not_loaded(void **state)
+{
+	_cleanup_(written_release) struct written written = {};
+	_cleanup_error_ struct error *err = NULL;
+	struct health_report report = {};
+
+	(void)state;
+	written_make(&written);
+	assert_error(health_gate_load(written.report, &report, &err), -ENOENT, err, "health.json");
+	shell(written.folder, "echo '{\"health\":' >health.json");
+	assert_error(health_gate_load(written.report, &report, &err), -EBADMSG, err, "health.json: line");
+	shell(written.folder, "echo '{}' >health.json");
+	assert_error(health_gate_load(written.report, &report, &err), -EBADMSG, err,
+		"health.json: health: is missing");
+	assert_null(report.checks);
 }
 
 static void what_is_not_known_is_null(void **state)
@@ -235,6 +256,7 @@ int main(void)
 		cmocka_unit_test(a_variable_that_makes_no_sense_is_an_error),
 		cmocka_unit_test(a_release_on_trial_that_is_not_well_restarts_three_times),
 		cmocka_unit_test(the_outcome_is_written_where_others_look_for_it),
+		cmocka_unit_test(what_the_gate_did_not_write_is_not_loaded),
 		cmocka_unit_test(what_is_not_known_is_null),
 		cmocka_unit_test(one_file_that_can_not_be_written_does_not_stop_the_others),
 	};

@@ -491,6 +491,8 @@ static void the_report_is_json(void **state)
 		{.name = "state", .outcome = HEALTH_SKIPPED},
 	};
 	const struct health_report report = {.checks = checks, .count = 2, .ms = 34};
+	_cleanup_health_report_ struct health_report again = {};
+	_cleanup_error_ struct error *err = NULL;
 	json_t *object = health_report_json(&report), *expected;
 
 	(void)state;
@@ -501,8 +503,66 @@ static void the_report_is_json(void **state)
 			   "{\"name\": \"state\", \"outcome\": \"skipped\", \"ms\": 0, \"detail\": \"\"}]}",
 			0, NULL);
 	assert_true(json_equal(object, expected));
+	assert_ok(health_report_parse(object, &again, &err), err);
+	assert_false(again.passed);
+	assert_int_equal(again.ms, 34);
+	assert_int_equal(again.count, 2);
+	assert_string_equal(again.checks[0].name, "units");
+	assert_string_equal(again.checks[0].detail, "failed: \"a\"");
+	assert_int_equal(again.checks[0].ms, 12);
+	assert_int_equal(again.checks[0].outcome, HEALTH_FAILED);
+	assert_int_equal(again.checks[1].outcome, HEALTH_SKIPPED);
 	json_decref(object);
 	json_decref(expected);
+}
+
+static void what_is_no_report_is_refused(void **state)
+{
+	static const char *const bad[] = {
+		"[]",
+		"{}",
+		"{\"passed\": 1, \"ms\": 1, \"checks\": []}",
+		"{\"passed\": true, \"ms\": 1, \"checks\": {}}",
+		"{\"passed\": true, \"ms\": -1, \"checks\": []}",
+		"{\"passed\": true, \"ms\": 1, \"checks\": [1]}",
+		"{\"passed\": true, \"ms\": 1, \"checks\": [{\"name\": \"a\", \"outcome\": \"passed\", "
+		"\"ms\": 1}]}",
+		"{\"passed\": true, \"ms\": 1, \"checks\": [{\"name\": \"a\", \"outcome\": \"fine\", \"ms\": "
+		"1, "
+		"\"detail\": \"\"}]}",
+		"{\"passed\": true, \"ms\": 1, \"checks\": [{\"name\": \"a\", \"outcome\": \"passed\", "
+		"\"ms\": -1, "
+		"\"detail\": \"\"}]}",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		struct health_report report = {};
+		_cleanup_error_ struct error *err = NULL;
+		json_t *object = json_loads(bad[i], 0, NULL);
+
+		assert_non_null(object);
+		assert_error(health_report_parse(object, &report, &err), -EBADMSG, err, "");
+		assert_null(report.checks);
+		json_decref(object);
+	}
+}
+
+static void the_reason_names_what_has_failed_alone(void **state)
+{
+	struct health_check checks[] = {
+		{.name = "boot", .outcome = HEALTH_PASSED, .detail = "x"},
+		{.name = "units", .outcome = HEALTH_FAILED, .detail = "failed: a.service"},
+		{.name = "state", .outcome = HEALTH_SKIPPED, .detail = "y"},
+		{.name = "network", .outcome = HEALTH_FAILED, .detail = "none of 1 interfaces is routable"},
+	};
+	_cleanup_free_ char *all = NULL, *none = NULL;
+
+	(void)state;
+	all = health_report_reason(&(struct health_report){.checks = checks, .count = ARRAY_SIZE(checks)});
+	none = health_report_reason(&(struct health_report){.checks = checks, .count = 1});
+	assert_string_equal(all, "units: failed: a.service; network: none of 1 interfaces is routable");
+	assert_string_equal(none, "");
 }
 
 int main(void)
@@ -522,6 +582,8 @@ int main(void)
 		cmocka_unit_test(names_stay_different),
 		cmocka_unit_test(mount_tables_are_read_as_the_kernel_writes_them),
 		cmocka_unit_test(the_report_is_json),
+		cmocka_unit_test(what_is_no_report_is_refused),
+		cmocka_unit_test(the_reason_names_what_has_failed_alone),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
