@@ -12,6 +12,16 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
+static void read_report(const char *text)
+{
+	_cleanup_health_report_ struct health_report report = {};
+	json_t *object = json_loads(text, 0, NULL);
+
+	if (object && health_report_parse(object, &report, NULL) >= 0)
+		free(health_report_reason(&report));
+	json_decref(object);
+}
+
 static void read_text(uint8_t what, const char *text, size_t length)
 {
 	char *first = NULL, *second = NULL, clean[HEALTH_DETAIL_MAX];
@@ -20,6 +30,7 @@ static void read_text(uint8_t what, const char *text, size_t length)
 	switch (what % 5) {
 	case 0:
 		(void)health_boot_state(text, &first, &second, NULL);
+		read_report(text);
 		break;
 	case 1:
 		(void)health_mount_source(text, "/var", &first);
