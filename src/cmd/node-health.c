@@ -14,9 +14,11 @@
 #include "format/canonical-json.h"
 #include "format/os-release.h"
 #include "update/health-gate.h"
+#include "update/node-cycle.h"
 
 #define BOOT_RECORD_MAX KiB(64)
 #define ONCE_LIMIT_MS 60000
+#define GIVEN_CONFIG_PATH "/run/orlop/node.yaml" /* from the first start's credential */
 
 /* Of the journal's entries about health: `journalctl MESSAGE_ID=…` finds them. docs/health.md has them. */
 #define MESSAGE_HEALTH_GOOD "27c99d94c9224eeba6bea8acc8c83ede"
@@ -36,8 +38,7 @@ static const struct command_option options[] = {
 		OPTION_TRUE, offsetof(struct values, gate)},
 	{"timeout", 0, "S",
 		"Try again what does not pass, for S seconds in all. Without it each check is made once; "
-		"with "
-		"--gate it is 120.",
+		"with --gate S is healthTimeout of the node's settings, else 300.",
 		OPTION_NUMBER, offsetof(struct values, timeout)},
 	{},
 };
@@ -162,6 +163,23 @@ static void tell_console(const struct health_gate *gate)
 }
 
 /*
+ * That this release failed a try is in the history, so that it isn't taken again by itself; should it pass a
+ * later one, that comes behind it. What fails when it was kept long ago is no reason against the release.
+ */
+static int tell_history(const struct health_gate *gate, struct error **err)
+{
+	_cleanup_free_ char *reason = health_report_reason(gate->report);
+	const struct history_entry entry = {.time = gate->time,
+		.event = HISTORY_FAILED,
+		.version = (char *)gate->version,
+		.detail = reason};
+
+	if (gate->verdict == HEALTH_VERDICT_GOOD || !gate->trial.counted || !gate->version)
+		return 0;
+	return history_add(NODE_HISTORY, &entry, err);
+}
+
+/*
  * Decides, and tells everybody. A variable of the firmware that can't be read does not make a bad release a
  * good one: the machine restarts then, as orlop-fall-back.service does without further word.
  */
@@ -170,7 +188,7 @@ static int run_gate(
 {
 	struct health_gate gate = {
 		.version = running->version, .slot = running->slot, .time = time(NULL), .report = report};
-	_cleanup_error_ struct error *trial_err = NULL, *write_err = NULL;
+	_cleanup_error_ struct error *trial_err = NULL, *write_err = NULL, *history_err = NULL;
 	int r = health_trial_read(HEALTH_EFIVARS, HEALTH_BLESSED, &gate.trial, &trial_err);
 
 	if (r < 0)
@@ -178,6 +196,8 @@ static int run_gate(
 	gate.verdict = health_decide(&gate.trial, report->passed);
 	if (health_gate_write(&health_gate_paths, &gate, &write_err) < 0)
 		fprintf(stderr, "orlop-node: health: %s\n", error_message(write_err));
+	if (tell_history(&gate, &history_err) < 0)
+		fprintf(stderr, "orlop-node: health: %s\n", error_message(history_err));
 	tell_journal(&gate);
 	tell_console(&gate);
 	if (r < 0)
@@ -204,6 +224,19 @@ static int show(
 	return print_json(object, err);
 }
 
+/* The time that the node's settings give a release; settings that are wrong are no fault of the release. */
+static uint64_t gate_limit_ms(void)
+{
+	const char *path = access(NODE_CONFIG_PATH, F_OK) == 0 ? NODE_CONFIG_PATH : GIVEN_CONFIG_PATH;
+	_cleanup_node_config_ struct node_config config = {};
+	_cleanup_error_ struct error *err = NULL;
+
+	if (node_config_load(path, NODE_ZONES, &config, &err) >= 0)
+		return (uint64_t)config.health_timeout * 1000;
+	fprintf(stderr, "orlop-node: health: %s\n", error_message(err));
+	return health_defaults.limit_ms;
+}
+
 int node_health(int argc, char **argv, struct error **err)
 {
 	struct health_options health = health_defaults;
@@ -223,8 +256,8 @@ int node_health(int argc, char **argv, struct error **err)
 	health.again = values.gate || values.timeout > 0;
 	if (values.timeout > 0)
 		health.limit_ms = values.timeout * 1000;
-	else if (!values.gate)
-		health.limit_ms = ONCE_LIMIT_MS;
+	else
+		health.limit_ms = values.gate ? gate_limit_ms() : ONCE_LIMIT_MS;
 	if (!values.gate)
 		health.startup_ms = health.limit_ms;
 	r = health_run(&health, &report, err);

@@ -10,6 +10,7 @@
 #include "base/encoding.h"
 #include "base/file.h"
 #include "base/string-util.h"
+#include "update/health-gate.h"
 #include "update/metrics.h"
 
 #define RETRY_SECONDS 300 /* after a round that failed, at least so long */
@@ -74,7 +75,9 @@ static void write_metrics(struct agent *agent)
 {
 	struct node *node = agent->options->node;
 	_cleanup_free_ char *root = hex_encode_new(node->root_hash, SHA256_SIZE),
-			    *path = node_path(node, METRICS_PATH);
+			    *path = node_path(node, METRICS_PATH),
+			    *health_path = node_path(node, health_gate_paths.report);
+	_cleanup_health_report_ struct health_report health = {};
 	const char slot[] = {node->slot, 0};
 	struct metrics metrics = METRICS_INIT;
 	_cleanup_install_state_ struct install_state state = {};
@@ -104,6 +107,8 @@ static void write_metrics(struct agent *agent)
 				metrics.tries_left = state.running_entry->left;
 		}
 	}
+	if (health_path && health_gate_load(health_path, &health, NULL) >= 0)
+		metrics.health = &health;
 	if (path)
 		(void)metrics_write(&metrics, path, NULL);
 }
