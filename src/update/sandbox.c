@@ -75,7 +75,7 @@ static int set_limits(struct error **err)
 		int resource;
 		rlim_t most;
 	} limits[] = {
-#ifndef __SANITIZE_ADDRESS__ /* whose shadow of the memory is larger */
+#ifndef SANDBOX_NO_MEMORY_LIMIT
 		{RLIMIT_DATA, DATA_MAX},
 #endif
 		{RLIMIT_CORE, 0},

@@ -12,9 +12,18 @@
 
 #include "base/error.h"
 
+/* The address sanitizer's shadow of the memory is larger than any limit. */
+#if defined(__SANITIZE_ADDRESS__)
+#define SANDBOX_NO_MEMORY_LIMIT
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define SANDBOX_NO_MEMORY_LIMIT
+#endif
+#endif
+
 /* What took hold. */
 enum sandbox_measure {
-	SANDBOX_USER = 1 << 0,	       /* a user other than root, no groups but its own */
+	SANDBOX_USER = 1 << 0,	       /* not root; where it was, no groups but its own */
 	SANDBOX_CAPABILITIES = 1 << 1, /* no capability, nor a way to one */
 	SANDBOX_SECCOMP = 1 << 2,      /* system calls by a list; what isn't on it kills the process */
 	SANDBOX_FILES = 1 << 3, /* Landlock: the files that are listed can be opened, and only be read */

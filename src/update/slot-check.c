@@ -10,7 +10,7 @@
 
 #define THREADS_MAX 4
 #define ITEM_BLOCKS 64 /* hashed at a time by one thread */
-#define BATCH_BLOCKS 1024
+#define BATCH_BLOCKS 256
 
 /* Blocks that are hashed together, and the digests that they must have. */
 struct batch {

@@ -172,3 +172,30 @@ judge() {
 	update --direct >/dev/null || skip "the file system has no O_DIRECT"
 	judge
 }
+
+@test "a process without rights does it too, over HTTP, TLS and a file: URL" {
+	local source
+	# shellcheck source=tests/lib/nginx.bash
+	. "$BATS_TEST_DIRNAME/../lib/nginx.bash"
+	openssl req -x509 -newkey rsa:2048 -nodes -keyout key -out crt -subj /CN=orlop -addext subjectAltName=IP:127.0.0.1 \
+		-days 2 2>/dev/null
+	mkdir server
+	cp -r "$images/www" server/www
+	# The worker is another user where this is root.
+	chmod -R a+rX . server && chmod a+x "$BATS_RUN_TMPDIR" "$BATS_FILE_TMPDIR" "$BATS_TEST_TMPDIR" "$BATS_TEST_TMPDIR/.."
+	NGINX_LISTEN='ssl http2' nginx_start "$PWD/server" "ssl_certificate $PWD/crt;" "ssl_certificate_key $PWD/key;"
+	run "$bench" update --worker "$images/www/three" "$nginx_url/three" slot slot.tree
+	[ "$status" = 1 ]
+	[[ $output == *certificate* ]]
+	for source in "$nginx_url/three" "$url" "file://$PWD/server/www/three"; do
+		cp "$images/one" slot
+		truncate -s 16M slot
+		truncate -s 0 slot.tree
+		truncate -s 1M slot.tree
+		"$bench" update --worker --no-patch --cacert crt "$images/www/three" "$source" slot slot.tree >result
+		judge
+		[ "$(jq '.blocks.fetched > 500 and .bytes.bodies > 0' result)" = true ]
+	done
+	nginx_stop
+	grep -q 'HTTP/2.0' server/nginx/access.log
+}

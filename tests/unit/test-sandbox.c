@@ -200,11 +200,13 @@ static int call_by_another_architecture(void)
 #endif
 }
 
+#ifndef SANDBOX_NO_MEMORY_LIMIT
 static int fill_memory(void)
 {
 	return ended(
 		mmap(NULL, GiB(1), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) != MAP_FAILED);
 }
+#endif
 
 static void *do_nothing(void *userdata)
 {
@@ -281,7 +283,7 @@ static const struct attempt {
 #ifdef __x86_64__
 	ATTEMPT(call_by_another_architecture, KILLED),
 #endif
-#ifndef __SANITIZE_ADDRESS__
+#ifndef SANDBOX_NO_MEMORY_LIMIT
 	ATTEMPT(fill_memory, REFUSED),
 #endif
 	ATTEMPT(make_thread, DONE),
