@@ -88,8 +88,6 @@ int fat_folder_append(
 		return error_set_errno(err, -ENOMEM, "a folder");
 	folder->clusters = clusters;
 	r = fat_link(volume, clusters[folder->cluster_count - 1], cluster, err);
-	if (r >= 0)
-		r = fat_volume_flush(volume, err);
 	if (r < 0)
 		return r;
 	memset(data + folder->count * ENTRY_SIZE, 0, entries * ENTRY_SIZE);

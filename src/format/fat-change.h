@@ -21,9 +21,9 @@ struct fat_place {
 };
 
 /*
- * Makes the entries of *name*, the last of which is *entry* but for its name. The alias is one that nobody in
- * the folder has, apart from *but* (may be NULL). -EINVAL, -ENAMETOOLONG; -ENOSPC where all aliases are
- * taken.
+ * Makes the entries of *name*, the last of which is *entry* but for its name. Nobody but *but* has that name
+ * or alias yet. The alias is one that nobody in the folder has, apart from *but* (may be NULL). -EINVAL,
+ * -ENAMETOOLONG; -ENOSPC where all aliases are taken.
  */
 int fat_set_encode(const struct fat_folder *folder, const struct fat_set *but, const char *name,
 	const uint8_t entry[ENTRY_SIZE], struct fat_new_set *ret, struct error **err);
@@ -68,7 +68,9 @@ int fat_folder_write(
 int fat_folder_write_rest(struct fat_volume *volume, const struct fat_folder *folder,
 	const struct fat_set *set, struct error **err);
 
-/* Hangs a cluster that is on the disk, empty and with its entry in the table, behind the folder's last one.
+/*
+ * Hangs a cluster that is on the disk, empty and with its entry in the table, behind the folder's last one.
+ * Does not flush: what then goes into the cluster is there when both writes are, in whatever order.
  */
 int fat_folder_append(
 	struct fat_volume *volume, struct fat_folder *folder, uint32_t cluster, struct error **err);

@@ -37,17 +37,6 @@ static void note_numbers(const struct fat_folder *folder, const struct fat_set *
 	}
 }
 
-static bool is_alias_taken(
-	const struct fat_folder *folder, const struct fat_set *but, const uint8_t name[SHORT_NAME_SIZE])
-{
-	struct fat_set set;
-
-	for (size_t at = 0; fat_folder_next(folder, &at, &set);)
-		if (!is_of(but, set.last) && memcmp(set.entry, name, SHORT_NAME_SIZE) == 0)
-			return true;
-	return false;
-}
-
 /* The short name: one that nobody in the folder has, apart from *but*. */
 static int choose_alias(const struct fat_folder *folder, const struct fat_set *but, const char *name,
 	uint8_t ret[SHORT_NAME_SIZE], bool *ret_exact, struct error **err)
@@ -57,7 +46,7 @@ static int choose_alias(const struct fat_folder *folder, const struct fat_set *b
 	bool whole = fat_short_name(name, basis, ret_exact);
 
 	memcpy(ret, basis, SHORT_NAME_SIZE);
-	if (whole && !is_alias_taken(folder, but, basis))
+	if (whole) /* whoever had that alias would have been found by the name */
 		return 0;
 	taken = calloc(1, NUMBERS_MAX / 8 + 1);
 	if (!taken)
