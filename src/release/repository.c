@@ -280,11 +280,14 @@ static int lock_for_writing(struct repository *repository, bool create, struct e
 
 	if (!folder)
 		return -ENOMEM;
-	if (create)
+	if (create) {
 		r = mkdir_parents(folder, err);
-	else if (access(folder, F_OK) < 0)
+		if (r >= 0)
+			r = fsync_parent(repository->path, err);
+	} else if (access(folder, F_OK) < 0) {
 		r = error_set(
 			err, -ENOENT, "%s is no repository: it has no folder metadata", repository->path);
+	}
 	if (r < 0)
 		return r;
 	repository->lock = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -381,6 +384,8 @@ int repository_read(const struct repository *repository, const char *name, size_
 	r = read_file(repository, path, (size_t)target->length, &data, &size, err);
 	if (r == -ENOENT)
 		return error_set(err, -EBADMSG, "%s/%s is missing", repository->path, path);
+	if (r == -EFBIG)
+		r = -EBADMSG;
 	if (r >= 0 && size != target->length)
 		r = error_set(err, -EBADMSG, "%zu bytes, and not %ju", size, (uintmax_t)target->length);
 	if (r >= 0)

@@ -7,7 +7,7 @@ release_image() {
 	openssl enc -aes-128-ctr -K "$(printf '%032x' "$3")" -iv 00 -in /dev/zero 2>/dev/null | head -c $(($2 * 4096)) >"$1"
 }
 
-# release_uki FILE CMDLINE KEYS: a signed kernel image that does not start, and has all that a check looks at
+# release_uki FILE CMDLINE KEYS ARCH: a signed kernel image that does not start, and has all that a check looks at
 release_uki() {
 	local stub=$BATS_TEST_DIRNAME/../data/boot/linuxx64.efi.stub base part=() name end
 	printf '%s' "$2" >"$1.cmdline"
@@ -24,6 +24,9 @@ release_uki() {
 	done
 	[ -n "$base" ]
 	objcopy "${part[@]}" "$stub" "$1.unsigned"
+	# The machine's number stands behind the "PE" signature, whose place is at byte 60; the stub is for amd64.
+	[ "$4" = amd64 ] || printf '\x64\xaa' | dd of="$1.unsigned" bs=1 conv=notrunc status=none \
+		seek=$(($(od -An -tu4 -j60 -N4 "$1.unsigned") + 4))
 	sbsign --key "$3/db.key" --cert "$3/db.crt" --output "$1" "$1.unsigned" >/dev/null 2>&1
 	rm "$1".*
 }
@@ -36,7 +39,7 @@ release_build() {
 	cp "$image" "$folder/$name.usr.erofs"
 	root=$(veritysetup format --salt="$(printf '%064d' 7)" --uuid=00112233-4455-6677-8899-aabbccddeeff \
 		"$folder/$name.usr.erofs" "$folder/$name.usr.verity" | sed -n 's/^Root hash:[ \t]*//p')
-	release_uki "$folder/$name.efi" "quiet usrhash=$root rw" "$keys"
+	release_uki "$folder/$name.efi" "quiet usrhash=$root rw" "$keys" "$arch"
 	for kind in usr:usr.erofs verity:usr.verity uki:efi; do
 		file=$name.${kind#*:}
 		outputs+=("$(jq -cn --arg kind "${kind%%:*}" --arg name "$file" --argjson size "$(stat -c %s "$folder/$file")" \
