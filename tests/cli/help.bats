@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# What every command of `orlop` has in common: --help, the answer to a wrong command line, a manual page, completion.
+# What every command of `orlop` and `orlop-node` has in common: --help, the answer to a wrong command line, a manual page, completion.
 # The commands are found by asking the program, so that a new one is in these tests at once.
 
 bats_require_minimum_version 1.5.0
@@ -8,51 +8,66 @@ setup() {
 	cd "$BATS_TEST_TMPDIR"
 	root=$BATS_TEST_DIRNAME/../..
 	export COLUMNS=80
+	choose orlop
 }
 
-# The commands that `orlop WORD… --help` lists, one a line.
-listed() { "$ORLOP" "$@" --help | sed -n '/^Commands:/,/^$/s/^  \([a-z-]*\) .*/\1/p'; }
+# choose PROGRAM: the one that the functions below look at.
+choose() {
+	program=$1
+	binary=$(dirname "$ORLOP")/$program
+}
 
-# Every command line that has a --help, one a line, beginning with the empty one of `orlop` itself.
+# The commands that `PROGRAM WORD… --help` lists, one a line.
+listed() { "$binary" "$@" --help | sed -n '/^Commands:/,/^$/s/^  \([a-z-]*\) .*/\1/p'; }
+
+# Every command line that has a --help, one a line, beginning with the empty one of the program itself.
 all_commands() {
 	local name
 	echo "$*"
 	for name in $(listed "$@"); do all_commands "$@" "$name"; done
 }
 
-# for_all COMMAND…: calls it with the words of every command, and says which one it failed with
+# for_all COMMAND…: calls it with the words of every command of the program, and says which one it failed with
 for_all() {
 	local words count=0
 	while read -r -a words; do
-		"$@" "${words[@]}" || { echo "orlop ${words[*]}"; return 1; }
+		"$@" "${words[@]}" || { echo "$program ${words[*]}"; return 1; }
 		count=$((count + 1))
 	done < <(all_commands)
-	[ $count -ge 8 ]
+	[ $count -ge 3 ]
+}
+
+# The same for both programs.
+for_both() {
+	choose orlop-node
+	for_all "$@"
+	choose orlop
+	for_all "$@"
 }
 
 has_help() {
-	"$ORLOP" "$@" --help >help 2>errors </dev/null || return 1
+	"$binary" "$@" --help >help 2>errors </dev/null || return 1
 	[ ! -s errors ] || return 1
-	grep -q "^Usage: orlop${*:+ $*} " help || return 1
+	grep -q "^Usage: $program${*:+ $*} " help || return 1
 	# A line ends before column 100, whatever is in it (in characters: the ellipsis has three bytes).
 	[ "$(LC_ALL=C.UTF-8 wc -L <help)" -le 100 ]
 }
 
 @test "every command answers --help on standard output, and nothing else happens" {
-	for_all has_help
+	for_both has_help
 	[ "$(find . -type f | sort)" = $'./errors\n./help' ]
 }
 
 refuses_option() {
 	local status=0
-	"$ORLOP" "$@" --no-such-option >output 2>errors </dev/null || status=$?
+	"$binary" "$@" --no-such-option >output 2>errors </dev/null || status=$?
 	[ $status = 2 ] && [ ! -s output ] || return 1
-	grep -q -- '^orlop: unknown .*--no-such-option' errors || return 1
-	grep -qF "(see orlop${*:+ $*} --help)" errors && [ "$(wc -l <errors)" = 1 ]
+	grep -q -- "^$program: unknown .*--no-such-option" errors || return 1
+	grep -qF "(see $program${*:+ $*} --help)" errors && [ "$(wc -l <errors)" = 1 ]
 }
 
 @test "an unknown option is status 2, and the one line about it names --help" {
-	for_all refuses_option
+	for_both refuses_option
 }
 
 @test "no command and an unknown command are status 2" {
@@ -68,10 +83,14 @@ refuses_option() {
 }
 
 @test "--version says the version of the source tree" {
-	run --separate-stderr "$ORLOP" --version
-	[ "$status" = 0 ]
-	[ "$output" = "orlop $(cat "$root/VERSION")" ]
-	[ -z "$stderr" ]
+	local name
+	for name in orlop orlop-node; do
+		choose $name
+		run --separate-stderr "$binary" --version
+		[ "$status" = 0 ]
+		[ "$output" = "$name $(cat "$root/VERSION")" ]
+		[ -z "$stderr" ]
+	done
 }
 
 @test "output that could not be written is a failure" {
@@ -83,34 +102,44 @@ refuses_option() {
 	[ "$status" = 1 ]
 }
 
-# The page of a command is that of its first word: orlop-vm(1) has all of `orlop vm`.
+# The page of a command is that of its first word: orlop-vm(1) has all of `orlop vm`. orlop-node has one page.
 is_in_manual() {
-	local page=$root/docs/man/orlop${1:+-$1}.1.scd option
+	local page=$root/docs/man/orlop${1:+-$1}.1.scd list=$root/docs/man/orlop.1.scd option
+	[ $program = orlop ] || page=$root/docs/man/$program.8.scd list=$page
 	[ -e "$page" ] || { echo "$page is missing"; return 1; }
-	"$ORLOP" "$@" --help >help
+	"$binary" "$@" --help >help
 	for option in $(sed -n '/^Options:/,/^$/p' help | grep -oE '^ +(-., )?--[a-z0-9-]+' | grep -oE -- '--[a-z0-9-]+'); do
 		grep -q -- "\*$option\*" "$page" || { echo "$option is not in $page"; return 1; }
 	done
-	[ $# = 0 ] || grep -qF "*orlop $1*" "$root/docs/man/orlop.1.scd" || { echo "not in orlop(1)"; return 1; }
+	[ $# = 0 ] || grep -qF "*$program $1*" "$list" || { echo "not in $list"; return 1; }
 }
 
 @test "every command and every option is in a manual page" {
-	for_all is_in_manual
+	for_both is_in_manual
+}
+
+# has_no_other_option PAGE: than are in the file "help".
+has_no_other_option() {
+	local option
+	for option in $(grep -E '^\*-' "$1" | grep -oE -- '\*--[a-z0-9-]+' | tr -d '*'); do
+		grep -q -- " $option\b" help || { echo "$1: $option"; return 1; }
+	done
 }
 
 # The other way round: options in bold at the beginning of a page's line are options of that command.
 @test "the manual pages have no option that the program does not have" {
-	local page name option
+	local page name words
 	for page in "$root"/docs/man/orlop-*.1.scd; do
 		name=$(basename "$page" .1.scd)
 		name=${name#orlop-}
 		while read -r -a words; do
 			[ "${words[0]:-}" != "$name" ] || "$ORLOP" "${words[@]}" --help
 		done < <(all_commands) >help
-		for option in $(grep -E '^\*-' "$page" | grep -oE -- '\*--[a-z0-9-]+' | tr -d '*'); do
-			grep -q -- " $option\b" help || { echo "$page: $option"; return 1; }
-		done
+		has_no_other_option "$page"
 	done
+	choose orlop-node
+	while read -r -a words; do "$binary" "${words[@]}" --help; done < <(all_commands) >help
+	has_no_other_option "$root/docs/man/orlop-node.8.scd"
 }
 
 @test "scdoc reads every manual page" {
@@ -123,19 +152,19 @@ complete_words() {
 	PATH=$(dirname "$ORLOP"):$PATH bash -c '
 		source "$1"; shift
 		COMP_WORDS=("$@") COMP_CWORD=$(($# - 1)) COMP_LINE="$*" COMP_POINT=${#COMP_LINE}
-		_orlop orlop "${COMP_WORDS[COMP_CWORD]}" "${COMP_WORDS[COMP_CWORD - 1]}"
+		_orlop "${COMP_WORDS[0]}" "${COMP_WORDS[COMP_CWORD]}" "${COMP_WORDS[COMP_CWORD - 1]}"
 		printf "%s\n" "${COMPREPLY[@]}"' bash "$root/tools/completion.bash" "$@" | sort
 }
 
 completes() {
-	[ "$(complete_words orlop "$@" '')" = "$(listed "$@" | sort)" ] || [ -z "$(listed "$@")" ] || return 1
-	"$ORLOP" "$@" --help | grep -q '^Options:' || return 0
-	"$ORLOP" "$@" --help | grep -oE '^ +(-., )?--[a-z0-9-]+' | grep -oE -- '--[a-z0-9-]+' | sort >options
-	complete_words orlop "$@" -- | diff options -
+	[ "$(complete_words "$program" "$@" '')" = "$(listed "$@" | sort)" ] || [ -z "$(listed "$@")" ] || return 1
+	"$binary" "$@" --help | grep -q '^Options:' || return 0
+	"$binary" "$@" --help | grep -oE '^ +(-., )?--[a-z0-9-]+' | grep -oE -- '--[a-z0-9-]+' | sort >options
+	complete_words "$program" "$@" -- | diff options -
 }
 
 @test "bash completes every command and every option" {
-	for_all completes
+	for_both completes
 	[ "$(complete_words orlop vm st)" = $'start\nstop' ]
 	[ "$(complete_words orlop keys --)" = --help ]
 	[ "$(complete_words orlop build --arch '')" = $'amd64\narm64' ]
