@@ -22,19 +22,61 @@ static int add_bytes(struct tree *tree, const char *path, mode_t mode, char *dat
 	return tree_add_file(tree, path, &attributes, content, NULL, err);
 }
 
-static bool has_library(const struct tree *tree, const struct platform *platform, const char *name)
+/* A library of the tree, NULL where it has none of that name. */
+static const struct tree_inode *find_library(
+	const struct tree *tree, const struct platform *platform, const char *name)
 {
 	_cleanup_free_ char *path = string_format("%s/%s", platform->libraries, name);
 	const struct tree_inode *inode = path ? tree_resolve(tree, path) : NULL;
 
-	return inode && S_ISREG(inode->mode);
+	return inode && S_ISREG(inode->mode) ? inode : NULL;
 }
 
-/* A program that can't find a library is found out here, and not on the first node. */
-static int check_program(const struct tree *tree, const struct platform *platform, const char *data,
-	size_t size, struct error **err)
+/* Adds the libraries that a program or library asks for to those that have to be there. */
+static int add_needed(const void *data, size_t size, const char *name, struct strv *libraries,
+	struct strv *users, struct error **err)
 {
 	_cleanup_elf_dynamic_ struct elf_dynamic dynamic = {};
+	struct elf elf;
+	int r = elf_open(data, size, &elf, err);
+
+	if (r >= 0)
+		r = elf_dynamic(&elf, &dynamic, err);
+	if (r < 0)
+		return r == -ENOENT ? 0 : r;
+	for (size_t i = 0; i < dynamic.needed_count && r >= 0; i++)
+		if (!strv_contains(libraries, dynamic.needed[i])) {
+			r = strv_add(libraries, dynamic.needed[i]);
+			if (r >= 0)
+				r = strv_add(users, name);
+		}
+	return r < 0 ? error_set_errno(err, r, "libraries") : 0;
+}
+
+/* A program that can't find a library, or whose library can't, is found out here, and not on the first node.
+ */
+static int check_libraries(const struct tree *tree, const struct platform *platform, const char *name,
+	const char *data, size_t size, struct error **err)
+{
+	_cleanup_strv_ struct strv libraries = {}, users = {};
+	int r = add_needed(data, size, name, &libraries, &users, err);
+
+	for (size_t i = 0; i < libraries.count && r >= 0; i++) {
+		const struct tree_inode *library = find_library(tree, platform, libraries.items[i]);
+
+		if (!library)
+			return error_set(err, -ENOENT,
+				"%s needs the library %s, which no package of the definition has",
+				users.items[i], libraries.items[i]);
+		r = add_needed(content_data(library->content), content_size(library->content),
+			libraries.items[i], &libraries, &users, err);
+	}
+	return r;
+}
+
+static int check_program(const struct tree *tree, const struct platform *platform, const char *name,
+	const char *data, size_t size, struct error **err)
+{
 	struct elf elf;
 	int r = elf_open(data, size, &elf, err);
 
@@ -42,15 +84,7 @@ static int check_program(const struct tree *tree, const struct platform *platfor
 		return r;
 	if (elf.machine != platform->machine || elf.type == ELF_TYPE_RELOCATABLE)
 		return error_set(err, -ENOEXEC, "is no program for %s", platform->architecture);
-	r = elf_dynamic(&elf, &dynamic, err);
-	if (r < 0)
-		return r == -ENOENT ? 0 : r;
-	for (size_t i = 0; i < dynamic.needed_count; i++)
-		if (!has_library(tree, platform, dynamic.needed[i]))
-			return error_set(err, -ENOENT,
-				"needs the library %s, which no package of the definition has",
-				dynamic.needed[i]);
-	return 0;
+	return check_libraries(tree, platform, name, data, size, err);
 }
 
 static int add_program(struct tree *tree, const char *name, const char *path, const struct platform *platform,
@@ -65,7 +99,7 @@ static int add_program(struct tree *tree, const char *name, const char *path, co
 	r = file_read(path, PROGRAM_MAX, &data, &size, err);
 	if (r < 0)
 		return r;
-	r = check_program(tree, platform, data, size, err);
+	r = check_program(tree, platform, name, data, size, err);
 	if (r < 0) {
 		(void)error_wrap(err, "%s", path);
 		return r;
