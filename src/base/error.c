@@ -24,6 +24,7 @@ static void error_new(struct error **err, int code, char *message)
 	}
 	error->code = code;
 	error->message = message;
+	error->subject = NULL;
 	*err = error;
 }
 
@@ -79,6 +80,15 @@ int error_wrap(struct error **err, const char *format, ...)
 	return (*err)->code;
 }
 
+int error_about(struct error **err, const char *subject, int code)
+{
+	if (err && *err) {
+		free((*err)->subject);
+		(*err)->subject = strdup(subject);
+	}
+	return code;
+}
+
 const char *error_message(const struct error *error)
 {
 	if (!error)
@@ -98,6 +108,7 @@ struct error *error_free(struct error *error)
 {
 	if (error) {
 		free(error->message);
+		free(error->subject);
 		free(error);
 	}
 	return NULL;

@@ -14,6 +14,7 @@
 struct error {
 	int code;      /* negative errno */
 	char *message; /* UTF-8, no newline at the end; NULL where memory was out (use error_message()) */
+	char *subject; /* NULL, or what was asked for and is at fault; see error_about() */
 };
 
 /* Sets *err* to *code* (a negative errno) and the formatted text; returns *code*, so that it can be returned
@@ -26,6 +27,14 @@ int error_set_errno(struct error **err, int code, const char *format, ...) _prin
 /* Puts the formatted text and ": " before the message of *err; returns its code (-EIO where nothing is set).
  */
 int error_wrap(struct error **err, const char *format, ...) _printf_(2, 3);
+
+/*
+ * Notes in *err what the error is about: an entry of a list that the caller gave, by which the caller can say
+ * where it comes from. Returns *code*, so that it can stand around error_set():
+ *
+ *     return error_about(err, name, error_set(err, -ENOENT, "there is no module %s", name));
+ */
+int error_about(struct error **err, const char *subject, int code);
 
 /* The message; "unknown error" where *error* is NULL. Belongs to the error. */
 const char *error_message(const struct error *error);

@@ -337,14 +337,12 @@ static int grant(struct accounts *accounts, const char *name, bool free, uint32_
 	const char *other = *id == NO_ID ? NULL : fixed_for(accounts, *id, name);
 
 	if (other)
-		return error_set(err, -EEXIST,
-			"accounts: the id %u that the definition gives \"%s\" is that of \"%s\"", *id, other,
-			name);
+		return error_about(err, other,
+			error_set(err, -EEXIST, "%s: the id %u is that of \"%s\"", other, *id, name));
 	if (*id == NO_ID || free)
 		return 0;
 	if (fixed_id(accounts, name) != NO_ID)
-		return error_set(err, -EEXIST,
-			"accounts: the id %u that the definition gives \"%s\" is taken", *id, name);
+		return error_about(err, name, error_set(err, -EEXIST, "%s: the id %u is taken", name, *id));
 	*id = NO_ID;
 	return 0;
 }
@@ -497,15 +495,17 @@ static int check_fixed(const struct accounts *accounts, struct error **err)
 		const struct group *group = find_group(accounts, pair->name);
 		uint32_t id = fixed_id(accounts, pair->name);
 
+		int r = 0;
+
 		if (id == NO_ID)
-			return error_set(err, -EINVAL, "accounts: \"%s\" is no id (of \"%s\")", pair->value,
-				pair->name);
-		if (!user && !group)
-			return error_set(
-				err, -ENOENT, "accounts: no package has an account \"%s\"", pair->name);
-		if ((user && user->uid != id) || (!user && group->gid != id))
-			return error_set(err, -EEXIST, "accounts: \"%s\" has an id already, which is not %u",
-				pair->name, id);
+			r = error_set(err, -EINVAL, "%s: \"%s\" is no id", pair->name, pair->value);
+		else if (!user && !group)
+			r = error_set(err, -ENOENT, "%s: no package has such an account", pair->name);
+		else if ((user && user->uid != id) || (!user && group->gid != id))
+			r = error_set(
+				err, -EEXIST, "%s: it has an id already, which is not %u", pair->name, id);
+		if (r < 0)
+			return error_about(err, pair->name, r);
 	}
 	return 0;
 }

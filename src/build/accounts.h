@@ -19,7 +19,8 @@
  * Writes the account files. *fixed* (may be NULL) has names and the decimal ids that they get, user and group
  * alike. Empty /etc/subuid and /etc/subgid are made where the tree has none.
  *
- * Returns 0; -ENOENT where *fixed* names an account that no package has; -EEXIST where an id is taken twice;
- * -EINVAL or -EBADMSG for a line that can't be read, -ERANGE where no id is left.
+ * Returns 0; -ENOENT where *fixed* names an account that no package has; -EEXIST where an id is taken twice
+ * (both are about that name, error_about()); -EINVAL or -EBADMSG for a line that can't be read, -ERANGE where
+ * no id is left.
  */
 int accounts_make(struct finish *finish, const struct pairs *fixed, struct error **err);

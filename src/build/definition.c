@@ -2,6 +2,7 @@
 #include "build/definition.h"
 
 #include <errno.h>
+#include <stdarg.h>
 
 #include "base/file.h"
 
@@ -80,57 +81,33 @@ static char *parent_of(const char *path)
 	return slash == path ? strdup("/") : strndup(path, (size_t)(slash - path));
 }
 
-/* A name is part of file names, partition labels and os-release: it has a small alphabet. */
-static int check_name(const struct definition *definition, struct error **err)
+int definition_wrap(
+	const struct definition *definition, const char *key, const char *entry, struct error **err)
 {
-	size_t length = strspn(definition->name, "abcdefghijklmnopqrstuvwxyz0123456789-");
-
-	if (definition->name[length] || length > 32 || definition->name[0] == '-')
-		return error_set(err, -EINVAL,
-			"%s: name: \"%s\" may hold a-z, 0-9 and \"-\", at most 32 of them", definition->path,
-			definition->name);
-	return 0;
+	return error_wrap(
+		err, "%s:%zu: %s", definition->path, yaml_places_line(&definition->places, key, entry), key);
 }
 
-static int check_sizes(const struct definition *definition, struct error **err)
+int definition_error(const struct definition *definition, const char *key, const char *entry,
+	struct error **err, const char *format, ...)
 {
-	const struct {
-		const char *key;
-		uint64_t size, least;
-	} sizes[] = {
-		{"esp", definition->disk.esp, MiB(64)},
-		{"usr", definition->disk.usr, MiB(64)},
-		{"verity", definition->disk.verity, definition->disk.usr / 128 + MiB(1)},
-		{"signature", definition->disk.signature, KiB(16)},
-		{"state", definition->disk.state, MiB(64)},
-	};
+	_cleanup_free_ char *text = NULL;
+	va_list args;
 
-	for (size_t i = 0; i < ARRAY_SIZE(sizes); i++) {
-		char text[SIZE_TEXT_MAX];
-
-		if (sizes[i].size < sizes[i].least)
-			return error_set(err, -EINVAL, "%s: disk: %s: must be at least %s", definition->path,
-				sizes[i].key, format_size(sizes[i].least, text));
-		if (sizes[i].size % KiB(4) || sizes[i].size > GiB(1024))
-			return error_set(err, -EINVAL,
-				"%s: disk: %s: must be a multiple of 4 KiB and at most 1024 GiB",
-				definition->path, sizes[i].key);
-	}
-	return 0;
+	va_start(args, format);
+	if (vasprintf(&text, format, args) < 0)
+		text = NULL;
+	va_end(args);
+	(void)error_set(err, -EINVAL, "%s", text ? text : "wrong");
+	(void)definition_wrap(definition, key, entry, err);
+	return -EINVAL;
 }
 
-static int check_accounts(const struct definition *definition, struct error **err)
+int definition_blame(const struct definition *definition, const char *key, int code, struct error **err)
 {
-	for (size_t i = 0; i < definition->accounts.count; i++) {
-		const struct pair *pair = &definition->accounts.items[i];
-		uint64_t id;
-
-		if (parse_u64(pair->value, &id) < 0 || id == 0 || id > 999)
-			return error_set(err, -EINVAL,
-				"%s: accounts: %s: an id of a system account is 1 to 999", definition->path,
-				pair->name);
-	}
-	return 0;
+	if (code < 0 && err && *err && (*err)->subject)
+		(void)definition_wrap(definition, key, (*err)->subject, err);
+	return code;
 }
 
 int definition_parse(
@@ -141,13 +118,9 @@ int definition_parse(
 
 	if (!definition || !(definition->path = strdup(path)) || !(definition->folder = parent_of(path)))
 		return error_set_errno(err, -ENOMEM, "%s", path);
-	r = yaml_parse(text, size, path, fields, definition, err);
+	r = yaml_parse(text, size, path, fields, definition, &definition->places, err);
 	if (r >= 0)
-		r = check_name(definition, err);
-	if (r >= 0)
-		r = check_sizes(definition, err);
-	if (r >= 0)
-		r = check_accounts(definition, err);
+		r = definition_check(definition, err);
 	if (r < 0)
 		return r;
 	*ret = TAKE_PTR(definition);
@@ -156,18 +129,27 @@ int definition_parse(
 
 int definition_load(const char *path, struct definition **ret, struct error **err)
 {
+	_cleanup_definition_ struct definition *definition = NULL;
 	_cleanup_free_ char *text = NULL;
 	size_t size;
 	int r;
 
 	r = file_read(path, DEFINITION_MAX, &text, &size, err);
-	return r < 0 ? r : definition_parse(text, size, path, ret, err);
+	if (r >= 0)
+		r = definition_parse(text, size, path, &definition, err);
+	if (r >= 0)
+		r = definition_check_files(definition, err);
+	if (r < 0)
+		return r;
+	*ret = TAKE_PTR(definition);
+	return 0;
 }
 
 struct definition *definition_free(struct definition *definition)
 {
 	if (definition) {
 		yaml_release(fields, definition);
+		yaml_places_release(&definition->places);
 		free(definition->path);
 		free(definition->folder);
 		free(definition);

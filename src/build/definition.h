@@ -15,8 +15,9 @@ enum {
 };
 
 struct definition {
-	char *path;   /* of the file, as it was given */
-	char *folder; /* that the file is in: what `files` is relative to */
+	char *path;		   /* of the file, as it was given */
+	char *folder;		   /* that the file is in: what `files` is relative to */
+	struct yaml_places places; /* where each key and entry stands in the file */
 
 	char *name;  /* "container-linux" */
 	char *title; /* "Orlop Container Linux" */
@@ -52,8 +53,11 @@ struct definition {
 };
 
 /*
- * Read and check a definition, from memory (*path* is then only its name in errors) or from a file. *ret* is
- * the caller's, to be freed with definition_free().
+ * Read and check a definition, from memory (*path* is then only its name in errors) or from a file, with
+ * which also the folder of `files` is looked at. *ret* is the caller's, to be freed with definition_free().
+ *
+ * Everything that can be known without packages is checked here. -EINVAL where anything is wrong, with *err*
+ * naming file, line and key.
  */
 int definition_parse(
 	const char *text, size_t size, const char *path, struct definition **ret, struct error **err);
@@ -61,6 +65,27 @@ int definition_load(const char *path, struct definition **ret, struct error **er
 struct definition *definition_free(struct definition *definition);
 DEFINE_CLEANUP(struct definition *, definition_free);
 #define _cleanup_definition_ _cleanup_(definition_freep)
+
+/*
+ * For errors about what the definition says. *key* is as the file has it ("kernel: modules"), *entry* one of
+ * its list or a name of its pairs, NULL for the key itself.
+ *
+ * definition_error() sets *err* to "FILE:LINE: KEY: " and the text and returns -EINVAL; definition_wrap()
+ * puts "FILE:LINE: KEY: " before an error and returns its code; definition_blame() does so where the error is
+ * about an entry (error_about()), and leaves others as they are.
+ */
+int definition_error(const struct definition *definition, const char *key, const char *entry,
+	struct error **err, const char *format, ...) _printf_(5, 6);
+int definition_wrap(
+	const struct definition *definition, const char *key, const char *entry, struct error **err);
+int definition_blame(const struct definition *definition, const char *key, int code, struct error **err);
+
+/* The checks of definition_parse() and definition_load() (build/definition-check.c). */
+int definition_check(const struct definition *definition, struct error **err);
+int definition_check_files(const struct definition *definition, struct error **err);
+
+/* Whether *text* can be a suite of an archive: it becomes part of URLs. */
+bool definition_is_suite(const char *text);
 
 /* A copy of *list* with "{architecture}" replaced in each entry. */
 int definition_expand(

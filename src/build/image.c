@@ -142,14 +142,31 @@ static int prepare(struct image *image, struct error **err)
 	return r < 0 ? r : name_outputs(image, err);
 }
 
-static int resolve(struct source *source, const struct image *image, const struct strv *names,
-	const struct strv *absent, struct package_list *ret, struct error **err)
+/* Says where in the definition the packages are that can't be had: one of them, or all together. */
+static int blame_packages(const struct image *image, const char *key, const struct strv *names,
+	const struct strv *wanted, struct error **err)
+{
+	const char *entry = NULL;
+
+	for (size_t i = 0; err && *err && (*err)->subject && i < wanted->count; i++)
+		if (streq(wanted->items[i], (*err)->subject))
+			entry = names->items[i];
+	return definition_wrap(image->definition, key, entry, err);
+}
+
+static int resolve(struct source *source, const struct image *image, const char *key,
+	const struct strv *names, const struct strv *absent, struct package_list *ret, struct error **err)
 {
 	_cleanup_strv_ struct strv wanted = {};
 	int r;
 
 	r = definition_expand(names, image->options->architecture, &wanted, err);
-	return r < 0 ? r : source_resolve(source, &wanted, absent, ret, err);
+	if (r < 0)
+		return r;
+	r = source_resolve(source, &wanted, absent, ret, err);
+	if (r == -ENOENT || r == -EINVAL || r == -ENOPKG)
+		(void)blame_packages(image, key, names, &wanted, err);
+	return r;
 }
 
 static uint64_t total_size(const struct package_list *packages)
@@ -188,9 +205,11 @@ static int get_packages(struct image *image, struct error **err)
 		},
 		&source, err);
 	if (r >= 0)
-		r = resolve(source, image, &definition->packages, &definition->absent, &image->packages, err);
+		r = resolve(source, image, "packages", &definition->packages, &definition->absent,
+			&image->packages, err);
 	if (r >= 0)
-		r = resolve(source, image, &definition->boot_packages, NULL, &image->boot_packages, err);
+		r = resolve(source, image, "boot-packages", &definition->boot_packages, NULL,
+			&image->boot_packages, err);
 	if (r < 0)
 		return r;
 	progress_note(options->progress, "%zu packages, %s", image->packages.count,
@@ -239,10 +258,30 @@ static int select_modules(struct image *image, struct error **err)
 	progress_begin(image->options->progress, "Kernel modules", 0, PROGRESS_ITEMS);
 	r = kernel_modules_read(image->tree, image->options->threads, &image->modules, err);
 	if (r >= 0)
-		r = kernel_modules_keep(image->modules, image->tree, &image->definition->kernel.modules, err);
+		r = definition_blame(image->definition, "kernel: modules",
+			kernel_modules_keep(
+				image->modules, image->tree, &image->definition->kernel.modules, err),
+			err);
 	if (r >= 0)
 		progress_end(image->options->progress, "of %s", image->modules->version);
 	return r;
+}
+
+static int add_links(struct image *image, struct error **err)
+{
+	const struct definition *definition = image->definition;
+
+	for (size_t i = 0; i < definition->links.count; i++) {
+		const struct pair *link = &definition->links.items[i];
+		const struct tree_attributes attributes = {.mtime = image->time, .origin = definition->name};
+		int r = tree_add_symlink(image->tree, link->name, &attributes, link->value, NULL, err);
+
+		if (r < 0) {
+			(void)definition_wrap(definition, "links", link->name, err);
+			return r;
+		}
+	}
+	return 0;
 }
 
 /* What an edition adds to its packages: programs of ours and whom they trust, files, and links. */
@@ -257,16 +296,13 @@ static int add_own_files(struct image *image, struct error **err)
 		r = programs_add_root(image->tree, image->options->keys, image->time, err);
 	if (r >= 0 && definition->files) {
 		folder = string_format("%s/%s", definition->folder, definition->files);
-		r = folder ? overlay_add(image->tree, folder, image->time, definition->name, err)
-			   : error_set_errno(err, -ENOMEM, "files");
+		if (!folder)
+			return error_set_errno(err, -ENOMEM, "files");
+		r = overlay_add(image->tree, folder, image->time, definition->name, err);
+		if (r < 0)
+			(void)definition_wrap(definition, "files", NULL, err);
 	}
-	for (size_t i = 0; r >= 0 && i < definition->links.count; i++) {
-		const struct pair *link = &definition->links.items[i];
-		const struct tree_attributes attributes = {.mtime = image->time, .origin = definition->name};
-
-		r = tree_add_symlink(image->tree, link->name, &attributes, link->value, NULL, err);
-	}
-	return r;
+	return r < 0 ? r : add_links(image, err);
 }
 
 static int read_boot_file(const struct tree *tree, const char *path, struct content **ret, struct error **err)
@@ -310,7 +346,7 @@ static int finish_tree(struct image *image, struct error **err)
 	};
 	int r;
 
-	r = finish_run(&finish, &options, err);
+	r = definition_blame(definition, "accounts", finish_run(&finish, &options, err), err);
 	if (r >= 0)
 		r = finish_ldcache(&finish, err);
 	if (r >= 0)
@@ -318,10 +354,13 @@ static int finish_tree(struct image *image, struct error **err)
 	if (r >= 0)
 		r = finish_presets(&finish, err);
 	if (r >= 0)
-		r = finish_masks(&finish, &definition->mask, err);
+		r = definition_blame(definition, "mask", finish_masks(&finish, &definition->mask, err), err);
 	if (r >= 0)
 		r = finish_default_target(&finish, "multi-user.target", err);
-	return r < 0 ? r : layout_usr(&finish, &definition->setuid, NULL, err);
+	if (r < 0)
+		return r;
+	return definition_blame(
+		definition, "setuid", layout_usr(&finish, &definition->setuid, NULL, err), err);
 }
 
 /* The usr image and its hash tree. Salt and UUIDs never change: unchanged content has unchanged blocks and
@@ -384,6 +423,16 @@ static int make_command_line(struct image *image, struct error **err)
 	return image->command_line ? 0 : error_set_errno(err, -ENOMEM, "command line");
 }
 
+/* A module that the initrd can't have is one of two lists. */
+static int blame_initrd(const struct image *image, int code, struct error **err)
+{
+	const struct definition *definition = image->definition;
+	bool device = err && *err && (*err)->subject &&
+		      !strv_contains(&definition->initrd.modules, (*err)->subject);
+
+	return definition_blame(definition, device ? "initrd: devices" : "initrd: modules", code, err);
+}
+
 static int make_initrd(struct image *image, struct error **err)
 {
 	const struct definition *definition = image->definition;
@@ -393,7 +442,7 @@ static int make_initrd(struct image *image, struct error **err)
 	r = initrd_settings(definition, image->options->architecture, image->command_line, &settings, err);
 	if (r < 0)
 		return r;
-	return initrd_build(
+	r = initrd_build(
 		&(struct initrd_options){
 			.init = image->options->init,
 			.settings = settings,
@@ -403,6 +452,7 @@ static int make_initrd(struct image *image, struct error **err)
 			.mtime = image->time,
 		},
 		&image->initrd, err);
+	return r < 0 ? blame_initrd(image, r, err) : 0;
 }
 
 /* The UKI and the boot loader, both signed. */

@@ -139,5 +139,6 @@ int initrd_build(const struct initrd_options *options, struct buffer *ret, struc
 		r = cpio_write(tree, &archive, err);
 	if (r >= 0)
 		r = compress(&archive, ret, err);
-	return r < 0 && err && *err ? error_wrap(err, "initrd") : r;
+	/* One that is about a module gets its place in the definition instead. */
+	return r < 0 && err && *err && !(*err)->subject ? error_wrap(err, "initrd") : r;
 }

@@ -182,8 +182,9 @@ static int check_setuid(const struct tree *tree, const struct strv *setuid, stru
 		const struct tree_inode *inode = tree_lookup(tree, setuid->items[i]);
 
 		if (!inode || !S_ISREG(inode->mode) || !(inode->mode & (S_ISUID | S_ISGID)))
-			return error_set(err, -ENOENT, "setuid: no package has a setuid or setgid file /%s",
-				setuid->items[i]);
+			return error_about(err, setuid->items[i],
+				error_set(err, -ENOENT, "no package has a setuid or setgid file /%s",
+					setuid->items[i]));
 	}
 	return 0;
 }

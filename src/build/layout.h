@@ -20,7 +20,8 @@
  * the files (paths without a leading "/") that keep their setuid or setgid bit; all others lose it, and
  * *ret_stripped* (may be NULL) counts them.
  *
- * Returns 0; -ENOENT where *setuid* names a file that the tree lacks or that has neither bit; -EINVAL for a
+ * Returns 0; -ENOENT where *setuid* names a file that the tree lacks or that has neither bit, about
+ * which the error then is (error_about()); -EINVAL for a
  * file outside of /usr and /etc, which *err* names with its package.
  */
 int layout_usr(struct finish *finish, const struct strv *setuid, size_t *ret_stripped, struct error **err);

@@ -85,11 +85,12 @@ static int apply_pattern(
 		r = matches_builtin(modules, &pattern, &found);
 	if (r < 0)
 		return error_set_errno(err, r, "modules");
-	if (!found && !pattern.optional)
-		return error_set(err, -ENOENT,
-			"no kernel module matches \"%s\" (kernel %s); write \"-%s\" where it may be missing",
-			text, modules->version, text);
-	return 0;
+	if (found || pattern.optional)
+		return 0;
+	r = error_set(err, -ENOENT,
+		"no kernel module matches \"%s\" (kernel %s); write \"-%s\" where it may be missing", text,
+		modules->version, text);
+	return error_about(err, text, r);
 }
 
 /* Chooses all that *module* and what it leads to need or name. */
@@ -246,11 +247,12 @@ static int find_listed(const struct kernel_modules *modules, const char *text,
 	r = matches_builtin(modules, &pattern, &found);
 	if (r < 0)
 		return error_set_errno(err, r, "modules");
-	if (!found)
-		return error_set(err, -ENOENT,
-			"there is no kernel module \"%s\" (kernel %s); write \"-%s\" where it may be missing",
-			text, modules->version, text);
-	return 0;
+	if (found)
+		return 0;
+	r = error_set(err, -ENOENT,
+		"there is no kernel module \"%s\" (kernel %s); write \"-%s\" where it may be missing", text,
+		modules->version, text);
+	return error_about(err, text, r);
 }
 
 static int order_add_names(struct order *order, const struct strv *names, struct error **err)
@@ -326,11 +328,12 @@ static int check_devices(const struct kernel_modules *modules, const struct strv
 
 		if (r < 0)
 			return r;
-		if (module && module->aliases.count == 0)
-			return error_set(err, -EINVAL,
-				"the kernel module %s names no devices: list it with those that are loaded "
-				"always",
-				module->name);
+		if (!module || module->aliases.count > 0)
+			continue;
+		r = error_set(err, -EINVAL,
+			"the kernel module %s names no devices: list it with those that are loaded always",
+			module->name);
+		return error_about(err, devices->items[i], r);
 	}
 	return 0;
 }

@@ -70,6 +70,7 @@ const struct kernel_module *kernel_modules_find(const struct kernel_modules *mod
  * pattern takes what it matches out again, unless something that stays needs it; "-" before a pattern says
  * that it may match nothing, which is otherwise -ENOENT (a module that is built into the kernel is a match).
  * The patterns apply in turn. No patterns at all: all modules stay.
+ * Errors in all three functions that one pattern or name is to blame for are about it (error_about()).
  */
 int kernel_modules_keep(const struct kernel_modules *modules, struct tree *tree, const struct strv *patterns,
 	struct error **err);

@@ -515,8 +515,8 @@ int finish_masks(struct finish *finish, const struct strv *units, struct error *
 
 	for (size_t i = 0; r >= 0 && i < units->count; i++) {
 		if (!has_unit(finish, units->items[i]))
-			return error_set(
-				err, -ENOENT, "mask: no package has the unit \"%s\"", units->items[i]);
+			return error_about(err, units->items[i],
+				error_set(err, -ENOENT, "no package has the unit \"%s\"", units->items[i]));
 		r = replace_link(finish, units->items[i], "/dev/null", err);
 	}
 	return r;

@@ -128,8 +128,8 @@ static int find_programs(
 		_cleanup_free_ char *path = NULL;
 
 		if (!streq(name, "orlop-node"))
-			return error_set(err, -EINVAL, "%s: programs: Orlop has no program \"%s\" for nodes",
-				definition->path, name);
+			return definition_error(definition, "programs", name, err,
+				"Orlop has no program \"%s\" for nodes", name);
 		path = path_program(name, "ORLOP_NODE", architecture, err);
 		if (!path)
 			return -ENOENT;

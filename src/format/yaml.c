@@ -7,7 +7,9 @@
 #include "base/buffer.h"
 
 struct reader {
-	const char *name; /* of the file */
+	const char *name;   /* of the file */
+	const char *prefix; /* of keys: "" or "kernel: " */
+	struct yaml_places *places;
 	yaml_document_t document;
 };
 
@@ -27,6 +29,59 @@ const char *pairs_get(const struct pairs *pairs, const char *name)
 		if (streq(pairs->items[i].name, name))
 			return pairs->items[i].value;
 	return NULL;
+}
+
+void yaml_places_release(struct yaml_places *places)
+{
+	for (size_t i = 0; i < places->count; i++) {
+		free(places->items[i].key);
+		free(places->items[i].entry);
+	}
+	free(places->items);
+	*places = (struct yaml_places){};
+}
+
+size_t yaml_places_line(const struct yaml_places *places, const char *key, const char *entry)
+{
+	size_t line = 1;
+
+	for (size_t i = 0; i < places->count; i++) {
+		const struct yaml_place *place = &places->items[i];
+
+		if (!streq(place->key, key))
+			continue;
+		if (!place->entry)
+			line = place->line;
+		else if (entry && streq(place->entry, entry))
+			return place->line;
+	}
+	return line;
+}
+
+/* Notes where a field (*entry* NULL) or one of its entries stands. */
+static int note_place(const struct reader *reader, const struct yaml_field *field, const char *entry,
+	const yaml_node_t *node)
+{
+	struct yaml_places *places = reader->places;
+	struct yaml_place *place;
+
+	if (!places)
+		return 0;
+	if (places->count == 0 || is_power_of_two_u64(places->count)) {
+		struct yaml_place *items =
+			reallocarray(places->items, places->count ? 2 * places->count : 1, sizeof(*items));
+
+		if (!items)
+			return -ENOMEM;
+		places->items = items;
+	}
+	place = &places->items[places->count++];
+	*place = (struct yaml_place){
+		.key = string_format("%s%s", reader->prefix, field->key),
+		.entry = entry ? strdup(entry) : NULL,
+		.line = node->start_mark.line + 1,
+	};
+	return place->key && (!entry || place->entry) ? 0 : -ENOMEM;
 }
 
 static const char *type_name(const struct yaml_field *field)
@@ -61,7 +116,16 @@ static const char *type_name(const struct yaml_field *field)
 static int bad(const struct reader *reader, const yaml_node_t *node, const char *key, const char *what,
 	struct error **err)
 {
-	return error_set(err, -EINVAL, "%s:%zu: %s: %s", reader->name, node->start_mark.line + 1, key, what);
+	return error_set(err, -EINVAL, "%s:%zu: %s%s: %s", reader->name, node->start_mark.line + 1,
+		reader->prefix, key, what);
+}
+
+static int bad_repetition(const struct reader *reader, const yaml_node_t *node,
+	const struct yaml_field *field, const char *entry, struct error **err)
+{
+	_cleanup_free_ char *what = string_format("\"%s\" is there twice", entry);
+
+	return bad(reader, node, field->key, what ? what : "an entry is there twice", err);
 }
 
 static int bad_type(const struct reader *reader, const yaml_node_t *node, const struct yaml_field *field,
@@ -199,6 +263,8 @@ static int read_list(struct reader *reader, const struct yaml_field *field, cons
 		r = add(reader, field, entry, value, err);
 		if (r < 0)
 			return r;
+		if (note_place(reader, field, scalar_text(entry), entry) < 0)
+			return error_set_errno(err, -ENOMEM, "%s", reader->name);
 	}
 	return 0;
 }
@@ -208,11 +274,8 @@ static int add_string(struct reader *reader, const struct yaml_field *field, con
 {
 	struct strv *list = value;
 
-	if (strv_contains(list, scalar_text(item))) {
-		_cleanup_free_ char *what = string_format("\"%s\" is there twice", scalar_text(item));
-
-		return bad(reader, item, field->key, what ? what : "an entry is there twice", err);
-	}
+	if (strv_contains(list, scalar_text(item)))
+		return bad_repetition(reader, item, field, scalar_text(item), err);
 	if (strv_add(list, scalar_text(item)) < 0)
 		return error_set_errno(err, -ENOMEM, "%s", reader->name);
 	return 0;
@@ -243,7 +306,9 @@ static int read_pairs(struct reader *reader, const struct yaml_field *field, con
 		if (!scalar_text(key) || !scalar_text(value))
 			return bad_type(reader, key, field, err);
 		if (pairs_get(ret, scalar_text(key)))
-			return bad(reader, key, scalar_text(key), "is there twice", err);
+			return bad_repetition(reader, key, field, scalar_text(key), err);
+		if (note_place(reader, field, scalar_text(key), key) < 0)
+			return error_set_errno(err, -ENOMEM, "%s", reader->name);
 		items = reallocarray(ret->items, ret->count + 1, sizeof(*items));
 		if (!items)
 			return error_set_errno(err, -ENOMEM, "%s", reader->name);
@@ -288,6 +353,24 @@ static int read_structures(struct reader *reader, const struct yaml_field *field
 	return r;
 }
 
+/* Reads a mapping within a mapping: its keys are named with that of the outer one. */
+static int read_inner(struct reader *reader, const struct yaml_field *field, const yaml_node_t *node,
+	void *structure, struct error **err)
+{
+	_cleanup_free_ char *prefix = string_format("%s%s: ", reader->prefix, field->key);
+	const char *outer = reader->prefix;
+	int r;
+
+	if (node->type != YAML_MAPPING_NODE)
+		return bad_type(reader, node, field, err);
+	if (!prefix)
+		return error_set_errno(err, -ENOMEM, "%s", reader->name);
+	reader->prefix = prefix;
+	r = read_mapping(reader, field->fields, node, structure, err);
+	reader->prefix = outer;
+	return r;
+}
+
 static int read_field(struct reader *reader, const struct yaml_field *field, const yaml_node_t *node,
 	void *structure, struct error **err)
 {
@@ -313,9 +396,7 @@ static int read_field(struct reader *reader, const struct yaml_field *field, con
 	case YAML_PAIRS:
 		return read_pairs(reader, field, node, value, err);
 	case YAML_MAPPING:
-		if (node->type != YAML_MAPPING_NODE)
-			return bad_type(reader, node, field, err);
-		return read_mapping(reader, field->fields, node, value, err);
+		return read_inner(reader, field, node, value, err);
 	case YAML_LIST:
 		return read_structures(reader, field, node, value, err);
 	case YAML_LINE:
@@ -324,11 +405,12 @@ static int read_field(struct reader *reader, const struct yaml_field *field, con
 	return -EINVAL;
 }
 
-/* The value of *key* in a mapping, NULL where there is none; *ret_count* is how often the key is there. */
-static const yaml_node_t *find_key(
+/* The last pair of *key* in a mapping, NULL where there is none; *ret_count* is how often the key is there.
+ */
+static const yaml_node_pair_t *find_key(
 	struct reader *reader, const yaml_node_t *mapping, const char *key, unsigned *ret_count)
 {
-	const yaml_node_t *found = NULL;
+	const yaml_node_pair_t *found = NULL;
 
 	*ret_count = 0;
 	for (yaml_node_pair_t *pair = mapping->data.mapping.pairs.start;
@@ -336,7 +418,7 @@ static const yaml_node_t *find_key(
 		const char *text = scalar_text(node_at(reader, pair->key));
 
 		if (text && streq(text, key)) {
-			found = node_at(reader, pair->value);
+			found = pair;
 			(*ret_count)++;
 		}
 	}
@@ -371,16 +453,18 @@ static int read_mapping(struct reader *reader, const struct yaml_field *fields, 
 	r = check_keys(reader, fields, node, err);
 	for (const struct yaml_field *field = fields; r >= 0 && field->key; field++) {
 		unsigned count;
-		const yaml_node_t *value = find_key(reader, node, field->key, &count);
+		const yaml_node_pair_t *pair = find_key(reader, node, field->key, &count);
 
 		if (count > 1)
-			return bad(reader, value, field->key, "is there twice", err);
-		if (!value && field->required)
+			return bad(reader, node_at(reader, pair->key), field->key, "is there twice", err);
+		if (!pair && field->required)
 			return bad(reader, node, field->key, "is missing", err);
+		if (pair && note_place(reader, field, NULL, node_at(reader, pair->key)) < 0)
+			return error_set_errno(err, -ENOMEM, "%s", reader->name);
 		if (field->type == YAML_LINE)
 			*(size_t *)((uint8_t *)structure + field->offset) = node->start_mark.line + 1;
-		else if (value)
-			r = read_field(reader, field, value, structure, err);
+		else if (pair)
+			r = read_field(reader, field, node_at(reader, pair->value), structure, err);
 	}
 	return r;
 }
@@ -470,9 +554,9 @@ static bool requires_something(const struct yaml_field *fields)
 }
 
 int yaml_parse(const char *text, size_t size, const char *name, const struct yaml_field *fields,
-	void *structure, struct error **err)
+	void *structure, struct yaml_places *places, struct error **err)
 {
-	struct reader reader = {.name = name};
+	struct reader reader = {.name = name, .prefix = "", .places = places};
 	const yaml_node_t *root;
 	int r;
 

@@ -64,10 +64,29 @@ void pairs_release(struct pairs *pairs);
 const char *pairs_get(const struct pairs *pairs, const char *name);
 
 /*
+ * Where the values of a file stand, for errors that can be found only after it was read. A key within a
+ * mapping is called by both names, "kernel: modules".
+ */
+struct yaml_place {
+	char *key;
+	char *entry; /* of a list or of pairs, by its text or name; NULL: the key itself */
+	size_t line; /* from 1 */
+};
+struct yaml_places {
+	struct yaml_place *items;
+	size_t count;
+};
+void yaml_places_release(struct yaml_places *places);
+
+/* The line of an entry of *key*, or of the key where *entry* is NULL or not there; 1 where neither is. */
+size_t yaml_places_line(const struct yaml_places *places, const char *key, const char *entry);
+
+/*
  * Reads *text*, which is called *name* in errors, into *structure*, which holds zeros, or what holds where a
- * key is missing (texts and lists: zeros). Also on failure the structure may hold allocations; yaml_release()
- * frees them.
+ * key is missing (texts and lists: zeros), and notes in *places* (empty at first; may be NULL) where
+ * everything stood. Also on failure both may hold allocations; yaml_release() and yaml_places_release() free
+ * them.
  */
 int yaml_parse(const char *text, size_t size, const char *name, const struct yaml_field *fields,
-	void *structure, struct error **err);
+	void *structure, struct yaml_places *places, struct error **err);
 void yaml_release(const struct yaml_field *fields, void *structure);

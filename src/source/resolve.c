@@ -202,10 +202,11 @@ static int add_job(
 	if (!name)
 		return error_set_errno(err, -ENOMEM, "%s", request);
 	if (absent && strv_contains(absent, name))
-		return error_set(err, -EINVAL, "%s is asked for and said to be absent", name);
+		return error_about(
+			err, request, error_set(err, -EINVAL, "%s is asked for and said to be absent", name));
 	id = pool_str2id(pool, name, 0);
 	if (!id || !has_package(pool, id))
-		return unknown_name(pool, name, id, err);
+		return error_about(err, request, unknown_name(pool, name, id, err));
 	wanted = request[size] ? pool_rel2id(pool, id, pool_str2id(pool, request + size + 1, 1), REL_EQ, 1)
 			       : id;
 	queue_push2(jobs, SOLVER_SOLVABLE_NAME | SOLVER_INSTALL, wanted);

@@ -51,8 +51,8 @@ DEFINE_CLEANUP(struct source *, source_close);
  * NULL) names packages that count as installed in every version, with all that they provide, and are never
  * part of the result.
  *
- * Fails with -ENOENT where a name is unknown and with -ENOPKG where no set exists; *err* says which package
- * wants what. The caller releases *ret*.
+ * Fails with -ENOENT where a name is unknown, about which the error then is (error_about()), and with -ENOPKG
+ * where no set exists; *err* says which package wants what. The caller releases *ret*.
  */
 int source_resolve(struct source *source, const struct strv *names, const struct strv *absent,
 	struct package_list *ret, struct error **err);

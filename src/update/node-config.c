@@ -370,7 +370,7 @@ int node_config_parse(const char *text, size_t size, const char *name, const cha
 	};
 	int r;
 
-	r = yaml_parse(text, size, name, fields, &file, err);
+	r = yaml_parse(text, size, name, fields, &file, NULL, err);
 	if (r >= 0)
 		r = make_windows(&file, name, zones, err);
 	if (r < 0)

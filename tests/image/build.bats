@@ -23,7 +23,7 @@ setup_file() {
 		exclude: ["usr/share/**", "boot/config-*", "boot/System.map-*"]
 		files: small
 		kernel: {command-line: [quiet], modules: [dm-verity]}
-		initrd: {modules: [dm_verity], devices: []}
+		initrd: {modules: [dm_verity, erofs, overlay, efivarfs], devices: []}
 		disk: {esp: 256M, usr: 64M, verity: 2M, signature: 64K, state: 64M}
 	END
 	export -f build_small
@@ -273,21 +273,38 @@ teardown() { [ ! -e "$BATS_TEST_TMPDIR/httpd.pid" ] || kill "$(cat "$BATS_TEST_T
 	cp -r "$BATS_FILE_TMPDIR/small" small
 	edition=wrong.yaml
 	while IFS='|' read -r edit text; do
+		echo "$edit"
 		sed -e "$edit" "$good" >wrong.yaml
 		! cmp -s wrong.yaml "$good"
 		refused 1 "$text"
 	done <<-'END'
 		s/^title:/titel:/|wrong.yaml:2: titel
-		s/usr: 64M/usr: sixty/|usr: must be a size such as 512M
-		s/usr: 64M/usr: 4096G/|wrong.yaml: disk: usr: must be
-		s/verity: 2M/verity: 4K/|wrong.yaml: disk: verity: must be at least
-		s/^name: small/name: Small One/|wrong.yaml: name: "Small One" may hold
-		/^disk/d|disk
+		s/usr: 64M/usr: sixty/|wrong.yaml:13: disk: usr: must be a size such as 512M
+		s/usr: 64M/usr: 4096G/|wrong.yaml:13: disk: usr: must be
+		s/usr: 64M/usr: 63M/|wrong.yaml:13: disk: usr: must be at least
+		s/verity: 2M/verity: 4K/|wrong.yaml:13: disk: verity: must be at least
+		s/^name: small/name: Sm all/|wrong.yaml:1: name: "Sm all" may hold
+		s/^title: .*/title: "a $x"/|wrong.yaml:2: title: "a $x" may hold
+		s/trixie/..\/x/|wrong.yaml:3: suite: "../x" is no name of a suite
+		/^disk/d|wrong.yaml:1: disk: is missing
 		/^suite/p|wrong.yaml:4: suite
-		s/libc6,/libc6, no-such-package,/|no-such-package: is the name right
-		s/^files: small/files: elsewhere/|elsewhere
-		s/modules: .dm_verity/modules: [no_such_module/|no_such_module
-		s/usr: 64M, verity: 2M/usr: 64M, verity: 2M, esp: 1M/|esp
+		s/libc6,/libc6, minee,/|wrong.yaml:5: packages: no repository has a package minee: is the name right
+		s/\[systemd-boot-efi/[minee/|wrong.yaml:8: boot-packages: no repository has a package minee
+		s/libc6, /libc6=1, /|wrong.yaml:5: packages: the packages do not go together
+		s/^files: small/files: nofolder/|wrong.yaml:10: files: ./nofolder: No such file or directory
+		s/^files: small/&\nlinks: {..\/x: y}/|wrong.yaml:11: links: "../x" is no path
+		s/^files: small/&\nlinks: {usr\/lib\/systemd\/system\/multi-user.target: y}/|wrong.yaml:11: links: usr/lib/systemd/system/multi-user.target is in the folder of files
+		s/^files: small/&\nlinks:\n  etc\/new: y\n  usr\/lib\/os-release: y/|wrong.yaml:13: links: "usr/lib/os-release" of small is there already: a file of base-files
+		s/^files: small/&\naccounts: {sshd: 5000}/|wrong.yaml:11: accounts: sshd: an id
+		s/^files: small/&\naccounts:\n  nobodyhere: 100/|wrong.yaml:12: accounts: nobodyhere: no package has such an account
+		s/^files: small/&\nsetuid: [usr\/bin\/nothere]/|wrong.yaml:11: setuid: no package has a setuid or setgid file /usr/bin/nothere
+		s/^files: small/&\nmask: [nothere.service]/|wrong.yaml:11: mask: no package has the unit "nothere.service"
+		s/^files: small/&\nprograms: [orlop-mode]/|wrong.yaml:11: programs: Orlop has no program "orlop-mode"
+		s/modules: .dm-verity/modules: [nosuchmod/|wrong.yaml:11: kernel: modules: no kernel module matches "nosuchmod"
+		s/modules: .dm_verity/modules: [nosuchmod, dm_verity/|wrong.yaml:12: initrd: modules: there is no kernel module "nosuchmod"
+		s/devices: ../devices: [nosuchmod]/|wrong.yaml:12: initrd: devices: there is no kernel module "nosuchmod"
+		s/devices: ../devices: [dm_bufio]/|wrong.yaml:12: initrd: devices: the kernel module dm_bufio names no devices
+		s/usr: 64M, verity: 2M/usr: 64M, verity: 2M, esp: 1M/|wrong.yaml:13: disk: esp: is there twice
 	END
 }
 

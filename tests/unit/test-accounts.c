@@ -146,7 +146,7 @@ static void fixed_ids_are_kept_from_all_others(void **state)
 	assert_error(accounts_make(&finish, &fixed, &err), -EINVAL, err, "\"x\"");
 	items[0] = (struct pair){(char *)"nobody", (char *)"7"};
 	assert_error(
-		accounts_make(&finish, &fixed, &err), -ENOENT, err, "no package has an account \"nobody\"");
+		accounts_make(&finish, &fixed, &err), -ENOENT, err, "nobody: no package has such an account");
 	tree_free(finish.tree);
 }
 

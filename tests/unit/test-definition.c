@@ -2,8 +2,10 @@
 #include "unit.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "base/file.h"
 #include "build/definition.h"
 
 static const char complete[] = "name: some-edition\n"
@@ -12,13 +14,13 @@ static const char complete[] = "name: some-edition\n"
 			       "components: [main]\n"
 			       "packages: [systemd, 'linux-{architecture}-x']\n"
 			       "boot-packages: [stub]\n"
-			       "links: {a/b: ../c}\n"
+			       "links: {etc/b: ../c}\n"
 			       "accounts: {sshd: 994}\n"
 			       "require: [tpm2]\n"
 			       "kernel:\n"
 			       "  command-line: [quiet, a=b]\n"
 			       "  modules: []\n"
-			       "initrd: {modules: [erofs], devices: []}\n"
+			       "initrd: {modules: [dm-verity, erofs, overlay, efivarfs], devices: []}\n"
 			       "disk: {esp: 512M, usr: 1G, verity: 16M, signature: 1M, state: 4G}\n";
 
 static void reads_every_kind_of_value(void **state)
@@ -36,9 +38,9 @@ static void reads_every_kind_of_value(void **state)
 	assert_int_equal(definition->disk.signature, MiB(1));
 	assert_int_equal(definition->require, REQUIRE_TPM2);
 	assert_string_equal(definition->kernel.command_line.items[1], "a=b");
-	assert_string_equal(definition->initrd.modules.items[0], "erofs");
-	assert_string_equal(pairs_get(&definition->links, "a/b"), "../c");
-	assert_null(pairs_get(&definition->links, "a"));
+	assert_string_equal(definition->initrd.modules.items[1], "erofs");
+	assert_string_equal(pairs_get(&definition->links, "etc/b"), "../c");
+	assert_null(pairs_get(&definition->links, "etc"));
 	assert_ok(definition_expand(&definition->packages, "arm64", &packages, &err), err);
 	assert_string_equal(packages.items[1], "linux-arm64-x");
 }
@@ -66,17 +68,123 @@ static void names_file_line_and_key_of_what_is_wrong(void **state)
 	refuses("components: [main]", "components: main", "x.yaml:4: components: must be a list");
 	refuses("[main]", "[main, main]", "x.yaml:4: components: \"main\" is there twice");
 	refuses("[main]", "[[main]]", "x.yaml:4: components: must be a list of texts");
-	refuses("usr: 1G", "usr: 1X", "x.yaml:14: usr: must be a size");
-	refuses("usr: 1G, ", "", "x.yaml:14: usr: is missing");
+	refuses("usr: 1G", "usr: 1X", "x.yaml:14: disk: usr: must be a size");
+	refuses("usr: 1G, ", "", "x.yaml:14: disk: usr: is missing");
 	refuses("[tpm2]", "[tpm3]", "x.yaml:9: require: \"tpm3\" is not known");
-	refuses("{a/b: ../c}", "{a/b: [c]}", "x.yaml:7: links: must be a mapping");
+	refuses("{etc/b: ../c}", "{etc/b: [c]}", "x.yaml:7: links: must be a mapping");
 	refuses("[main]", "[main", "not valid YAML");
-	refuses("some-edition", "Some/Edition", "name: \"Some/Edition\" may hold");
-	refuses("verity: 16M", "verity: 4M", "verity: must be at least 9.0 MiB");
-	refuses("sshd: 994", "sshd: 0", "accounts: sshd: an id");
+	refuses("{etc/b: ../c}", "{etc/b: c, etc/b: d}", "x.yaml:7: links: \"etc/b\" is there twice");
 	refuses("state: 4G}\n", "state: 4G}\n---\nname: b\n", "one document");
 	refuses(complete, "", "x.yaml:1: the file is empty");
 	refuses(complete, "[a]", "must be a mapping");
+}
+
+/* A mistake in what a value means, each on a line of its own that the error must name. */
+static void names_file_line_and_key_of_what_makes_no_sense(void **state)
+{
+	static const struct {
+		const char *from, *to, *message;
+	} cases[] = {
+		{"name: some-edition", "name: Sm all", "x.yaml:1: name: \"Sm all\" may hold"},
+		{"name: some-edition", "name: -a", "x.yaml:1: name: "},
+		{"Some Edition", "a $x", "x.yaml:2: title: \"a $x\" may hold no quote"},
+		{"Some Edition", "\"a \\t b\"", "x.yaml:2: title: "},
+		{"trixie", "../x", "x.yaml:3: suite: \"../x\" is no name of a suite"},
+		{"trixie", "a b", "x.yaml:3: suite: "},
+		{"[main]", "[main,\n a/../b]", "x.yaml:5: components: \"a/../b\" is no name"},
+		{"[systemd,", "[systemd,\n a b,", "x.yaml:6: packages: \"a b\" is no name of a package"},
+		{"[systemd,", "[systemd,\n b=,", "x.yaml:6: packages: \"b=\" is no name of a package"},
+		{"[systemd,", "[systemd,\n 'a{architecture',", "x.yaml:6: packages: "},
+		{"boot-packages: [stub]", "boot-packages:\n - Stub", "x.yaml:7: boot-packages: \"Stub\""},
+		{"boot-packages", "absent: [a, systemd]\nboot-packages",
+			"x.yaml:6: absent: systemd is asked"},
+		{"{etc/b: ../c}", "\n  ../x: y", "x.yaml:8: links: \"../x\" is no path"},
+		{"{etc/b: ../c}", "\n  etc/b: c\n  /etc/x: y", "x.yaml:9: links: \"/etc/x\" is no path"},
+		{"{etc/b: ../c}", "{etc//b: y}", "x.yaml:7: links: \"etc//b\" is no path"},
+		{"{etc/b: ../c}", "{opt/b: y}", "x.yaml:7: links: \"opt/b\" is outside of /usr"},
+		{"accounts", "setuid: [usr/bin/a, /usr/bin/b]\naccounts", "x.yaml:8: setuid: \"/usr/bin/b\""},
+		{"accounts", "mask:\n- a.service\n- ../b.service\naccounts",
+			"x.yaml:10: mask: \"../b.service\""},
+		{"accounts", "mask: [sshd]\naccounts", "x.yaml:8: mask: \"sshd\" is no name of a unit"},
+		{"{sshd: 994}", "{sshd: 5000}", "x.yaml:8: accounts: sshd: an id of a system account"},
+		{"{sshd: 994}", "{sshd: 0}", "x.yaml:8: accounts: sshd: an id of a system account"},
+		{"{sshd: 994}", "\n  a: 5\n  b: 5", "x.yaml:10: accounts: b: a has the id 5 already"},
+		{"usr: 1G", "\n  usr: 63M", "x.yaml:15: disk: usr: must be at least 64.0 MiB"},
+		{"verity: 16M", "verity: 4M", "x.yaml:14: disk: verity: must be at least 9.0 MiB"},
+		{"state: 4G", "state: 4097M,\n esp: 2T", "x.yaml:15: disk: esp: is there twice"},
+		{"state: 4G", "state: 2T", "x.yaml:14: disk: state: must be a multiple"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
+		refuses(cases[i].from, cases[i].to, cases[i].message);
+}
+
+static void an_error_about_an_entry_is_given_its_place(void **state)
+{
+	_cleanup_definition_ struct definition *definition = NULL;
+	struct error *err = NULL;
+	int r;
+
+	(void)state;
+	assert_ok(definition_parse(complete, strlen(complete), "x.yaml", &definition, &err), err);
+	r = error_about(&err, "linux-{architecture}-x", error_set(&err, -ENOENT, "none"));
+	assert_int_equal(definition_blame(definition, "packages", r, &err), -ENOENT);
+	assert_error(r, -ENOENT, err, "x.yaml:5: packages: none");
+	/* Of what is about no entry, nothing is known. */
+	r = error_set(&err, -ENOMEM, "out of memory");
+	assert_int_equal(definition_blame(definition, "packages", r, &err), -ENOMEM);
+	assert_string_equal(error_message(err), "out of memory");
+	err = error_free(err);
+	assert_int_equal(definition_blame(definition, "packages", 0, &err), 0);
+}
+
+/* The definition in *text*, as a file beside the folder "own" that holds usr/bin/mine. */
+static int load_beside_files(const char *text, struct error **err)
+{
+	_cleanup_definition_ struct definition *definition = NULL;
+	char folder[] = "/tmp/test-definition.XXXXXX";
+	_cleanup_free_ char *command = NULL, *path = NULL;
+	int r;
+
+	assert_non_null(mkdtemp(folder));
+	command = string_format(
+		"mkdir -p %s/own/usr/bin && touch %s/own/usr/bin/mine %s/plain", folder, folder, folder);
+	path = string_format("%s/x.yaml", folder);
+	assert_int_equal(system(command), 0);
+	assert_int_equal(file_write_atomic(path, text, strlen(text), 0644, NULL), 0);
+	r = definition_load(path, &definition, err);
+	free(command);
+	command = string_format("rm -r %s", folder);
+	assert_int_equal(system(command), 0);
+	return r;
+}
+
+static void what_a_definition_lays_over_the_tree_is_looked_at(void **state)
+{
+	static const struct {
+		const char *links, *files, *message;
+	} cases[] = {
+		{"{usr/bin/other: y}", "own", NULL},
+		{"{usr/bin/mine: y}", "own",
+			"x.yaml:7: links: usr/bin/mine is in the folder of files as well"},
+		{"{usr/bin/mine: y}", "nofolder", "x.yaml:8: files: "},
+		{"{usr/bin/mine: y}", "plain", "x.yaml:8: files: "},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		const char *at = strstr(complete, "{etc/b: ../c}"), *rest = at + strlen("{etc/b: ../c}");
+		_cleanup_free_ char *text = string_format("%.*s%s\nfiles: %s%s", (int)(at - complete),
+			complete, cases[i].links, cases[i].files, rest);
+		struct error *err = NULL;
+		int r = load_beside_files(text, &err);
+
+		if (cases[i].message)
+			assert_error(r, -EINVAL, err, cases[i].message);
+		else
+			assert_ok(r, err);
+	}
 }
 
 static void the_editions_that_we_ship_are_valid(void **state)
@@ -95,6 +203,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(reads_every_kind_of_value),
 		cmocka_unit_test(names_file_line_and_key_of_what_is_wrong),
+		cmocka_unit_test(names_file_line_and_key_of_what_makes_no_sense),
+		cmocka_unit_test(an_error_about_an_entry_is_given_its_place),
+		cmocka_unit_test(what_a_definition_lays_over_the_tree_is_looked_at),
 		cmocka_unit_test(the_editions_that_we_ship_are_valid),
 	};
 

@@ -83,7 +83,7 @@ static void reads_each_type(void **state)
 	struct item *items;
 
 	(void)state;
-	assert_ok(yaml_parse(text, strlen(text), "x.yaml", fields, &all, &err), err);
+	assert_ok(yaml_parse(text, strlen(text), "x.yaml", fields, &all, NULL, &err), err);
 	assert_true(all.flag);
 	assert_int_equal(all.number, 4000000000);
 	assert_int_equal(all.choice, 2);
@@ -111,7 +111,7 @@ static void what_is_missing_keeps_its_default(void **state)
 		struct all all = {.flag = true, .number = 5, .choice = 1};
 		_cleanup_error_ struct error *err = NULL;
 
-		assert_ok(yaml_parse(texts[i], strlen(texts[i]), "x.yaml", fields, &all, &err), err);
+		assert_ok(yaml_parse(texts[i], strlen(texts[i]), "x.yaml", fields, &all, NULL, &err), err);
 		assert_true(all.flag);
 		assert_int_equal(all.number, 5);
 		assert_int_equal(all.choice, 1);
@@ -164,7 +164,8 @@ static void faults_name_file_line_and_key(void **state)
 		struct error *err = NULL;
 		struct all all = {};
 
-		assert_error(yaml_parse(cases[i].text, strlen(cases[i].text), "x.yaml", fields, &all, &err),
+		assert_error(
+			yaml_parse(cases[i].text, strlen(cases[i].text), "x.yaml", fields, &all, NULL, &err),
 			-EINVAL, err, cases[i].message);
 		yaml_release(fields, &all);
 	}

@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * What a definition must be beyond its types. All of it is checked when the definition is read: before
+ * anything is fetched or made.
+ */
+#include <errno.h>
+#include <limits.h>
+#include <sys/stat.h>
+
+#include "build/definition.h"
+
+#define LOWER "abcdefghijklmnopqrstuvwxyz"
+#define UPPER "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+#define DIGITS "0123456789"
+
+/* A name is part of file names, partition labels and os-release: it has a small alphabet. */
+static int check_name(const struct definition *definition, struct error **err)
+{
+	size_t length = strspn(definition->name, LOWER DIGITS "-");
+
+	if (definition->name[length] || length > 32 || definition->name[0] == '-')
+		return definition_error(definition, "name", NULL, err,
+			"\"%s\" may hold a-z, 0-9 and \"-\", at most 32 of them", definition->name);
+	return 0;
+}
+
+/* os-release(5) takes a title without escapes, whatever reads it. */
+static int check_title(const struct definition *definition, struct error **err)
+{
+	for (const char *at = definition->title; *at; at++)
+		if ((unsigned char)*at < ' ' || *at == 127 || strchr("\"'\\$`", *at))
+			return definition_error(definition, "title", NULL, err,
+				"\"%s\" may hold no quote, \"$\", backslash or control character",
+				definition->title);
+	return 0;
+}
+
+/* A word of *alphabet* that begins with a letter or digit, up to *end*. */
+static bool is_word(const char *text, const char *end, const char *alphabet)
+{
+	if (text == end || !strchr(LOWER UPPER DIGITS, *text))
+		return false;
+	while (text < end && strchr(alphabet, *text))
+		text++;
+	return text == end;
+}
+
+bool definition_is_suite(const char *text)
+{
+	return is_word(text, strchr(text, 0), LOWER UPPER DIGITS ".+_-");
+}
+
+static int check_archive(const struct definition *definition, struct error **err)
+{
+	if (!definition_is_suite(definition->suite))
+		return definition_error(definition, "suite", NULL, err,
+			"\"%s\" is no name of a suite, such as trixie", definition->suite);
+	for (size_t i = 0; i < definition->components.count; i++) {
+		const char *component = definition->components.items[i];
+
+		if (!is_word(component, strchr(component, 0), LOWER UPPER DIGITS "+_-"))
+			return definition_error(definition, "components", component, err,
+				"\"%s\" is no name of a component, such as main", component);
+	}
+	return 0;
+}
+
+/* Debian Policy, 5.6.1: a name of a package; here also with "{architecture}" in it. */
+static bool is_package(const char *text, size_t length)
+{
+	static const char mark[] = "{architecture}";
+	const char *at = strstr(text, mark), *end = text + length;
+
+	if (!at || at >= end)
+		return is_word(text, end, LOWER DIGITS "+.-");
+	return at > text && is_word(text, at, LOWER DIGITS "+.-") &&
+	       strspn(at + strlen(mark), LOWER DIGITS "+.-") == (size_t)(end - at) - strlen(mark);
+}
+
+/* *separator* begins what may follow the name: "=" a version, ":" an architecture. */
+static int check_packages(const struct definition *definition, const char *key, const struct strv *list,
+	const char *separator, struct error **err)
+{
+	for (size_t i = 0; i < list->count; i++) {
+		const char *name = list->items[i];
+		size_t length = strcspn(name, separator);
+
+		if (!is_package(name, length) || (name[length] && !name[length + 1]))
+			return definition_error(
+				definition, key, name, err, "\"%s\" is no name of a package", name);
+	}
+	return 0;
+}
+
+static int check_all_packages(const struct definition *definition, struct error **err)
+{
+	int r = check_packages(definition, "packages", &definition->packages, "=", err);
+
+	if (r >= 0)
+		r = check_packages(definition, "boot-packages", &definition->boot_packages, "=", err);
+	if (r >= 0)
+		r = check_packages(definition, "absent", &definition->absent, ":", err);
+	for (size_t i = 0; r >= 0 && i < definition->packages.count; i++)
+		if (strv_contains(&definition->absent, definition->packages.items[i]))
+			r = definition_error(definition, "absent", definition->packages.items[i], err,
+				"%s is asked for as well, in packages", definition->packages.items[i]);
+	return r;
+}
+
+/* A path in the tree: relative, and nowhere out of it. */
+static int check_path(
+	const struct definition *definition, const char *key, const char *path, struct error **err)
+{
+	for (const char *at = path;; at++) {
+		size_t length = strcspn(at, "/");
+
+		if (length == 0 || (length == 1 && *at == '.') ||
+			(length == 2 && at[0] == '.' && at[1] == '.'))
+			return definition_error(definition, key, path, err,
+				"\"%s\" is no path from the root without a leading \"/\", \".\" and \"..\"",
+				path);
+		if (length > NAME_MAX)
+			return definition_error(definition, key, path, err,
+				"\"%.64s…\" has a name longer than %d bytes", path, NAME_MAX);
+		at += length;
+		if (!*at)
+			return 0;
+	}
+}
+
+/* An image carries /usr and what it says about /etc and /var; the others are links to folders in /usr. */
+static bool is_carried(const char *path)
+{
+	static const char *const folders[] = {
+		"usr/", "etc/", "var/", "bin/", "sbin/", "lib/", "lib32/", "lib64/"};
+
+	for (size_t i = 0; i < ARRAY_SIZE(folders); i++)
+		if (startswith(path, folders[i]))
+			return true;
+	return false;
+}
+
+static int check_links(const struct definition *definition, struct error **err)
+{
+	for (size_t i = 0; i < definition->links.count; i++) {
+		const char *path = definition->links.items[i].name;
+		int r = check_path(definition, "links", path, err);
+
+		if (r < 0)
+			return r;
+		if (!is_carried(path))
+			return definition_error(definition, "links", path, err,
+				"\"%s\" is outside of /usr, /etc and /var, which are all that an image has",
+				path);
+	}
+	return 0;
+}
+
+static int check_setuid(const struct definition *definition, struct error **err)
+{
+	int r = 0;
+
+	for (size_t i = 0; r >= 0 && i < definition->setuid.count; i++)
+		r = check_path(definition, "setuid", definition->setuid.items[i], err);
+	return r;
+}
+
+/* systemd.unit(5): the types of units, of which a name says one. */
+static int check_mask(const struct definition *definition, struct error **err)
+{
+	static const char *const types[] = {".service", ".socket", ".timer", ".path", ".mount", ".automount",
+		".swap", ".target", ".slice"};
+
+	for (size_t i = 0; i < definition->mask.count; i++) {
+		const char *unit = definition->mask.items[i];
+		bool known = false;
+
+		for (size_t type = 0; type < ARRAY_SIZE(types); type++)
+			known |= endswith(unit, types[type]);
+		if (!known || strchr(unit, '/'))
+			return definition_error(definition, "mask", unit, err,
+				"\"%s\" is no name of a unit, such as some.service", unit);
+	}
+	return 0;
+}
+
+static int check_accounts(const struct definition *definition, struct error **err)
+{
+	const struct pairs *accounts = &definition->accounts;
+
+	for (size_t i = 0; i < accounts->count; i++) {
+		const struct pair *pair = &accounts->items[i];
+		uint64_t id, other;
+
+		if (parse_u64(pair->value, &id) < 0 || id == 0 || id > 999)
+			return definition_error(definition, "accounts", pair->name, err,
+				"%s: an id of a system account is 1 to 999", pair->name);
+		for (size_t j = 0; j < i; j++)
+			if (parse_u64(accounts->items[j].value, &other) == 0 && other == id)
+				return definition_error(definition, "accounts", pair->name, err,
+					"%s: %s has the id %s already", pair->name, accounts->items[j].name,
+					pair->value);
+	}
+	return 0;
+}
+
+static int check_sizes(const struct definition *definition, struct error **err)
+{
+	const struct {
+		const char *key;
+		uint64_t size, least;
+	} sizes[] = {
+		{"disk: esp", definition->disk.esp, MiB(64)},
+		{"disk: usr", definition->disk.usr, MiB(64)},
+		{"disk: verity", definition->disk.verity, definition->disk.usr / 128 + MiB(1)},
+		{"disk: signature", definition->disk.signature, KiB(16)},
+		{"disk: state", definition->disk.state, MiB(64)},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(sizes); i++) {
+		char text[SIZE_TEXT_MAX];
+
+		if (sizes[i].size < sizes[i].least)
+			return definition_error(definition, sizes[i].key, NULL, err, "must be at least %s",
+				format_size(sizes[i].least, text));
+		if (sizes[i].size % KiB(4) || sizes[i].size > GiB(1024))
+			return definition_error(definition, sizes[i].key, NULL, err,
+				"must be a multiple of 4 KiB and at most 1024 GiB");
+	}
+	return 0;
+}
+
+int definition_check(const struct definition *definition, struct error **err)
+{
+	static int (*const checks[])(const struct definition *, struct error **) = {check_name, check_title,
+		check_archive, check_all_packages, check_links, check_setuid, check_mask, check_accounts,
+		check_sizes};
+	int r = 0;
+
+	for (size_t i = 0; r >= 0 && i < ARRAY_SIZE(checks); i++)
+		r = checks[i](definition, err);
+	return r;
+}
+
+/* Two things in the definition's own hand under one name: which of them is meant? */
+static int check_link_in_files(
+	const struct definition *definition, const char *folder, const char *link, struct error **err)
+{
+	_cleanup_free_ char *path = string_format("%s/%s", folder, link);
+	struct stat st;
+
+	if (!path)
+		return error_set_errno(err, -ENOMEM, "%s", link);
+	if (lstat(path, &st) < 0)
+		return 0;
+	return definition_error(
+		definition, "links", link, err, "%s is in the folder of files as well, as %s", link, path);
+}
+
+int definition_check_files(const struct definition *definition, struct error **err)
+{
+	_cleanup_free_ char *folder = NULL;
+	struct stat st;
+	int r = 0;
+
+	if (!definition->files)
+		return 0;
+	folder = string_format("%s/%s", definition->folder, definition->files);
+	if (!folder)
+		return error_set_errno(err, -ENOMEM, "files");
+	if (stat(folder, &st) < 0)
+		return definition_error(definition, "files", NULL, err, "%s: %s", folder, strerror(errno));
+	if (!S_ISDIR(st.st_mode))
+		return definition_error(definition, "files", NULL, err, "%s is no folder", folder);
+	for (size_t i = 0; r >= 0 && i < definition->links.count; i++)
+		r = check_link_in_files(definition, folder, definition->links.items[i].name, err);
+	return r;
+}
