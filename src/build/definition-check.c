@@ -13,6 +13,9 @@
 #define UPPER "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 #define DIGITS "0123456789"
 
+/* The kernel takes 2048 bytes on x86 with the NUL, and "usrhash=" and a digest come behind the arguments. */
+#define COMMAND_LINE_MAX (2047 - strlen(" usrhash=") - 64)
+
 /* A name is part of file names, partition labels and os-release: it has a small alphabet. */
 static int check_name(const struct definition *definition, struct error **err)
 {
@@ -204,6 +207,67 @@ static int check_accounts(const struct definition *definition, struct error **er
 	return 0;
 }
 
+/*
+ * The command line is text that the kernel, systemd and orlop-init take apart at spaces and quotes, each in
+ * its own way, that the firmware gets as UTF-16, and that orlop-init compares: one argument is one word of
+ * ASCII.
+ */
+static int check_command_line(const struct definition *definition, struct error **err)
+{
+	static const char key[] = "kernel: command-line";
+	const struct strv *arguments = &definition->kernel.command_line;
+	size_t length = 0;
+
+	for (size_t i = 0; i < arguments->count; i++) {
+		const char *argument = arguments->items[i];
+
+		for (const char *at = argument; *at; at++)
+			if (*at <= ' ' || *at > '~' || *at == '"')
+				return definition_error(definition, key, argument, err,
+					"\"%s\" must be one argument of ASCII, without spaces or quotes",
+					argument);
+		if (startswith(argument, "usrhash=") || streq(argument, "usrhash"))
+			return definition_error(definition, key, argument, err,
+				"\"%s\": the build adds usrhash=, which says what /usr to start", argument);
+		if (startswith(argument, "rdinit=") || streq(argument, "--"))
+			return definition_error(definition, key, argument, err,
+				"\"%s\" would keep orlop-init from starting the image", argument);
+		length += strlen(argument) + (i > 0);
+	}
+	if (length > COMMAND_LINE_MAX)
+		return definition_error(definition, key, NULL, err,
+			"%zu bytes are more than the %zu that the kernel and the build leave", length,
+			COMMAND_LINE_MAX);
+	return 0;
+}
+
+/* "-" and "_" in names of modules are the same. */
+static bool same_module(const char *a, const char *b)
+{
+	for (; *a && *b; a++, b++)
+		if (*a != *b && !((*a == '-' || *a == '_') && (*b == '-' || *b == '_')))
+			return false;
+	return *a == *b;
+}
+
+/* What orlop-init can't do without: a kernel that has one built in passes over the name. */
+static int check_initrd(const struct definition *definition, struct error **err)
+{
+	static const char *const needed[] = {"dm_verity", "erofs", "overlay", "efivarfs"};
+	const struct strv *modules = &definition->initrd.modules;
+
+	for (size_t i = 0; i < ARRAY_SIZE(needed); i++) {
+		bool found = false;
+
+		for (size_t j = 0; j < modules->count; j++)
+			found |= same_module(modules->items[j], needed[i]);
+		if (!found)
+			return definition_error(definition, "initrd: modules", NULL, err,
+				"must have %s, without which no image starts", needed[i]);
+	}
+	return 0;
+}
+
 static int check_sizes(const struct definition *definition, struct error **err)
 {
 	const struct {
@@ -234,7 +298,7 @@ int definition_check(const struct definition *definition, struct error **err)
 {
 	static int (*const checks[])(const struct definition *, struct error **) = {check_name, check_title,
 		check_archive, check_all_packages, check_links, check_setuid, check_mask, check_accounts,
-		check_sizes};
+		check_command_line, check_initrd, check_sizes};
 	int r = 0;
 
 	for (size_t i = 0; r >= 0 && i < ARRAY_SIZE(checks); i++)

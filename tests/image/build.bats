@@ -301,9 +301,13 @@ teardown() { [ ! -e "$BATS_TEST_TMPDIR/httpd.pid" ] || kill "$(cat "$BATS_TEST_T
 		s/^files: small/&\nmask: [nothere.service]/|wrong.yaml:11: mask: no package has the unit "nothere.service"
 		s/^files: small/&\nprograms: [orlop-mode]/|wrong.yaml:11: programs: Orlop has no program "orlop-mode"
 		s/modules: .dm-verity/modules: [nosuchmod/|wrong.yaml:11: kernel: modules: no kernel module matches "nosuchmod"
+		s/\[quiet\]/[usrhash=00]/|wrong.yaml:11: kernel: command-line: "usrhash=00"
+		s/\[quiet\]/[quiet please]/|wrong.yaml:11: kernel: command-line: "quiet please" must be one argument
 		s/modules: .dm_verity/modules: [nosuchmod, dm_verity/|wrong.yaml:12: initrd: modules: there is no kernel module "nosuchmod"
 		s/devices: ../devices: [nosuchmod]/|wrong.yaml:12: initrd: devices: there is no kernel module "nosuchmod"
 		s/devices: ../devices: [dm_bufio]/|wrong.yaml:12: initrd: devices: the kernel module dm_bufio names no devices
+		s/modules: .dm_verity[^]]*/modules: [/|wrong.yaml:12: initrd: modules: must have dm_verity
+		s/modules: .dm_verity, erofs/modules: [dm_verity/|wrong.yaml:12: initrd: modules: must have erofs
 		s/usr: 64M, verity: 2M/usr: 64M, verity: 2M, esp: 1M/|wrong.yaml:13: disk: esp: is there twice
 	END
 }

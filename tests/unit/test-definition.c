@@ -59,6 +59,17 @@ static void refuses(const char *from, const char *to, const char *message)
 		definition_parse(text, strlen(text), "x.yaml", &definition, &err), -EINVAL, err, message);
 }
 
+static void accepts(const char *from, const char *to)
+{
+	_cleanup_definition_ struct definition *definition = NULL;
+	_cleanup_error_ struct error *err = NULL;
+	const char *at = strstr(complete, from);
+	_cleanup_free_ char *text =
+		string_format("%.*s%s%s", (int)(at - complete), complete, to, at + strlen(from));
+
+	assert_ok(definition_parse(text, strlen(text), "x.yaml", &definition, &err), err);
+}
+
 static void names_file_line_and_key_of_what_is_wrong(void **state)
 {
 	(void)state;
@@ -109,6 +120,15 @@ static void names_file_line_and_key_of_what_makes_no_sense(void **state)
 		{"{sshd: 994}", "{sshd: 5000}", "x.yaml:8: accounts: sshd: an id of a system account"},
 		{"{sshd: 994}", "{sshd: 0}", "x.yaml:8: accounts: sshd: an id of a system account"},
 		{"{sshd: 994}", "\n  a: 5\n  b: 5", "x.yaml:10: accounts: b: a has the id 5 already"},
+		{"[quiet, a=b]", "\n  - quiet\n  - usrhash=00",
+			"x.yaml:13: kernel: command-line: \"usrhash=00\": the build"},
+		{"[quiet, a=b]", "[quiet, a b]",
+			"x.yaml:11: kernel: command-line: \"a b\" must be one argument"},
+		{"[quiet, a=b]", "[rdinit=/bin/sh]", "x.yaml:11: kernel: command-line: \"rdinit=/bin/sh\""},
+		{"[quiet, a=b]", "[a=\u00e4]", "x.yaml:11: kernel: command-line: "},
+		{"[dm-verity, erofs, overlay, efivarfs]", "[]",
+			"x.yaml:13: initrd: modules: must have dm_verity"},
+		{"erofs, ", "-erofs, ", "x.yaml:13: initrd: modules: must have erofs"},
 		{"usr: 1G", "\n  usr: 63M", "x.yaml:15: disk: usr: must be at least 64.0 MiB"},
 		{"verity: 16M", "verity: 4M", "x.yaml:14: disk: verity: must be at least 9.0 MiB"},
 		{"state: 4G", "state: 4097M,\n esp: 2T", "x.yaml:15: disk: esp: is there twice"},
@@ -118,6 +138,20 @@ static void names_file_line_and_key_of_what_makes_no_sense(void **state)
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
 		refuses(cases[i].from, cases[i].to, cases[i].message);
+}
+
+/* x86's limit of 2048 bytes, with NUL: 1974 are left for arguments beside " usrhash=" and 64 digits. */
+static void a_command_line_is_no_longer_than_the_kernel_takes(void **state)
+{
+	char longest[1975], longer[1976];
+
+	(void)state;
+	memset(longest, 'a', sizeof(longest));
+	longest[sizeof(longest) - 1] = 0;
+	memset(longer, 'a', sizeof(longer));
+	longer[sizeof(longer) - 1] = 0;
+	accepts("quiet, a=b", longest);
+	refuses("quiet, a=b", longer, "x.yaml:11: kernel: command-line: 1975 bytes are more than the 1974");
 }
 
 static void an_error_about_an_entry_is_given_its_place(void **state)
@@ -204,6 +238,7 @@ int main(void)
 		cmocka_unit_test(reads_every_kind_of_value),
 		cmocka_unit_test(names_file_line_and_key_of_what_is_wrong),
 		cmocka_unit_test(names_file_line_and_key_of_what_makes_no_sense),
+		cmocka_unit_test(a_command_line_is_no_longer_than_the_kernel_takes),
 		cmocka_unit_test(an_error_about_an_entry_is_given_its_place),
 		cmocka_unit_test(what_a_definition_lays_over_the_tree_is_looked_at),
 		cmocka_unit_test(the_editions_that_we_ship_are_valid),
