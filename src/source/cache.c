@@ -100,7 +100,7 @@ int cache_object_check(const char *path, const uint8_t sha256[SHA256_SIZE], uint
 	int r;
 
 	if (fd < 0 && errno == ENOENT)
-		return 0;
+		return CACHE_MISSING;
 	if (fd < 0 || fstat(fd, &st) < 0)
 		return error_set_errno(err, -errno, "cache: %s (make it readable, or remove it)", path);
 	if ((uint64_t)st.st_size == size) {
@@ -109,12 +109,12 @@ int cache_object_check(const char *path, const uint8_t sha256[SHA256_SIZE], uint
 			return error_set_errno(err, r, "cache: %s (remove it)", path);
 		if (memcmp(found, sha256, SHA256_SIZE) == 0) {
 			(void)futimens(fd, NULL);
-			return 1;
+			return CACHE_WHOLE;
 		}
 	}
 	if (unlink(path) < 0 && errno != ENOENT)
 		return error_set_errno(err, -errno, "cache: %s is damaged and can't be removed", path);
-	return 0;
+	return CACHE_DAMAGED;
 }
 
 int cache_file_path(struct cache *cache, const char *folder, const char *name, char **ret, struct error **err)

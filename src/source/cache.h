@@ -32,10 +32,14 @@ DEFINE_CLEANUP(struct cache *, cache_close);
 /* The path that the object of this digest has or would have; its folder exists. The caller frees it. */
 int cache_object_path(struct cache *cache, const uint8_t sha256[SHA256_SIZE], char **ret, struct error **err);
 
+enum {
+	CACHE_MISSING,
+	CACHE_DAMAGED, /* was there with another size or digest, and is removed */
+	CACHE_WHOLE,   /* is there, and marked as used */
+};
+
 /*
- * Looks for an object and verifies it. Returns 1 where it is there and has this size and digest, 0 where it
- * is not; a damaged one is removed and counts as missing. A file that cannot be read is an error. One that is
- * there is marked as used.
+ * Looks for an object and verifies it. Returns one of the above; a file that cannot be read is an error.
  */
 int cache_object_check(
 	const char *path, const uint8_t sha256[SHA256_SIZE], uint64_t size, struct error **err);

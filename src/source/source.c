@@ -61,6 +61,15 @@ struct source *source_close(struct source *source)
 	return NULL;
 }
 
+/* What the cache holds of *name* is not what is signed for, and nothing else can be had. */
+static int refuse_damaged(const char *name, const char *path, struct error **err)
+{
+	return error_set(err, -EBADMSG,
+		"%s is damaged in the cache: the SHA-256 of %s did not match, so it was removed: build once "
+		"without --offline",
+		name, path);
+}
+
 /* ---- Release files ---- */
 
 /* Verifies an InRelease, wherever it came from, and checks that it is of the suite and still counts. */
@@ -359,10 +368,13 @@ static int fetch_indexes(struct source *source, const struct index_list *list, s
 		const struct index *index = &list->items[i];
 		const struct release_file *file = index->files.packed;
 
-		r = index->loaded ? 1 : cache_object_check(index->packed, file->sha256, file->size, err);
+		r = index->loaded ? CACHE_WHOLE
+				  : cache_object_check(index->packed, file->sha256, file->size, err);
 		if (r < 0)
 			return r;
-		if (r == 0)
+		if (r == CACHE_DAMAGED && source->offline)
+			return refuse_damaged(index->name, index->packed, err);
+		if (r != CACHE_WHOLE)
 			items[count++] = (struct fetch_item){.name = index->name,
 				.url = index->url,
 				.path = index->packed,
@@ -508,7 +520,7 @@ int source_resolve(struct source *source, const struct strv *names, const struct
 
 struct package_check {
 	struct package_list *packages;
-	bool *present;
+	uint8_t *states; /* CACHE_… */
 };
 
 static int check_package(size_t index, void *userdata, struct error **err)
@@ -517,8 +529,30 @@ static int check_package(size_t index, void *userdata, struct error **err)
 	struct package *package = &check->packages->items[index];
 	int r = cache_object_check(package->path, package->sha256, package->size, err);
 
-	check->present[index] = r > 0;
-	return MIN(r, 0);
+	if (r < 0)
+		return r;
+	check->states[index] = (uint8_t)r;
+	return 0;
+}
+
+/* Nothing can be fetched: says what it is that the cache lacks, of damaged packages first. */
+static int refuse_missing(
+	const struct package_check *check, const char *first, size_t others, struct error **err)
+{
+	for (size_t i = 0; i < check->packages->count; i++) {
+		const struct package *package = &check->packages->items[i];
+
+		if (check->states[i] != CACHE_DAMAGED)
+			continue;
+		(void)refuse_damaged(package->name, package->path, err);
+		return err && *err ? error_wrap(err, "package") : -EBADMSG;
+	}
+	if (others == 0)
+		return error_set(
+			err, -ENOENT, "package %s is not in the cache: build once without --offline", first);
+	return error_set(err, -ENOENT,
+		"package %s and %zu %s are not in the cache: build once without --offline", first, others,
+		others == 1 ? "other" : "others");
 }
 
 static int fetch_missing(struct source *source, const struct package_check *check, struct error **err)
@@ -535,7 +569,7 @@ static int fetch_missing(struct source *source, const struct package_check *chec
 	for (size_t i = 0; i < packages->count; i++) {
 		const struct package *package = &packages->items[i];
 
-		if (check->present[i])
+		if (check->states[i] == CACHE_WHOLE)
 			continue;
 		items[count++] = (struct fetch_item){.name = package->name,
 			.url = package->url,
@@ -547,9 +581,7 @@ static int fetch_missing(struct source *source, const struct package_check *chec
 	if (count == 0)
 		return 0;
 	if (source->offline)
-		return error_set(err, -ENOENT,
-			"package %s (and %zu others) are not in the cache: build once without --offline",
-			items[0].name, count - 1);
+		return refuse_missing(check, items[0].name, count - 1, err);
 	progress_begin(source->progress, "Packages", total, PROGRESS_BYTES);
 	r = fetch_run(source->fetch, items, count, source->progress, err);
 	if (r < 0)
@@ -560,11 +592,11 @@ static int fetch_missing(struct source *source, const struct package_check *chec
 
 int source_fetch(struct source *source, struct package_list *packages, struct error **err)
 {
-	_cleanup_free_ bool *present = calloc(packages->count + 1, sizeof(*present));
-	struct package_check check = {.packages = packages, .present = present};
+	_cleanup_free_ uint8_t *states = calloc(packages->count + 1, sizeof(*states));
+	struct package_check check = {.packages = packages, .states = states};
 	int r;
 
-	if (!present)
+	if (!states)
 		return error_set_errno(err, -ENOMEM, "packages");
 	for (size_t i = 0; i < packages->count; i++) {
 		packages->items[i].path = string_free(packages->items[i].path);

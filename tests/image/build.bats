@@ -151,8 +151,9 @@ make_mirror() { # NAME
 	cp "$object" damaged
 	flip_byte damaged 1000
 	mv damaged "$object"
-	refused 1 base-files --cache copy
+	refused 1 "package: base-files is damaged in the cache: the SHA-256 of $object did not match" --cache copy
 	[[ $output == *'without --offline'* ]]
+	refused 1 'package base-files is not in the cache: build once without --offline' --cache copy
 	cp debian/pool/main/b/base-files/*.deb damaged
 	flip_byte damaged 1000
 	mv damaged "$object"

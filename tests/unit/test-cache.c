@@ -69,17 +69,18 @@ static void believes_only_what_has_the_digest_and_the_size(void **state)
 	struct fixture *f = *state;
 	_cleanup_error_ struct error *err = NULL;
 
-	assert_int_equal(check(f, 3, &err), 0);
+	assert_int_equal(check(f, 3, &err), CACHE_MISSING);
 	put(f, "abc");
-	assert_int_equal(check(f, 3, &err), 1);
+	assert_int_equal(check(f, 3, &err), CACHE_WHOLE);
 	for (size_t i = 0; i < ARRAY_SIZE(wrong); i++) {
 		put(f, wrong[i]);
-		assert_int_equal(check(f, 3, &err), 0);
+		assert_int_equal(check(f, 3, &err), CACHE_DAMAGED);
 		assert_int_not_equal(access(f->path, F_OK), 0);
 	}
 	/* The signed size is part of what is checked. */
 	put(f, "abc");
-	assert_int_equal(check(f, 4, &err), 0);
+	assert_int_equal(check(f, 4, &err), CACHE_DAMAGED);
+	assert_int_equal(check(f, 4, &err), CACHE_MISSING);
 }
 
 static void an_object_that_cannot_be_read_is_an_error(void **state)
@@ -196,7 +197,7 @@ static void using_a_file_keeps_it(void **state)
 
 	put(f, "abc");
 	assert_int_equal(utimensat(AT_FDCWD, f->path, long_ago, 0), 0);
-	assert_int_equal(check(f, 3, NULL), 1);
+	assert_int_equal(check(f, 3, NULL), CACHE_WHOLE);
 	cache_mark_used(parsed);
 	cache_prune(f->cache, time(NULL), 30, &pruned);
 	assert_int_equal(pruned.files, 0);

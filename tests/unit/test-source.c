@@ -379,6 +379,50 @@ static void damage(const struct fixture *f, const char *below)
 	}
 }
 
+/* Removes the packages of these names from the cache, where they are called by their digest. */
+static void remove_packages(const struct fixture *f, const char *first, const char *second)
+{
+	_cleanup_package_list_ struct package_list list = {};
+	_cleanup_error_ struct error *err = NULL;
+
+	assert_ok(get_app(f, &list, &err), err);
+	for (size_t i = 0; i < list.count; i++)
+		if (streq(list.items[i].name, first) || streq(list.items[i].name, second))
+			assert_int_equal(unlink(list.items[i].path), 0);
+}
+
+static void offline_says_which_packages_are_missing_and_how_many(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_app(f, "1.1", "2");
+	f->options.offline = true;
+	remove_packages(f, "lib", "lib");
+	assert_refused(f, -ENOENT, "package lib is not in the cache: build once without --offline");
+	f->options.offline = false;
+	remove_packages(f, "lib", "app");
+	f->options.offline = true;
+	assert_refused(f, -ENOENT, "package app and 1 other are not in the cache");
+}
+
+static void offline_says_that_what_the_cache_has_is_damaged(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_app(f, "1.1", "2");
+	f->options.offline = true;
+	damage(f, "sha256");
+	assert_refused(f, -EBADMSG, "package: app is damaged in the cache: the SHA-256 of ");
+	/* It is gone then, and missing as others are. */
+	assert_refused(f, -ENOENT, "package app and 1 other are not in the cache");
+	f->options.offline = false;
+	assert_app(f, "1.1", "2");
+	/* The package lists are still damaged, which shows where their parsed form is gone. */
+	f->options.offline = true;
+	damage(f, "solv");
+	assert_refused(f, -EBADMSG, "Packages of trixie main is damaged in the cache: the SHA-256 of ");
+}
+
 static void a_damaged_cache_mends_itself(void **state)
 {
 	struct fixture *f = *state;
@@ -526,6 +570,8 @@ int main(void)
 		TEST(a_damaged_package_is_refused_and_not_kept),
 		TEST(a_package_that_the_mirror_has_dropped_is_said),
 		TEST(an_interrupted_download_goes_on_in_the_next_run),
+		TEST(offline_says_which_packages_are_missing_and_how_many),
+		TEST(offline_says_that_what_the_cache_has_is_damaged),
 		TEST(a_damaged_cache_mends_itself),
 		TEST(a_parsed_index_under_another_s_name_is_not_believed),
 		TEST(a_cache_that_cannot_be_used_is_named),
