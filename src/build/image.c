@@ -136,7 +136,9 @@ static int prepare(struct image *image, struct error **err)
 	if (r < 0)
 		return r;
 	/* What can be known to fail fails now, and not after the download. */
-	r = keys_open(options->keys, &image->keys, err);
+	r = program_check_platform(options->init, image->platform, err);
+	if (r >= 0)
+		r = keys_open(options->keys, &image->keys, err);
 	if (r >= 0)
 		r = stage_open(options->output, &image->stage, err);
 	return r < 0 ? r : name_outputs(image, err);

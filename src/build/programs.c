@@ -32,6 +32,30 @@ static const struct tree_inode *find_library(
 	return inode && S_ISREG(inode->mode) ? inode : NULL;
 }
 
+static int check_platform(const struct elf *elf, const struct platform *platform, struct error **err)
+{
+	if (elf->machine != platform->machine || elf->type == ELF_TYPE_RELOCATABLE)
+		return error_set(err, -ENOEXEC, "is no program for %s", platform->architecture);
+	return 0;
+}
+
+int program_check_platform(const char *path, const struct platform *platform, struct error **err)
+{
+	_cleanup_free_ char *data = NULL;
+	struct elf elf;
+	size_t size;
+	int r = file_read(path, PROGRAM_MAX, &data, &size, err);
+
+	if (r < 0)
+		return r;
+	r = elf_open(data, size, &elf, err);
+	if (r >= 0)
+		r = check_platform(&elf, platform, err);
+	if (r < 0)
+		(void)error_wrap(err, "%s", path);
+	return r;
+}
+
 /* Adds the libraries that a program or library asks for to those that have to be there. */
 static int add_needed(const void *data, size_t size, const char *name, struct strv *libraries,
 	struct strv *users, struct error **err)
@@ -82,9 +106,8 @@ static int check_program(const struct tree *tree, const struct platform *platfor
 
 	if (r < 0)
 		return r;
-	if (elf.machine != platform->machine || elf.type == ELF_TYPE_RELOCATABLE)
-		return error_set(err, -ENOEXEC, "is no program for %s", platform->architecture);
-	return check_libraries(tree, platform, name, data, size, err);
+	r = check_platform(&elf, platform, err);
+	return r < 0 ? r : check_libraries(tree, platform, name, data, size, err);
 }
 
 static int add_program(struct tree *tree, const char *name, const char *path, const struct platform *platform,

@@ -17,6 +17,9 @@
 int programs_add(struct tree *tree, const struct strv *names, const struct strv *paths,
 	const struct platform *platform, int64_t mtime, struct error **err);
 
+/* -ENOEXEC where the file at *path* of the build host is no program for the platform. */
+int program_check_platform(const char *path, const struct platform *platform, struct error **err);
+
 #define PROGRAMS_ROOT "usr/share/orlop/root.json" /* in the tree: the releases' root of trust */
 
 /*

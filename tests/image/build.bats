@@ -245,6 +245,12 @@ teardown() { [ ! -e "$BATS_TEST_TMPDIR/httpd.pid" ] || kill "$(cat "$BATS_TEST_T
 	refused 1 'none.gpg' --keyring none.gpg
 }
 
+@test "an init that is not for the architecture is refused before anything is fetched" {
+	ORLOP_INIT=${ORLOP%/*}/orlop-init refused 1 'is no program for arm64' --arch arm64 --cache none
+	[ ! -e none ]
+	ORLOP_INIT='' refused 1 "set \$ORLOP_INIT to its path" --arch arm64
+}
+
 @test "a wrong command line is refused before anything is made" {
 	local want options text
 	while IFS='|' read -r want options text; do

@@ -107,6 +107,17 @@ setup() { cd "$BATS_TEST_TMPDIR"; }
 	[ "$(wc -l <setuid)" = "$(manifest '.setuid | length')" ]
 }
 
+@test "modules that the definition does without on arm64 are there on amd64" {
+	local name
+	[ "$(manifest .architecture)" = amd64 ] || skip "this image is for $(manifest .architecture)"
+	fsck.erofs --extract=tree "$erofs"
+	for name in vmw_pvscsi ptp_vmw i6300esb pvpanic-pci vmw_vsock_vmci_transport kvm kvm-amd kvm-intel gve ixgbevf \
+		wdat_wdt xen_wdt aesni-intel ghash-clmulni-intel sha1-ssse3 sha256-ssse3 sha512-ssse3 chacha-x86_64 \
+		poly1305-x86_64 curve25519-x86_64 crc32c-intel crc32-pclmul crct10dif-pclmul; do
+		[ -n "$(find tree/lib/modules -name "$name.ko")" ] || { echo "$name is missing"; return 1; }
+	done
+}
+
 @test "nothing that has no place in the image is in it" {
 	fsck.erofs --extract=tree "$erofs"
 	for path in bin/apt bin/dpkg bin/perl bin/python3 bin/gcc bin/cc share/man share/locale share/doc; do

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "module-files.h"
 
+#include "base/file.h"
+#include "build/definition.h"
 #include "build/modules.h"
+#include "format/module-info.h"
 
 static struct kernel_modules *read_modules(const struct tree *tree)
 {
@@ -239,6 +242,75 @@ static void names_that_are_nowhere_are_errors(void **state)
 	assert_non_null(tree_lookup(tree, MODULES "/kernel/fs/bigfs.ko"));
 }
 
+/* The lines of tests/data/modules/ARCHITECTURE.KIND. */
+static void read_lines(const char *architecture, const char *kind, struct strv *ret)
+{
+	_cleanup_free_ char *path =
+		string_format("%s/modules/%s.%s", getenv("ORLOP_TEST_DATA"), architecture, kind);
+	_cleanup_error_ struct error *err = NULL;
+	_cleanup_free_ char *text = NULL;
+
+	assert_ok(file_read(path, MiB(1), &text, NULL, &err), err);
+	for (char *at = text, *line; (line = strsep(&at, "\n")) && *line;)
+		assert_int_equal(strv_add(ret, line), 0);
+}
+
+static int compare_names(const void *a, const void *b)
+{
+	return strcmp(((const struct kernel_module *)a)->name, ((const struct kernel_module *)b)->name);
+}
+
+/* Debian's kernel of an architecture: only names, and empty files in the tree. */
+static struct kernel_modules *named_modules(const char *architecture, struct tree *tree)
+{
+	const struct tree_attributes attributes = {.mode = 0644};
+	struct kernel_modules *modules = calloc(1, sizeof(*modules));
+	_cleanup_strv_ struct strv files = {};
+
+	read_lines(architecture, "list", &files);
+	read_lines(architecture, "builtin", &modules->builtin);
+	modules->version = strdup(architecture);
+	modules->items = calloc(files.count, sizeof(*modules->items));
+	for (size_t i = 0; i < files.count; i++) {
+		struct kernel_module *module = &modules->items[modules->count++];
+
+		*module = (struct kernel_module){.name = module_name(files.items[i]),
+			.file = strdup(files.items[i]),
+			.path = strdup(files.items[i]),
+			.stored = strdup(files.items[i]),
+			.content = content_copy("", 0)};
+		assert_int_equal(
+			tree_add_file(tree, module->path, &attributes, module->content, NULL, NULL), 0);
+	}
+	qsort(modules->items, modules->count, sizeof(*modules->items), compare_names);
+	return modules;
+}
+
+static void our_edition_s_modules_are_there_on_both_architectures(void **state)
+{
+	static const char *const architectures[] = {"amd64", "arm64"};
+	_cleanup_definition_ struct definition *definition = NULL;
+	_cleanup_free_ char *path = string_format("%s/container-linux.yaml", getenv("ORLOP_EDITIONS"));
+	struct error *err = NULL;
+
+	(void)state;
+	assert_ok(definition_load(path, &definition, &err), err);
+	for (size_t i = 0; i < ARRAY_SIZE(architectures); i++) {
+		_cleanup_tree_ struct tree *tree = tree_new();
+		_cleanup_kernel_modules_ struct kernel_modules *modules =
+			named_modules(architectures[i], tree);
+		const struct strv *const lists[] = {&definition->initrd.modules, &definition->initrd.devices};
+
+		for (size_t list = 0; list < ARRAY_SIZE(lists); list++) {
+			_cleanup_free_ const struct kernel_module **order = NULL;
+			size_t count;
+
+			assert_ok(kernel_modules_order(modules, lists[list], &order, &count, &err), err);
+		}
+		assert_ok(kernel_modules_keep(modules, tree, &definition->kernel.modules, &err), err);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -249,6 +321,7 @@ int main(void)
 		cmocka_unit_test(loads_what_soft_dependencies_ask_for_in_a_circle),
 		cmocka_unit_test(refuses_what_could_not_be_loaded),
 		cmocka_unit_test(names_that_are_nowhere_are_errors),
+		cmocka_unit_test(our_edition_s_modules_are_there_on_both_architectures),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
