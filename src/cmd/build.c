@@ -195,6 +195,7 @@ int cmd_build(int argc, char **argv, struct error **err)
 	struct values values = {.architecture = platform_native(), .output = ".", .cache_days = 30};
 	char today[VERSION_MAX];
 	struct command_call call;
+	int64_t day;
 
 	version_of_day(time(NULL), today);
 	values.version = today;
@@ -203,6 +204,11 @@ int cmd_build(int argc, char **argv, struct error **err)
 	if (!values.architecture || !platform_find(values.architecture))
 		return command_usage_error(&usage, err, "--arch: \"%s\" is not amd64 or arm64",
 			values.architecture ? values.architecture : "?");
+	if (version_time(values.version, &day, err) < 0)
+		return EXIT_USAGE;
+	if (values.suite && !definition_is_suite(values.suite))
+		return command_usage_error(
+			&usage, err, "--suite: \"%s\" is no name of a suite, such as trixie", values.suite);
 	if (values.threads > 1024)
 		return command_usage_error(&usage, err, "--threads: at most 1024");
 	return build(&values, call.arguments[0], err);

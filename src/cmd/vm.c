@@ -28,10 +28,14 @@ int vm_command_input(void)
 	return fcntl(STDIN_FILENO, F_GETFD) < 0 || isatty(STDIN_FILENO) ? -1 : STDIN_FILENO;
 }
 
+/* Returns 0, a negative errno, or EXIT_USAGE for what can't be the name of a machine. */
 static int open_machine(const char *name, struct vm_machine *ret, struct error **err)
 {
-	_cleanup_free_ char *runtime = path_runtime(err);
+	_cleanup_free_ char *runtime = NULL;
 
+	if (vm_name_check(name, err) < 0)
+		return EXIT_USAGE;
+	runtime = path_runtime(err);
 	return runtime ? vm_machine_open(runtime, name, ret, err) : -ENOMEM;
 }
 
@@ -77,7 +81,7 @@ static int vm_exec(int argc, char **argv, struct error **err)
 	if (!command_parse(&usage, argc, argv, &values, &call, err))
 		return call.status;
 	r = open_machine(call.arguments[0], &machine, err);
-	if (r < 0)
+	if (r != 0)
 		return r;
 	line = call.arguments[1];
 	if (call.count > 2) {
@@ -106,7 +110,7 @@ static int vm_console(int argc, char **argv, struct error **err)
 	if (!command_parse(&usage, argc, argv, NULL, &call, err))
 		return call.status;
 	r = open_machine(call.arguments[0], &machine, err);
-	if (r < 0)
+	if (r != 0)
 		return r;
 	vm_guard_begin(&machine);
 	r = vm_attach_console(&machine, NULL, NULL, err);
@@ -142,7 +146,7 @@ static int vm_stop(int argc, char **argv, struct error **err)
 	if (!command_parse(&usage, argc, argv, &values, &call, err))
 		return call.status;
 	r = open_machine(call.arguments[0], &machine, err);
-	if (r < 0)
+	if (r != 0)
 		return r;
 	if (values.force)
 		return vm_machine_kill(&machine, err);
@@ -170,7 +174,7 @@ static int vm_reset(int argc, char **argv, struct error **err)
 	if (!command_parse(&usage, argc, argv, NULL, &call, err))
 		return call.status;
 	r = open_machine(call.arguments[0], &machine, err);
-	if (r < 0)
+	if (r != 0)
 		return r;
 	vm_guest_disconnect(&machine);
 	return vm_machine_reset(&machine, err);
@@ -199,7 +203,7 @@ static int vm_wait(int argc, char **argv, struct error **err)
 	if (!command_parse(&usage, argc, argv, &values, &call, err))
 		return call.status;
 	r = open_machine(call.arguments[0], &machine, err);
-	if (r < 0)
+	if (r != 0)
 		return r;
 	if (!vm_machine_wait(&machine, values.timeout ? MIN(values.timeout, 1000000U) * 1000 : UINT64_MAX))
 		return error_set(err, -ETIMEDOUT, "the machine %s still runs after %llu s", call.arguments[0],

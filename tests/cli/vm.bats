@@ -76,6 +76,12 @@ fly|unknown command fly
 run|arguments are missing
 run a b|too many arguments
 run blank --fly|unknown option --fly
+start my.node blank|"my.node" is no name for a machine
+exec my.node true|"my.node" is no name for a machine
+console my.node|"my.node" is no name for a machine
+reset my.node|"my.node" is no name for a machine
+stop my.node|"my.node" is no name for a machine
+wait my.node|"my.node" is no name for a machine
 run blank --memory much|not a size
 run blank --memory 5M|at least 128M
 run blank --cpus 0|processors

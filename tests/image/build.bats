@@ -262,10 +262,12 @@ teardown() { [ ! -e "$BATS_TEST_TMPDIR/httpd.pid" ] || kill "$(cat "$BATS_TEST_T
 		2|--threads many|not a number
 		2|--threads 9999|at most 1024
 		2|another|too many arguments: another
-		1|--version 1.2.3|version "1.2.3" is not of the form YYYYMM.DD.N
-		1|--version 202613.01.0|version "202613.01.0"
-		1|--version 202602.30.0|version "202602.30.0"
-		1|--version ../202601.01.0|version "../202601.01.0"
+		2|--suite ../x|--suite: "../x" is no name of a suite
+		2|--version 1.2|version "1.2" is not of the form YYYYMM.DD.N
+		2|--version 1.2.3|version "1.2.3" is not of the form YYYYMM.DD.N
+		2|--version 202613.01.0|version "202613.01.0"
+		2|--version 202602.30.0|version "202602.30.0"
+		2|--version ../202601.01.0|version "../202601.01.0"
 	END
 	run "$ORLOP" build no-such-edition --offline
 	[ "$status" = 1 ]
