@@ -250,8 +250,8 @@ static int read_master(struct accounts *accounts, const char *path,
 	return 0;
 }
 
-/* A sysusers.d file by its name; one in /etc takes the place of one in /usr. */
-static const struct tree_inode *sysusers_file(const struct tree *tree, const char *name)
+/* A sysusers.d file by its name, and its path; one in /etc takes the place of one in /usr. */
+static const struct tree_inode *sysusers_file(const struct tree *tree, const char *name, char **ret_path)
 {
 	static const char *const folders[] = {"etc/sysusers.d", "usr/lib/sysusers.d"};
 
@@ -259,10 +259,28 @@ static const struct tree_inode *sysusers_file(const struct tree *tree, const cha
 		_cleanup_free_ char *path = string_format("%s/%s", folders[i], name);
 		const struct tree_inode *file = path ? tree_resolve(tree, path) : NULL;
 
-		if (file && S_ISREG(file->mode))
+		if (file && S_ISREG(file->mode)) {
+			*ret_path = TAKE_PTR(path);
 			return file;
+		}
 	}
 	return NULL;
+}
+
+/* Errors name the package, and the line of the file at its path. */
+static int read_sysusers_file(struct accounts *accounts, const char *name, const char *architecture,
+	struct sysusers *ret, struct error **err)
+{
+	_cleanup_free_ char *path = NULL, *what = NULL;
+	const struct tree_inode *file = sysusers_file(accounts->finish->tree, name, &path);
+
+	if (!file)
+		return 0;
+	what = string_format("package %s: /%s", file->origin, path);
+	if (!what)
+		return no_memory(err);
+	return sysusers_parse((const char *)content_data(file->content), content_size(file->content), what,
+		architecture, ret, err);
 }
 
 static int list_names(const struct tree *tree, const char *folder, struct strv *names)
@@ -288,13 +306,8 @@ static int read_sysusers(struct accounts *accounts, struct sysusers *ret, struct
 		list_names(tree, "usr/lib/sysusers.d", &names) < 0)
 		return no_memory(err);
 	strv_sort_unique(&names);
-	for (size_t i = 0; r >= 0 && i < names.count; i++) {
-		const struct tree_inode *file = sysusers_file(tree, names.items[i]);
-
-		if (file)
-			r = sysusers_parse((const char *)content_data(file->content),
-				content_size(file->content), names.items[i], architecture, ret, err);
-	}
+	for (size_t i = 0; r >= 0 && i < names.count; i++)
+		r = read_sysusers_file(accounts, names.items[i], architecture, ret, err);
 	return r;
 }
 

@@ -9,6 +9,7 @@
 #include "base/file.h"
 #include "base/glob.h"
 #include "base/work.h"
+#include "build/survey.h"
 #include "format/deb-version.h"
 #include "format/deb.h"
 
@@ -102,6 +103,29 @@ static int read_package(
 	return 0;
 }
 
+/* The kernel would ignore a malformed one, and the program then lack what it needs. */
+static int check_capabilities(const struct deb *deb, struct error **err)
+{
+	for (size_t i = 0; i < deb->entry_count; i++) {
+		const struct deb_entry *entry = &deb->entries[i];
+
+		for (size_t x = 0; x < entry->xattr_count; x++) {
+			const struct tree_xattr *xattr = &entry->xattrs[x];
+			_cleanup_free_ char *text = NULL;
+			int r = streq(xattr->name, "security.capability")
+					? capability_text(xattr->value, xattr->size, &text)
+					: 0;
+
+			if (r == -EBADMSG)
+				return error_set(err, r, "\"%s\" has a security.capability that is malformed",
+					entry->path);
+			if (r < 0)
+				return error_set_errno(err, r, "%s", entry->path);
+		}
+	}
+	return 0;
+}
+
 static int unpack_one(size_t index, void *userdata, struct error **err)
 {
 	struct job *job = userdata;
@@ -115,6 +139,8 @@ static int unpack_one(size_t index, void *userdata, struct error **err)
 	r = read_package(package, &data, &size, err);
 	if (r >= 0)
 		r = deb_read(data, size, package->path, is_wanted, (void *)job->options, deb, err);
+	if (r >= 0)
+		r = check_capabilities(deb, err);
 	if (r < 0)
 		return error_wrap(err, "package %s", package->name);
 	name = control_get(&deb->control, "Package");

@@ -145,6 +145,15 @@ static void stream_close(struct stream *stream)
 		archive_read_free(stream->archive);
 }
 
+/* What libarchive alone says of a file that is cut off, or goes on behind its end, helps nobody. */
+static int stream_damaged(const struct stream *stream, struct error **err)
+{
+	const char *details = archive_error_string(stream->archive);
+
+	return error_set(err, -EBADMSG, "%s: is damaged, cut off, or goes on behind its end (%s)",
+		stream->what, details ? details : "it is empty");
+}
+
 static ssize_t stream_read(void *userdata, void *buffer, size_t size, struct error **err)
 {
 	struct stream *stream = userdata;
@@ -154,9 +163,7 @@ static ssize_t stream_read(void *userdata, void *buffer, size_t size, struct err
 		la_ssize_t n = archive_read_data(stream->archive, (uint8_t *)buffer + done, size - done);
 
 		if (n < 0)
-			return error_set(err, -EBADMSG, "%s: %s", stream->what,
-				archive_error_string(stream->archive) ? archive_error_string(stream->archive)
-								      : "damaged");
+			return stream_damaged(stream, err);
 		if (n == 0)
 			break;
 		done += (size_t)n;
@@ -195,9 +202,7 @@ static int stream_open(struct stream *stream, const char *ending, struct slice m
 	if (r == ARCHIVE_OK)
 		r = archive_read_next_header(stream->archive, &entry);
 	if (r != ARCHIVE_OK)
-		return error_set(err, -EBADMSG, "%s: %s", stream->what,
-			archive_error_string(stream->archive) ? archive_error_string(stream->archive)
-							      : "it is empty");
+		return stream_damaged(stream, err);
 	if (*ending && archive_filter_count(stream->archive) < 2)
 		return error_set(err, -EBADMSG, "%s: is not compressed as its name says", stream->what);
 	return 0;

@@ -402,10 +402,15 @@ static int clean_path(const struct tar *tar, const char *raw, char **ret, struct
 			return error_set(err, -EINVAL, "%s: a path with a control character", tar->what);
 		if (i < length && path[i] != '/')
 			continue;
-		if (part == 0 || part > NAME_MAX || (part <= 2 && strspn(path + start, ".") >= part))
-			return error_set(err, -EINVAL,
-				"%s: \"%.128s\" leads out of the tree or has a component that can't be",
-				tar->what, raw);
+		if (part > NAME_MAX)
+			return error_set(err, -EINVAL, "%s: \"%.64s…\" has a name longer than %d bytes",
+				tar->what, raw, NAME_MAX);
+		if (part == 0)
+			return error_set(
+				err, -EINVAL, "%s: \"%.128s\" has an empty name in it", tar->what, raw);
+		if (part <= 2 && strspn(path + start, ".") >= part)
+			return error_set(err, -EINVAL, "%s: \"%.128s\" %s", tar->what, raw,
+				part == 2 ? "leads out of the tree" : "has a \".\" in it");
 		start = i + 1;
 	}
 	*ret = strndup(path, length);

@@ -153,7 +153,7 @@ static void fixed_ids_are_kept_from_all_others(void **state)
 static void refuses_lines_that_sysusers_does_not_know(void **state)
 {
 	static const struct file wrong[] = {
-		{"u", "x.conf:1"},
+		{"u", "package p: /usr/lib/sysusers.d/x.conf:1"},
 		{"\nu a:b - -", "x.conf:2"},
 		{"x a - -", "x.conf:1"},
 		{"u a - \"open", "x.conf:1"},

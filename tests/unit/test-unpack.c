@@ -60,6 +60,29 @@ static void package(struct fixture *fixture, const char *name, const char *field
 	assert_int_equal(sha256_bytes(data, size, package->sha256), 0);
 }
 
+/* A package named "bad", whose payload *script* makes, as *data*, out of usr/bin/x in the folder it runs in.
+ */
+static void odd_package(struct fixture *fixture, const char *data, const char *script)
+{
+	_cleanup_free_ char *text =
+		string_format("rm -rf bad; mkdir -p bad/usr/bin; cd bad; echo x > usr/bin/x; "
+			      "printf 'Package: bad\nVersion: 2\nArchitecture: all\n' > "
+			      "control; tar -cf control.tar control; echo 2.0 > debian-binary; "
+			      "%s; ar rc ../bad.deb debian-binary control.tar %s",
+			script, data);
+	struct unpack_package *package = &fixture->packages[fixture->count++];
+	_cleanup_free_ char *bytes = NULL;
+	size_t size;
+
+	shell(fixture->folder, "rm -f bad.deb");
+	shell(fixture->folder, text);
+	bytes = scratch_read(fixture->folder, "bad.deb", &size);
+	package->name = strdup("bad");
+	package->path = string_format("%s/bad.deb", fixture->folder);
+	package->size = size;
+	assert_int_equal(sha256_bytes(bytes, size, package->sha256), 0);
+}
+
 static int run(struct fixture *fixture, struct error **err)
 {
 	fixture->tree = tree_free(fixture->tree);
@@ -172,6 +195,43 @@ static void refuses_folders_that_disagree(void **state)
 	assert_error(run(fixture, &err), -EEXIST, err, "0700 0:0 in a and 0750 0:0 in c");
 }
 
+static void names_the_package_whose_payload_is_damaged(void **state)
+{
+	static const struct {
+		const char *data, *script;
+		int code;
+		const char *says;
+	} cases[] = {
+		{"data.tar.xz", "tar -cJf d.xz usr; head -c 100 d.xz > data.tar.xz", -EBADMSG,
+			"data.tar.xz: is damaged, cut off, or goes on behind its end"},
+		{"data.tar.xz", "tar -cJf data.tar.xz usr; printf garbage >> data.tar.xz", -EBADMSG,
+			"data.tar.xz: is damaged, cut off, or goes on behind its end"},
+		{"data.tar",
+			"tar --format=pax --pax-option=SCHILY.xattr.security.capability:=bad -cf data.tar "
+			"usr/bin/x",
+			-EBADMSG, "\"usr/bin/x\" has a security.capability that is malformed"},
+		{"data.tar", "tar --format=gnu --transform=s,x$,$(printf '%0256d' 0), -cf data.tar usr/bin/x",
+			-EINVAL, "\" has a name longer than 255 bytes"},
+		{"data.tar", "tar -P --transform=s,bin,.., -cf data.tar usr/bin/x", -EINVAL,
+			"\"usr/../x\" leads out of the tree"},
+	};
+	struct fixture *fixture = *state;
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct error *err = NULL;
+		int r;
+
+		odd_package(fixture, cases[i].data, cases[i].script);
+		r = run(fixture, &err);
+		if (!err || !startswith(error_message(err), "package bad: "))
+			fail_msg("case %zu: %s", i, error_message(err));
+		assert_error(r, cases[i].code, err, cases[i].says);
+		fixture->count--;
+		free((char *)fixture->packages[fixture->count].name);
+		free((char *)fixture->packages[fixture->count].path);
+	}
+}
+
 static void refuses_a_package_that_is_not_the_one_promised(void **state)
 {
 	struct fixture *fixture = *state;
@@ -201,6 +261,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(
 			refuses_a_path_above_and_below_usr_in_one_package, setup, teardown),
 		cmocka_unit_test_setup_teardown(refuses_folders_that_disagree, setup, teardown),
+		cmocka_unit_test_setup_teardown(names_the_package_whose_payload_is_damaged, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			refuses_a_package_that_is_not_the_one_promised, setup, teardown),
 	};
