@@ -3,11 +3,75 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/mman.h>
 
+#include "base/file.h"
 #include "base/process.h"
 #include "base/string-util.h"
+#include "format/openpgp-armor.h"
 
 #define OUTPUT_MAX MiB(64)
+#define KEYRING_MAX MiB(64)
+
+/* A file of keys as gpgv takes it. */
+struct keyring {
+	char *path;
+	int fd; /* of the keys in memory that *path* leads to; -1: it is the file itself */
+};
+
+static void keyring_release(struct keyring *keyring)
+{
+	free(keyring->path);
+	cleanup_closep(&keyring->fd);
+}
+
+/* gpgv reads packets alone: keys in ASCII armour are given to it without that, from memory. */
+static int keyring_dearmor(
+	struct keyring *keyring, const char *name, const char *text, size_t size, struct error **err)
+{
+	_cleanup_buffer_ struct buffer keys = {};
+	int r = openpgp_dearmor(text, size, &keys, err);
+
+	if (r < 0)
+		return error_wrap(err, "keyring %s", name);
+	keyring->fd = memfd_create("keyring", MFD_CLOEXEC);
+	if (keyring->fd < 0)
+		return error_set_errno(err, -errno, "keyring %s", name);
+	r = write_full(keyring->fd, keys.data, keys.size);
+	if (r < 0)
+		return error_set_errno(err, r, "keyring %s", name);
+	keyring->path = string_format("/proc/%d/fd/%d", (int)getpid(), keyring->fd);
+	return keyring->path ? 0 : error_set_errno(err, -ENOMEM, "keyring %s", name);
+}
+
+static int keyring_open(struct keyring *keyring, const char *name, struct error **err)
+{
+	_cleanup_free_ char *data = NULL;
+	size_t size;
+	int r;
+
+	if (access(name, R_OK) < 0)
+		return error_set_errno(err, -errno,
+			"keyring %s (install debian-archive-keyring, or give another with --keyring)", name);
+	r = file_read(name, KEYRING_MAX, &data, &size, err);
+	if (r < 0)
+		return error_wrap(err, "keyring");
+	switch (openpgp_keys_kind(data, size)) {
+	case OPENPGP_KEYS_BINARY:
+		/* gpgv looks for a name without "/" in the user's own GnuPG folder. */
+		keyring->path = string_format("%s%s", strchr(name, '/') ? "" : "./", name);
+		return keyring->path ? 0 : error_set_errno(err, -ENOMEM, "keyring %s", name);
+	case OPENPGP_KEYS_ARMORED:
+		return keyring_dearmor(keyring, name, data, size, err);
+	case OPENPGP_KEYS_NONE:
+		break;
+	}
+	return error_set(err, -EBADMSG,
+		"keyring %s holds no OpenPGP public keys, neither as such nor in ASCII armour (give another "
+		"with "
+		"--keyring)",
+		name);
+}
 
 /* What gpgv's status lines (GnuPG: doc/DETAILS) say about all signatures of a text together. */
 struct verdict {
@@ -116,20 +180,17 @@ static int judge(const struct verdict *verdict, int status, const char *keyring,
 int signature_verify(
 	const void *text, size_t size, const char *keyring, struct buffer *ret, struct error **err)
 {
-	/* gpgv looks for a name without "/" in the user's own GnuPG folder. */
-	_cleanup_free_ char *path = string_format("%s%s", strchr(keyring, '/') ? "" : "./", keyring);
-	const char *const arguments[] = {"gpgv", "--quiet", "--homedir", "/nonexistent", "--keyring", path,
+	_cleanup_(keyring_release) struct keyring keys = {.fd = -1};
+	const char *arguments[] = {"gpgv", "--quiet", "--homedir", "/nonexistent", "--keyring", NULL,
 		"--log-file", "/dev/null", "--status-fd", "2", "--output", "-", "-", NULL};
 	_cleanup_process_result_ struct process_result result = {};
 	_cleanup_(verdict_release) struct verdict verdict = {};
 	int r;
 
-	if (!path)
-		return error_set_errno(err, -ENOMEM, "%s", keyring);
-	if (access(path, R_OK) < 0)
-		return error_set_errno(err, -errno,
-			"keyring %s (install debian-archive-keyring, or give another with --keyring)",
-			keyring);
+	r = keyring_open(&keys, keyring, err);
+	if (r < 0)
+		return r;
+	arguments[5] = keys.path;
 	r = process_run(arguments, text, size, OUTPUT_MAX, &result, err);
 	if (r == -ENOENT)
 		return error_wrap(err, "signatures are checked with gpgv (install the package gpgv)");

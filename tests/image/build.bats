@@ -238,10 +238,12 @@ teardown() { [ ! -e "$BATS_TEST_TMPDIR/httpd.pid" ] || kill "$(cat "$BATS_TEST_T
 	mkdir -m 700 gnupg
 	gpg --batch --quiet --passphrase '' --quick-gen-key nobody@example.org ed25519 sign never
 	gpg --export >foreign.gpg
+	gpg --armor --export >foreign.asc
 	gpgconf --kill all
 	refused 1 'which foreign.gpg does not hold: give the keyring of this repository with --keyring' --keyring foreign.gpg
+	refused 1 'which foreign.asc does not hold: give the keyring' --keyring foreign.asc
 	: >empty.gpg
-	refused 1 'empty.gpg' --keyring empty.gpg
+	refused 1 'keyring empty.gpg holds no OpenPGP public keys' --keyring empty.gpg
 	refused 1 'none.gpg' --keyring none.gpg
 }
 
@@ -249,6 +251,17 @@ teardown() { [ ! -e "$BATS_TEST_TMPDIR/httpd.pid" ] || kill "$(cat "$BATS_TEST_T
 	ORLOP_INIT=${ORLOP%/*}/orlop-init refused 1 'is no program for arm64' --arch arm64 --cache none
 	[ ! -e none ]
 	ORLOP_INIT='' refused 1 "set \$ORLOP_INIT to its path" --arch arm64
+}
+
+@test "a keyring in ASCII armour does as well" {
+	{
+		echo '-----BEGIN PGP PUBLIC KEY BLOCK-----'
+		echo
+		base64 -w 64 /usr/share/keyrings/debian-archive-keyring.gpg
+		echo '-----END PGP PUBLIC KEY BLOCK-----'
+	} >debian.asc
+	build_small --keyring debian.asc --output out
+	diff -r "$reference" out
 }
 
 @test "a wrong command line is refused before anything is made" {

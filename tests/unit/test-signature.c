@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/file.h"
 #include "base/string-util.h"
 #include "repository.h"
 #include "source/signature.h"
@@ -134,6 +135,51 @@ static void says_which_keyring_is_not_there(void **state)
 		"/nonexistent.gpg (install debian-archive-keyring");
 }
 
+static void takes_a_keyring_in_ascii_armour(void **state)
+{
+	const struct repository *repository = *state;
+	_cleanup_free_ char *armored = string_format("%s/keys.asc", repository->folder),
+			    *script =
+				    string_format("gpg --homedir '%s' --batch --armor --export archive >'%s'",
+					    repository->folder, armored),
+			    *message = repository_sign(repository, "archive", text),
+			    *other = repository_sign(repository, "other", text), *nothing = NULL;
+	const char *const export[] = {"sh", "-c", script, NULL};
+	_cleanup_buffer_ struct buffer plain = {}, none = {};
+	_cleanup_error_ struct error *err = NULL;
+
+	nothing = run_program(export);
+	assert_ok(signature_verify(message, strlen(message), armored, &plain, &err), err);
+	assert_int_equal(plain.size, strlen(text));
+	assert_error(signature_verify(other, strlen(other), armored, &none, &err), -ENOKEY, err,
+		"keys.asc does not hold");
+}
+
+static void says_that_a_keyring_is_none(void **state)
+{
+	static const struct {
+		const char *content, *message;
+	} cases[] = {
+		{"", "holds no OpenPGP public keys"},
+		{"<html></html>", "holds no OpenPGP public keys"},
+		{"-----BEGIN PGP PUBLIC KEY BLOCK-----\n\nAA*A\n-----END PGP PUBLIC KEY BLOCK-----\n",
+			"wrong.gpg: line 1: a public key block holds no valid Base64"},
+	};
+	const struct repository *repository = *state;
+	_cleanup_free_ char *message = repository_sign(repository, "archive", text),
+			    *path = string_format("%s/wrong.gpg", repository->folder);
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		_cleanup_buffer_ struct buffer plain = {};
+		struct error *err = NULL;
+
+		assert_int_equal(
+			file_write_atomic(path, cases[i].content, strlen(cases[i].content), 0644, NULL), 0);
+		assert_error(signature_verify(message, strlen(message), path, &plain, &err), -EBADMSG, err,
+			cases[i].message);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -144,6 +190,8 @@ int main(void)
 		cmocka_unit_test(refuses_what_carries_no_signature),
 		cmocka_unit_test(names_the_key_that_is_missing),
 		cmocka_unit_test(refuses_a_key_that_has_expired),
+		cmocka_unit_test(takes_a_keyring_in_ascii_armour),
+		cmocka_unit_test(says_that_a_keyring_is_none),
 		cmocka_unit_test(says_which_keyring_is_not_there),
 	};
 
