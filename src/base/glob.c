@@ -78,11 +78,3 @@ bool glob_match_below(const char *pattern, const char *path)
 			return false;
 	}
 }
-
-bool glob_any(const struct strv *patterns, const char *path)
-{
-	for (size_t i = 0; i < patterns->count; i++)
-		if (glob_match_below(patterns->items[i], path))
-			return true;
-	return false;
-}

@@ -6,12 +6,9 @@
  */
 #pragma once
 
-#include "base/string-util.h"
+#include <stdbool.h>
 
 bool glob_match(const char *pattern, const char *path);
 
 /* As glob_match() for *path* or one of the folders that lead to it. */
 bool glob_match_below(const char *pattern, const char *path);
-
-/* True where one of *patterns* matches *path* or a folder that leads to it. */
-bool glob_any(const struct strv *patterns, const char *path);

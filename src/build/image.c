@@ -144,6 +144,18 @@ static int prepare(struct image *image, struct error **err)
 	return r < 0 ? r : name_outputs(image, err);
 }
 
+/* Entries that do nothing are no error, but most likely a mistake. */
+static void warn_of_idle(
+	const struct image *image, const char *key, const struct strv *entries, const char *why)
+{
+	const struct definition *definition = image->definition;
+
+	for (size_t i = 0; i < entries->count; i++)
+		progress_note(image->options->progress, "warning: %s:%zu: %s: %s \"%s\"", definition->path,
+			yaml_places_line(&definition->places, key, entries->items[i]), key, why,
+			entries->items[i]);
+}
+
 /* Says where in the definition the packages are that can't be had: one of them, or all together. */
 static int blame_packages(const struct image *image, const char *key, const struct strv *names,
 	const struct strv *wanted, struct error **err)
@@ -159,13 +171,14 @@ static int blame_packages(const struct image *image, const char *key, const stru
 static int resolve(struct source *source, const struct image *image, const char *key,
 	const struct strv *names, const struct strv *absent, struct package_list *ret, struct error **err)
 {
-	_cleanup_strv_ struct strv wanted = {};
+	_cleanup_strv_ struct strv wanted = {}, idle = {};
 	int r;
 
 	r = definition_expand(names, image->options->architecture, &wanted, err);
 	if (r < 0)
 		return r;
-	r = source_resolve(source, &wanted, absent, ret, err);
+	r = source_resolve(source, &wanted, absent, ret, &idle, err);
+	warn_of_idle(image, "absent", &idle, "no package asks for");
 	if (r == -ENOENT || r == -EINVAL || r == -ENOPKG)
 		(void)blame_packages(image, key, names, &wanted, err);
 	return r;
@@ -249,7 +262,12 @@ static int unpack_packages(struct image *image, struct error **err)
 		return r;
 	options.exclude = image->definition->exclude;
 	options.keep = image->definition->keep;
-	return unpack_list(&image->packages, &options, &image->tree, &image->unpacked, err);
+	r = unpack_list(&image->packages, &options, &image->tree, &image->unpacked, err);
+	if (r < 0)
+		return r;
+	warn_of_idle(image, "exclude", &image->unpacked.idle_exclude, "no package has a path that matches");
+	warn_of_idle(image, "keep", &image->unpacked.idle_keep, "nothing that is excluded matches");
+	return 0;
 }
 
 /* The kernel's modules: read once, for the initrd, and reduced to what a node can use. */

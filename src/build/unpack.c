@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <stdatomic.h>
 #include <string.h>
 
 #include "base/encoding.h"
@@ -22,6 +23,8 @@ struct job {
 	const struct unpack_package *packages;
 	const struct unpack_options *options;
 	struct deb *debs;
+	/* For each pattern, whether a path has matched it. Several threads set them, and none looks. */
+	atomic_bool *excluded, *kept;
 };
 
 /* The entries of all packages being put together. */
@@ -45,6 +48,8 @@ void unpacked_release(struct unpacked *unpacked)
 	for (size_t i = 0; i < unpacked->count; i++)
 		unpacked_package_release(&unpacked->packages[i]);
 	free(unpacked->packages);
+	strv_release(&unpacked->idle_exclude);
+	strv_release(&unpacked->idle_keep);
 	*unpacked = (struct unpacked){};
 }
 
@@ -62,13 +67,28 @@ static const char *merged_path(const char *path, mode_t mode, usr_path ret)
 	return ret;
 }
 
+/* True where one of the patterns matches; notes all that do. */
+static bool match_patterns(const struct strv *patterns, atomic_bool *matched, const char *path)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < patterns->count; i++) {
+		if (!glob_match_below(patterns->items[i], path))
+			continue;
+		atomic_store_explicit(&matched[i], true, memory_order_relaxed);
+		any = true;
+	}
+	return any;
+}
+
 static bool is_wanted(const char *path, mode_t mode, void *userdata)
 {
-	const struct unpack_options *options = userdata;
+	const struct job *job = userdata;
 	usr_path merged;
 
 	(void)merged_path(path, mode, merged);
-	return !glob_any(&options->exclude, merged) || glob_any(&options->keep, merged);
+	return !match_patterns(&job->options->exclude, job->excluded, merged) ||
+	       match_patterns(&job->options->keep, job->kept, merged);
 }
 
 /* Reads a .deb into memory and looks into it only after its digest was found right. */
@@ -138,7 +158,7 @@ static int unpack_one(size_t index, void *userdata, struct error **err)
 
 	r = read_package(package, &data, &size, err);
 	if (r >= 0)
-		r = deb_read(data, size, package->path, is_wanted, (void *)job->options, deb, err);
+		r = deb_read(data, size, package->path, is_wanted, job, deb, err);
 	if (r >= 0)
 		r = check_capabilities(deb, err);
 	if (r < 0)
@@ -384,15 +404,37 @@ static int merge_packages(const struct unpack_package *packages, size_t count, s
 	return 0;
 }
 
+static int list_idle(const struct strv *patterns, const atomic_bool *matched, struct strv *ret)
+{
+	int r = 0;
+
+	for (size_t i = 0; r >= 0 && i < patterns->count; i++)
+		if (!atomic_load_explicit(&matched[i], memory_order_relaxed))
+			r = strv_add(ret, patterns->items[i]);
+	return r;
+}
+
+static int report_idle(const struct job *job, struct unpacked *ret, struct error **err)
+{
+	int r = list_idle(&job->options->exclude, job->excluded, &ret->idle_exclude);
+
+	if (r >= 0)
+		r = list_idle(&job->options->keep, job->kept, &ret->idle_keep);
+	return r < 0 ? error_set_errno(err, r, "unpacking packages") : 0;
+}
+
 int unpack(const struct unpack_package *packages, size_t count, const struct unpack_options *options,
 	struct tree **ret, struct unpacked *ret_unpacked, struct error **err)
 {
 	_cleanup_free_ struct deb *debs = calloc(count + 1, sizeof(*debs));
-	struct job job = {.packages = packages, .options = options, .debs = debs};
+	_cleanup_free_ atomic_bool *excluded = calloc(options->exclude.count + 1, sizeof(*excluded)),
+				   *kept = calloc(options->keep.count + 1, sizeof(*kept));
+	struct job job = {
+		.packages = packages, .options = options, .debs = debs, .excluded = excluded, .kept = kept};
 	uint64_t total = 0;
 	int r;
 
-	if (!debs)
+	if (!debs || !excluded || !kept)
 		return error_set_errno(err, -ENOMEM, "unpacking packages");
 	for (size_t i = 0; i < count; i++)
 		total += packages[i].size;
@@ -400,6 +442,8 @@ int unpack(const struct unpack_package *packages, size_t count, const struct unp
 	r = work_run(options->threads, count, unpack_one, &job, err);
 	if (r >= 0)
 		r = merge_packages(packages, count, debs, ret, ret_unpacked, err);
+	if (r >= 0 && ret_unpacked)
+		r = report_idle(&job, ret_unpacked, err);
 	for (size_t i = 0; i < count; i++)
 		deb_release(&debs[i]);
 	progress_end(options->progress, "%zu packages", count);

@@ -54,6 +54,8 @@ struct unpacked_package {
 struct unpacked {
 	struct unpacked_package *packages; /* in the order given */
 	size_t count;
+	/* Patterns that no path of any package matched: what they were for has gone, or they are misspelt. */
+	struct strv idle_exclude, idle_keep;
 };
 
 void unpacked_release(struct unpacked *unpacked);

@@ -512,8 +512,85 @@ static int solve(Solver *solver, Queue *jobs, struct error **err)
 	return 0;
 }
 
+/* ---- Absent packages that nobody misses ---- */
+
+/* Notes the names in *dependency*: one, or those of "a | b". */
+static void note_names(Pool *pool, Id dependency, Map *names)
+{
+	while (ISRELDEP(dependency)) {
+		const Reldep *relation = GETRELDEP(pool, dependency);
+
+		if (relation->flags == REL_OR || relation->flags == REL_AND)
+			note_names(pool, relation->evr, names);
+		dependency = relation->name;
+	}
+	if (dependency >= names->size << 3)
+		map_grow(names, dependency + 1);
+	MAPSET(names, dependency);
+}
+
+/* The names that the packages of the solution depend on. */
+static void note_wanted(Solver *solver, const struct stand_in *stand_in, Map *names)
+{
+	Pool *pool = solver->pool;
+	Queue decisions, wants;
+
+	queue_init(&decisions);
+	queue_init(&wants);
+	solver_get_decisionqueue(solver, &decisions);
+	for (int i = 0; i < decisions.count; i++) {
+		Id p = decisions.elements[i];
+
+		if (p <= SYSTEMSOLVABLE || pool->solvables[p].repo == stand_in->repo)
+			continue;
+		get_dependencies(pool, p, SOLVABLE_REQUIRES, &wants);
+		for (int w = 0; w < wants.count; w++)
+			note_names(pool, wants.elements[w], names);
+	}
+	queue_free(&decisions);
+	queue_free(&wants);
+}
+
+static bool is_missed(const struct stand_in *stand_in, Id package, const Map *names)
+{
+	bool missed = false;
+	Queue provided;
+
+	queue_init(&provided);
+	get_dependencies(stand_in->pool, package, SOLVABLE_PROVIDES, &provided);
+	for (int i = 0; i < provided.count && !missed; i++) {
+		Id name = name_of(stand_in->pool, provided.elements[i]);
+
+		missed = name < names->size << 3 && MAPTST(names, name);
+	}
+	queue_free(&provided);
+	return missed;
+}
+
+/* The stand-ins are in the order of *absent*. */
+static int list_idle(Solver *solver, const struct stand_in *stand_in, const struct strv *absent,
+	struct strv *ret, struct error **err)
+{
+	const Solvable *package;
+	size_t index = 0;
+	Map names;
+	int r = 0;
+	Id p;
+
+	map_init(&names, solver->pool->ss.nstrings);
+	note_wanted(solver, stand_in, &names);
+	FOR_REPO_SOLVABLES(stand_in->repo, p, package)
+	{
+		if (r >= 0 && !is_missed(stand_in, p, &names))
+			r = strv_add(ret, absent->items[index]);
+		index++;
+	}
+	map_free(&names);
+	return r < 0 ? error_set_errno(err, r, "absent packages") : 0;
+}
+
 int resolver_run(struct resolver *resolver, const struct strv *names, const struct strv *absent,
-	struct package_list *ret, struct error **err)
+	struct package_list *ret, struct strv *ret_idle, struct error **err)
 {
 	_cleanup_(stand_in_release) struct stand_in stand_in = {};
 	_cleanup_(queue_free) Queue jobs = {};
@@ -528,5 +605,7 @@ int resolver_run(struct resolver *resolver, const struct strv *names, const stru
 	solver = solver_create(resolver->pool);
 	solver_set_flag(solver, SOLVER_FLAG_IGNORE_RECOMMENDED, 1);
 	r = solve(solver, &jobs, err);
+	if (r >= 0 && ret_idle && absent)
+		r = list_idle(solver, &stand_in, absent, ret_idle, err);
 	return r < 0 ? r : make_list(solver, &stand_in, names, ret, err);
 }

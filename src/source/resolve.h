@@ -47,4 +47,4 @@ const char *resolver_version(void);
 
 /* See source_resolve(). */
 int resolver_run(struct resolver *resolver, const struct strv *names, const struct strv *absent,
-	struct package_list *ret, struct error **err);
+	struct package_list *ret, struct strv *ret_idle, struct error **err);

@@ -511,9 +511,9 @@ int source_open(const struct source_options *options, struct source **ret, struc
 }
 
 int source_resolve(struct source *source, const struct strv *names, const struct strv *absent,
-	struct package_list *ret, struct error **err)
+	struct package_list *ret, struct strv *ret_idle, struct error **err)
 {
-	return resolver_run(source->resolver, names, absent, ret, err);
+	return resolver_run(source->resolver, names, absent, ret, ret_idle, err);
 }
 
 /* ---- Packages ---- */

@@ -49,13 +49,14 @@ DEFINE_CLEANUP(struct source *, source_close);
  * Finds the smallest closed set for *names*: each name ("bash", or "bash=5.2.37-2" for that version alone)
  * with all that it depends on, without Recommends and without what is merely essential. *absent* (may be
  * NULL) names packages that count as installed in every version, with all that they provide, and are never
- * part of the result.
+ * part of the result. *ret_idle* (may be NULL) gets those of them that no package of the result asks for,
+ * alone or as one of several.
  *
  * Fails with -ENOENT where a name is unknown, about which the error then is (error_about()), and with -ENOPKG
  * where no set exists; *err* says which package wants what. The caller releases *ret*.
  */
 int source_resolve(struct source *source, const struct strv *names, const struct strv *absent,
-	struct package_list *ret, struct error **err);
+	struct package_list *ret, struct strv *ret_idle, struct error **err);
 
 /*
  * Sets the path of each package to its file in the cache, after fetching those that the cache lacks or holds

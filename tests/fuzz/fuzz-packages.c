@@ -12,12 +12,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	_cleanup_package_list_ struct package_list list = {};
 	_cleanup_buffer_ struct buffer parsed = {};
 	_cleanup_error_ struct error *err = NULL, *other = NULL;
+	_cleanup_strv_ struct strv idle = {};
 	char *names[] = {(char *)"a", NULL}, *gone[] = {(char *)"b", NULL};
 	const struct strv wanted = {names, 1}, absent = {gone, 1};
 
 	if (resolver_new("amd64", &resolver, &err) < 0 ||
 		resolver_add(resolver, &about, data, size, &parsed, &err) < 0)
 		return 0;
-	(void)resolver_run(resolver, &wanted, &absent, &list, &other);
+	(void)resolver_run(resolver, &wanted, &absent, &list, &idle, &other);
 	return 0;
 }

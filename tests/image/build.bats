@@ -17,7 +17,7 @@ setup_file() {
 		suite: trixie
 		components: [main]
 		packages: [base-files, base-passwd, libc6, "linux-image-cloud-{architecture}"]
-		absent: [libcrypt1, debconf, debconf-2.0, gcc-14-base, libdebconfclient0, libselinux1, awk, mawk, kmod, linux-base,
+		absent: [gcc-14-base, libdebconfclient0, libselinux1, awk, mawk, kmod, linux-base,
 		  initramfs-tools, linux-initramfs-tool, dracut]
 		boot-packages: [systemd-boot-efi]
 		exclude: ["usr/share/**", "boot/config-*", "boot/System.map-*"]
@@ -332,6 +332,19 @@ teardown() { [ ! -e "$BATS_TEST_TMPDIR/httpd.pid" ] || kill "$(cat "$BATS_TEST_T
 		s/modules: .dm_verity, erofs/modules: [dm_verity/|wrong.yaml:12: initrd: modules: must have erofs
 		s/usr: 64M, verity: 2M/usr: 64M, verity: 2M, esp: 1M/|wrong.yaml:13: disk: esp: is there twice
 	END
+}
+
+@test "an entry of a definition that does nothing is warned of, with its line" {
+	sed -e 's/awk, mawk/awk, pearl-base, mawk/; s/^exclude: ./&"usr\/shrae",/; s/^files: .*/&\nkeep: [usr\/share\/dco]/' "$edition" >typo.yaml
+	cp -r "$BATS_FILE_TMPDIR/small" small
+	"$ORLOP" build typo.yaml --offline --cache "$cache" --keys "$ORLOP_TEST_KEYS" --version 202601.02.3 --output out 2>told
+	grep -F warning: told | diff - <(cat <<-'END'
+		warning: typo.yaml:6: absent: no package asks for "pearl-base"
+		warning: typo.yaml:9: exclude: no package has a path that matches "usr/shrae"
+		warning: typo.yaml:11: keep: nothing that is excluded matches "usr/share/dco"
+	END
+	)
+	diff -r "$reference" out
 }
 
 @test "the manifest's description has every member of a manifest" {

@@ -47,7 +47,7 @@ static int resolve(struct resolver *resolver, const char *names, const char *abs
 
 	split(names, &wanted);
 	split(absent, &missing);
-	return resolver_run(resolver, &wanted, &missing, ret, err);
+	return resolver_run(resolver, &wanted, &missing, ret, NULL, err);
 }
 
 /* Resolves and compares "name=version name=version …". */
@@ -202,6 +202,43 @@ static void absent_packages_are_there_in_every_version_and_never_taken(void **st
 	assert_fails(resolver, "dpkg a", "dpkg", -EINVAL, "dpkg is asked for and said to be absent");
 }
 
+static void tells_absent_packages_that_nobody_asks_for(void **state)
+{
+	static const struct {
+		const char *names, *absent, *idle;
+	} cases[] = {
+		{"a", "perl-base debconf", ""},
+		{"a", "perl-base debconf cdebconf", ""}, /* one of two alternatives is asked for */
+		{"a", "never-heard-of perl-base dpkg debconf", "never-heard-of dpkg"},
+		{"a", "dpkg debconf", ""},	 /* by perl-base */
+		{"c", "perl-base dpkg", "dpkg"}, /* by what it provides */
+		{"b", "perl:any", ""},
+		{"b", "perl prel", "prel"},
+	};
+	_cleanup_resolver_ struct resolver *resolver = resolver_with(
+		PACKAGE("a", "1", "Pre-Depends: perl-base (= 5)\nDepends: cdebconf | debconf (>= 0.5)\n")
+			PACKAGE("b", "1", "Depends: perl:any\n") PACKAGE("perl-base", "5",
+				"Provides: other (= 3)\nDepends: dpkg\n") PACKAGE("debconf", "1.5", "")
+				PACKAGE("dpkg", "1", "") PACKAGE("cdebconf", "1", "")
+					PACKAGE("c", "1", "Depends: other (>= 2)\n"),
+		NULL);
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		_cleanup_strv_ struct strv names = {}, absent = {}, idle = {}, expected = {};
+		_cleanup_package_list_ struct package_list list = {};
+		_cleanup_error_ struct error *err = NULL;
+
+		split(cases[i].names, &names);
+		split(cases[i].absent, &absent);
+		split(cases[i].idle, &expected);
+		assert_ok(resolver_run(resolver, &names, &absent, &list, &idle, &err), err);
+		assert_int_equal(idle.count, expected.count);
+		for (size_t k = 0; k < idle.count; k++)
+			assert_string_equal(idle.items[k], expected.items[k]);
+	}
+}
+
 static void says_what_is_wrong(void **state)
 {
 	_cleanup_resolver_ struct resolver *resolver = resolver_with(
@@ -318,6 +355,7 @@ int main(void)
 		cmocka_unit_test(a_version_may_be_asked_for),
 		cmocka_unit_test(the_first_alternative_is_taken_where_it_can_be),
 		cmocka_unit_test(absent_packages_are_there_in_every_version_and_never_taken),
+		cmocka_unit_test(tells_absent_packages_that_nobody_asks_for),
 		cmocka_unit_test(says_what_is_wrong),
 		cmocka_unit_test(keeps_the_parsed_form),
 		cmocka_unit_test(refuses_a_damaged_parsed_form),

@@ -137,7 +137,7 @@ static int get_app(const struct fixture *f, struct package_list *ret, struct err
 	assert_int_equal(strv_add(&names, "app"), 0);
 	r = source_open(&f->options, &source, err);
 	if (r >= 0)
-		r = source_resolve(source, &names, NULL, ret, err);
+		r = source_resolve(source, &names, NULL, ret, NULL, err);
 	return r < 0 ? r : source_fetch(source, ret, err);
 }
 

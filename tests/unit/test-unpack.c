@@ -135,6 +135,25 @@ static void keeps_excluded_files_out_and_counts_them(void **state)
 	assert_int_equal(fixture->unpacked.packages[0].left_out, 2);
 	assert_int_equal(fixture->unpacked.packages[0].left_out_size, 7);
 	assert_int_equal(fixture->unpacked.packages[0].files, 2);
+	assert_int_equal(fixture->unpacked.idle_exclude.count, 0);
+	assert_int_equal(fixture->unpacked.idle_keep.count, 0);
+}
+
+static void says_which_patterns_matched_nothing(void **state)
+{
+	struct fixture *fixture = *state;
+	_cleanup_error_ struct error *err = NULL;
+
+	package(fixture, "a", "", "mkdir -p usr/share/doc/a; echo c > usr/share/doc/a/copyright");
+	assert_int_equal(strv_add(&fixture->options.exclude, "usr/share/doc"), 0);
+	assert_int_equal(strv_add(&fixture->options.exclude, "usr/share/dco"), 0);
+	/* What an earlier pattern has matched already is matched. */
+	assert_int_equal(strv_add(&fixture->options.exclude, "usr/share/doc/a/*"), 0);
+	assert_int_equal(strv_add(&fixture->options.keep, "usr/share/doc/b"), 0);
+	assert_ok(run(fixture, &err), err);
+	assert_int_equal(fixture->unpacked.idle_exclude.count, 1);
+	assert_string_equal(fixture->unpacked.idle_exclude.items[0], "usr/share/dco");
+	assert_int_equal(fixture->unpacked.idle_keep.count, 1);
 }
 
 static void refuses_one_file_of_two_packages_but_not_the_same_one(void **state)
@@ -253,6 +272,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(puts_packages_together_below_usr, setup, teardown),
+		cmocka_unit_test_setup_teardown(says_which_patterns_matched_nothing, setup, teardown),
 		cmocka_unit_test_setup_teardown(keeps_excluded_files_out_and_counts_them, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			refuses_one_file_of_two_packages_but_not_the_same_one, setup, teardown),
