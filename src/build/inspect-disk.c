@@ -65,7 +65,7 @@ static int add_content(
 	const struct verity_range range = range_of(disk, partition);
 	_cleanup_error_ struct error *fault = NULL;
 	json_t *content = NULL;
-	int r = inspect_range(&range, &content, disk->faults, &fault);
+	int r = inspect_range(&range, disk->options, &content, disk->faults, &fault);
 
 	if (r == -EMEDIUMTYPE)
 		return 0;

@@ -87,7 +87,43 @@ static int add_os(const struct tree *tree, json_t *object, struct error **err)
 	return name && json_object_set_new(object, "os", name) < 0 ? out_of_memory(err) : 0;
 }
 
-int inspect_erofs(const struct verity_range *range, json_t **ret, struct error **err)
+static const char *type_of(mode_t mode)
+{
+	return S_ISDIR(mode) ? "folder" : S_ISLNK(mode) ? "link" : "file";
+}
+
+static int list_name(const char *path, struct tree_inode *inode, void *userdata, struct error **err)
+{
+	json_t *list = userdata, *target = NULL, *size = NULL;
+	char mode[16];
+
+	(void)snprintf(mode, sizeof(mode), "%04o", (unsigned)(inode->mode & 07777));
+	if (S_ISLNK(inode->mode))
+		target = inspect_string(inode->target, strlen(inode->target));
+	if (S_ISREG(inode->mode))
+		size = json_integer((json_int_t)content_size(inode->content));
+	if (json_array_append_new(
+		    list, json_pack("{s:o, s:s, s:s, s:I, s:I, s:o*, s:o*}", "path",
+				  inspect_string(path, strlen(path)), "type", type_of(inode->mode), "mode",
+				  mode, "uid", (json_int_t)inode->uid, "gid", (json_int_t)inode->gid, "size",
+				  size, "target", target)) < 0)
+		return out_of_memory(err);
+	return 0;
+}
+
+/* Every name below the root, in the order of their bytes. */
+static int add_names(const struct tree *tree, json_t *object, struct error **err)
+{
+	_cleanup_inspect_json_ json_t *list = json_array();
+	int r = list ? tree_walk(tree, list_name, list, err) : out_of_memory(err);
+
+	if (r < 0)
+		return r;
+	return json_object_set(object, "names", list) < 0 ? out_of_memory(err) : 0;
+}
+
+int inspect_erofs(const struct verity_range *range, const struct inspect_options *options, json_t **ret,
+	struct error **err)
 {
 	const struct erofs_source source = {.fd = range->fd, .offset = range->offset, .size = range->size};
 	_cleanup_inspect_json_ json_t *object = NULL;
@@ -108,15 +144,17 @@ int inspect_erofs(const struct verity_range *range, json_t **ret, struct error *
 		"size", (json_int_t)(super.blocks * EROFS_BLOCK_SIZE), "label",
 		inspect_string(super.label, strlen(super.label)), "uuid", inspect_uuid(&uuid), "build_time",
 		(json_int_t)super.build_time, "inodes", (json_int_t)super.inodes, "files",
-		(json_int_t)survey.files, "folders", (json_int_t)survey.folders, "links",
-		(json_int_t)survey.links, "bytes", (json_int_t)survey.bytes, "setuid",
-		privileged(survey.setuid, survey.setuid_count), "capabilities",
-		privileged(survey.capable, survey.capable_count));
+		(json_int_t)survey.files, "folders", /* with the root, which is the manifest's "usr" */
+		(json_int_t)survey.folders + 1, "links", (json_int_t)survey.links, "bytes",
+		(json_int_t)survey.bytes, "setuid", privileged(survey.setuid, survey.setuid_count),
+		"capabilities", privileged(survey.capable, survey.capable_count));
 	if (!object)
 		return out_of_memory(err);
 	r = add_os(tree, object, err);
 	if (r >= 0)
 		r = add_packages(tree, object, err);
+	if (r >= 0 && options->files)
+		r = add_names(tree, object, err);
 	if (r < 0)
 		return r;
 	*ret = TAKE_PTR(object);

@@ -27,11 +27,13 @@ json_t *inspect_os_release(const char *text, size_t size, const char *field);
 int inspect_fault(json_t *object, struct error *fault, size_t *faults);
 
 /* What lies in a range, a disk with partitions excepted. -EMEDIUMTYPE where it is unknown. */
-int inspect_range(const struct verity_range *range, json_t **ret, size_t *faults, struct error **err);
+int inspect_range(const struct verity_range *range, const struct inspect_options *options, json_t **ret,
+	size_t *faults, struct error **err);
 
 int inspect_disk(int fd, const struct gpt *gpt, const struct inspect_options *options, json_t **ret,
 	size_t *faults, struct error **err);
-int inspect_erofs(const struct verity_range *range, json_t **ret, struct error **err);
+int inspect_erofs(const struct verity_range *range, const struct inspect_options *options, json_t **ret,
+	struct error **err);
 int inspect_fat(const struct verity_range *range, json_t **ret, size_t *faults, struct error **err);
 
 /* An EFI program in memory. */

@@ -76,6 +76,28 @@ static void print_packages(struct text *text, const char *name, const json_t *li
 		string_of(package, "name"), string_of(package, "version"));
 }
 
+/* A name to a line: type, mode, owner, size and path. */
+static void print_names(struct text *text, const char *name, const json_t *list)
+{
+	const json_t *file;
+	size_t i;
+
+	if (!list)
+		return;
+	print_heading(text, name, json_array_size(list));
+	json_array_foreach(list, i, file)
+	{
+		buffer_printf(text->out, "%*s%-6s %s %3llu:%-3llu %9llu %s", text->indent + 2, "",
+			string_of(file, "type"), string_of(file, "mode"),
+			(unsigned long long)number_of(file, "uid"),
+			(unsigned long long)number_of(file, "gid"),
+			(unsigned long long)number_of(file, "size"), string_of(file, "path"));
+		if (json_object_get(file, "target"))
+			buffer_printf(text->out, " -> %s", string_of(file, "target"));
+		buffer_append_u8(text->out, '\n');
+	}
+}
+
 static void print_erofs(struct text *text, const json_t *object)
 {
 	print_field(text, "EROFS image", string_of(object, "label"));
@@ -90,6 +112,7 @@ static void print_erofs(struct text *text, const json_t *object)
 	print_privileged(text, "setuid and setgid files", json_object_get(object, "setuid"));
 	print_privileged(text, "files with capabilities", json_object_get(object, "capabilities"));
 	print_packages(text, "packages", json_object_get(object, "packages"));
+	print_names(text, "names", json_object_get(object, "names"));
 }
 
 static void print_verity(struct text *text, const json_t *object)

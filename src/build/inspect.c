@@ -185,7 +185,8 @@ static int inspect_json(const struct verity_range *range, json_t **ret, struct e
 	return error_set(err, -EMEDIUMTYPE, "JSON that is neither a manifest nor a verity signature");
 }
 
-int inspect_range(const struct verity_range *range, json_t **ret, size_t *faults, struct error **err)
+int inspect_range(const struct verity_range *range, const struct inspect_options *options, json_t **ret,
+	size_t *faults, struct error **err)
 {
 	size_t size = (size_t)MIN(range->size, (uint64_t)HEAD_SIZE);
 	uint8_t head[HEAD_SIZE] = {};
@@ -196,7 +197,7 @@ int inspect_range(const struct verity_range *range, json_t **ret, size_t *faults
 	if (memcmp(head, "MZ", 2) == 0)
 		return inspect_program(range, ret, err);
 	if (read_le32(head + EROFS_MAGIC_AT) == EROFS_MAGIC)
-		return inspect_erofs(range, ret, err);
+		return inspect_erofs(range, options, ret, err);
 	if (memcmp(head, "verity\0", 8) == 0)
 		return inspect_verity(range, head, size, ret, err);
 	if (*head == '{')
@@ -222,7 +223,7 @@ static int inspect_whole(
 		error_move(err, TAKE_PTR(no_table));
 		return r;
 	}
-	r = inspect_range(&range, ret, faults, err);
+	r = inspect_range(&range, options, ret, faults, err);
 	if (r >= 0 && options->verify) {
 		json_decref(*ret);
 		*ret = NULL;

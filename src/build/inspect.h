@@ -16,6 +16,7 @@
 
 struct inspect_options {
 	bool verify;	  /* a disk's: every block of each slot against its root hash */
+	bool files;	  /* list all names in a usr image */
 	unsigned threads; /* for that; 0: one for each processor */
 };
 

@@ -10,10 +10,12 @@
 #include "cmd/command.h"
 
 struct values {
-	bool json, verify;
+	bool files, json, verify;
 };
 
 static const struct command_option options[] = {
+	{"files", 0, NULL, "List every name in a usr image: type, mode, owner, size, path.", OPTION_TRUE,
+		offsetof(struct values, files)},
 	{"json", 0, NULL, "Print a JSON object.", OPTION_TRUE, offsetof(struct values, json)},
 	{"verify", 0, NULL, "Read every block of a disk's slots and check it against the root hash.",
 		OPTION_TRUE, offsetof(struct values, verify)},
@@ -64,7 +66,8 @@ int cmd_inspect(int argc, char **argv, struct error **err)
 	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	if (fd < 0)
 		return error_set_errno(err, -errno, "%s", path);
-	if (inspect(fd, &(struct inspect_options){.verify = values.verify}, &inspection, err) < 0)
+	if (inspect(fd, &(struct inspect_options){.verify = values.verify, .files = values.files},
+		    &inspection, err) < 0)
 		return error_wrap(err, "%s", path);
 	r = print(inspection.object, values.json, err);
 	if (r >= 0 && inspection.faults > 0)

@@ -101,10 +101,14 @@ setup() { cd "$BATS_TEST_TMPDIR"; }
 	"$ORLOP" inspect --json "$efi" | jq -e '[.sections[].name] | index(".linux")'
 	"$ORLOP" inspect --json "$erofs" >usr.json
 	[ "$(jq -r .files usr.json)" -gt 1000 ]
+	[ "$(jq -r '"\(.files) \(.folders) \(.links) \(.bytes)"' usr.json)" = "$(manifest '.usr | "\(.files) \(.folders) \(.links) \(.bytes)"')" ]
 	unpack_usr "$erofs" tree attributes
 	jq -r '.setuid[] | "\(.path) \(.mode) \(.uid) \(.gid)"' usr.json | sort >setuid
 	awk -F '\t' '$2 == "f" && $3 ~ /^[2-7]...$/ { print $1, $3, $4, $5 }' attributes | sort | diff - setuid
 	[ "$(wc -l <setuid)" = "$(manifest '.setuid | length')" ]
+	"$ORLOP" inspect --files --json "$erofs" | jq -r '.names[] | [.path, {file: "f", folder: "d", link: "l"}[.type],
+		(.mode | sub("^0*(?=.)"; "")), (.uid | tostring), (.gid | tostring), .target // ""] | join("\t")' | LC_ALL=C sort >names
+	awk -F '\t' '$1 != ""' attributes | LC_ALL=C sort | diff - names
 }
 
 @test "modules that the definition does without on arm64 are there on amd64" {

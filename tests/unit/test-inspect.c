@@ -143,7 +143,8 @@ static void contents_are_what_the_tools_put_there(void **state)
 	assert_string_equal(string(usr, "kind"), "erofs");
 	assert_string_equal(string(usr, "os"), "Test System 7");
 	assert_int_equal(number(usr, "files"), 6);
-	assert_int_equal(number(usr, "folders"), 4);
+	assert_int_equal(number(usr, "folders"), 5); /* find usr -type d | wc -l */
+	assert_null(json_object_get(usr, "names"));
 	assert_int_equal(number(usr, "links"), 1);
 	assert_int_equal(count(usr, "setuid"), 2);
 	assert_string_equal(string(item(usr, "setuid", 0), "path"), "bin/su");
@@ -154,6 +155,42 @@ static void contents_are_what_the_tools_put_there(void **state)
 	verity = json_object_get(item(found.object, "partitions", 2), "content");
 	assert_string_equal(string(verity, "salt"), SALT);
 	assert_int_equal(number(verity, "data_size"), number(usr, "size"));
+}
+
+static void names_are_those_that_find_tells(void **state)
+{
+	static const char find[] = "cd \"$0/usr\"; find . -mindepth 1 -printf '%P %y %04m %U %G %s %l\\n' | "
+				   "sed -E 's/ d (.*) [0-9]+ $/ folder \\1/; s/ f (.*) $/ file \\1/; "
+				   "s/ l (.*) [0-9]+ (.*)$/ link \\1 \\2/' | LC_ALL=C sort";
+	_cleanup_free_ _unused_ char *root = disk_of_others();
+	_cleanup_free_ char *expected = tool_run("bash", "-c", find, tool_folder);
+	const struct inspect_options options = {.files = true, .threads = 1};
+	_cleanup_inspection_ struct inspection found = {};
+	_cleanup_close_ int fd = open(tool_path("disk"), O_RDONLY | O_CLOEXEC);
+	_cleanup_buffer_ struct buffer told = {}, text = {};
+	_cleanup_error_ struct error *err = NULL;
+	json_t *list, *name;
+	size_t i;
+
+	(void)state;
+	assert_ok(inspect(fd, &options, &found, &err), err);
+	list = json_object_get(json_object_get(item(found.object, "partitions", 1), "content"), "names");
+	json_array_foreach(list, i, name)
+	{
+		buffer_printf(&told, "%s %s %s %lld %lld", string(name, "path"), string(name, "type"),
+			string(name, "mode"), (long long)number(name, "uid"), (long long)number(name, "gid"));
+		if (json_object_get(name, "size"))
+			buffer_printf(&told, " %lld", (long long)number(name, "size"));
+		if (json_object_get(name, "target"))
+			buffer_printf(&told, " %s", string(name, "target"));
+		buffer_append_u8(&told, '\n');
+	}
+	buffer_append_u8(&told, 0);
+	assert_string_equal((char *)told.data, expected);
+	assert_ok(inspect_text(found.object, &text, &err), err);
+	buffer_append_u8(&text, 0);
+	assert_non_null(strstr((char *)text.data, " 4755 "));
+	assert_non_null(strstr((char *)text.data, " bin/dog -> cat\n"));
 }
 
 static void slots_are_verified_against_the_root_hash(void **state)
@@ -365,6 +402,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(partitions_are_those_that_sfdisk_made),
 		cmocka_unit_test(contents_are_what_the_tools_put_there),
+		cmocka_unit_test(names_are_those_that_find_tells),
 		cmocka_unit_test(slots_are_verified_against_the_root_hash),
 		cmocka_unit_test(damage_is_told_where_it_is),
 		cmocka_unit_test(programs_are_described_as_openssl_does),
