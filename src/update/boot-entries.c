@@ -9,11 +9,11 @@
 
 #define PREFIX "orlop_"
 #define SUFFIX ".efi"
-#define COUNTER_DIGITS_MAX 9 /* so a counter fits 32 bits */
 
 void boot_entry_release(struct boot_entry *entry)
 {
 	free(entry->name);
+	free(entry->id);
 	free(entry->version);
 	*entry = (struct boot_entry){};
 }
@@ -28,67 +28,66 @@ void boot_entries_release(struct boot_entries *entries)
 
 /* ---- Names ---- */
 
-/* Reads digits at the end of text[0…*length] and shortens *length* by them. Returns false where there are
- * none. */
-static bool take_number(const char *text, size_t *length, uint32_t *ret, unsigned *ret_digits)
+/* Reads a number that systemd-boot can count with, and moves *at behind it. */
+static bool take_number(const char **at, uint32_t *ret, unsigned *ret_digits)
 {
-	size_t end = *length, begin = end;
+	const char *begin = *at;
+	uint64_t value = 0;
 
-	while (begin > 0 && text[begin - 1] >= '0' && text[begin - 1] <= '9')
-		begin--;
-	if (begin == end || end - begin > COUNTER_DIGITS_MAX)
-		return false;
-	*ret = 0;
-	for (size_t i = begin; i < end; i++)
-		*ret = *ret * 10 + (uint32_t)(text[i] - '0');
-	*ret_digits = (unsigned)(end - begin);
-	*length = begin;
-	return true;
+	for (; **at >= '0' && **at <= '9'; ++*at) {
+		value = value * 10 + (uint64_t)(**at - '0');
+		if (value > INT32_MAX)
+			return false;
+	}
+	*ret = (uint32_t)value;
+	*ret_digits = (unsigned)(*at - begin);
+	return *ret_digits > 0;
 }
 
-static bool take_character(const char *text, size_t *length, char c)
-{
-	if (*length == 0 || text[*length - 1] != c)
-		return false;
-	--*length;
-	return true;
-}
-
-/* Reads "+LEFT" or "+LEFT-DONE" at the end of text[0…*length]. A text that ends otherwise has no counter. */
-static void take_counter(const char *text, size_t *length, struct boot_entry *ret)
+/* Reads "LEFT.efi" or "LEFT-DONE.efi". */
+static bool take_counter(const char *at, struct boot_entry *ret)
 {
 	struct boot_entry counter = {.counted = true};
-	size_t rest = *length;
 
-	if (!take_number(text, &rest, &counter.left, &counter.left_digits))
-		return;
-	if (take_character(text, &rest, '-')) {
-		counter.done = counter.left;
-		counter.done_digits = counter.left_digits;
-		if (!take_number(text, &rest, &counter.left, &counter.left_digits))
-			return;
-	}
-	if (!take_character(text, &rest, '+'))
-		return;
+	if (!take_number(&at, &counter.left, &counter.left_digits))
+		return false;
+	if (*at == '-' && (at++, !take_number(&at, &counter.done, &counter.done_digits)))
+		return false;
+	if (!streq(at, SUFFIX))
+		return false;
 	*ret = counter;
-	*length = rest;
+	return true;
+}
+
+static char *lower_case(const char *text)
+{
+	char *copy = strdup(text);
+
+	for (char *at = copy; at && *at; at++)
+		if (*at >= 'A' && *at <= 'Z')
+			*at = (char)(*at - 'A' + 'a');
+	return copy;
 }
 
 int boot_entry_parse(const char *name, struct boot_entry *ret)
 {
-	const char *rest = startswith_nocase(name, PREFIX);
+	const char *version = startswith_nocase(name, PREFIX), *plus;
 	struct boot_entry entry = {};
-	size_t length;
+	int r = 0;
 
-	if (!rest || strlen(rest) <= strlen(SUFFIX) || !endswith_nocase(rest, SUFFIX))
+	if (!version || !endswith_nocase(version, SUFFIX))
 		return -ENOENT;
-	length = strlen(rest) - strlen(SUFFIX);
-	take_counter(rest, &length, &entry);
+	plus = strrchr(version, '+');
+	if (plus && !take_counter(plus + 1, &entry))
+		return -ENOENT; /* no version has a "+" */
 	entry.name = strdup(name);
-	entry.version = strndup(rest, length);
-	if (!entry.name || !entry.version || !release_version_is_valid(entry.version)) {
-		int r = entry.name && entry.version ? -ENOENT : -ENOMEM;
-
+	entry.id = lower_case(name);
+	entry.version = strndup(version, plus ? (size_t)(plus - version) : strlen(version) - strlen(SUFFIX));
+	if (!entry.name || !entry.id || !entry.version)
+		r = -ENOMEM;
+	else if (!release_version_is_valid(entry.version))
+		r = -ENOENT;
+	if (r < 0) {
 		boot_entry_release(&entry);
 		return r;
 	}
@@ -116,17 +115,14 @@ bool boot_entry_is_bad(const struct boot_entry *entry)
 
 int boot_entry_compare(const struct boot_entry *a, const struct boot_entry *b)
 {
-	uint32_t left_a = a->counted ? a->left : UINT32_MAX, left_b = b->counted ? b->left : UINT32_MAX;
-	int version;
+	int r;
 
 	if (boot_entry_is_bad(a) != boot_entry_is_bad(b))
 		return boot_entry_is_bad(a) ? 1 : -1;
-	version = release_version_compare(b->version, a->version);
-	if (version != 0)
-		return version;
-	if (left_a != left_b)
-		return left_a > left_b ? -1 : 1;
-	return a->done < b->done ? -1 : a->done > b->done;
+	r = release_version_compare(b->version, a->version);
+	if (r == 0)
+		r = release_version_compare(b->id, a->id);
+	return r;
 }
 
 static int compare_items(const void *a, const void *b)

@@ -21,6 +21,7 @@
 
 struct boot_entry {
 	char *name;    /* of the file */
+	char *id;      /* the same in lower case: what systemd-boot 257 tells entries apart by */
 	char *version; /* without counter */
 	bool counted;
 	uint32_t left, done;		   /* tries, where it is counted */
@@ -36,8 +37,9 @@ struct boot_entries {
 void boot_entries_release(struct boot_entries *entries);
 
 /*
- * Takes the name of a file apart. Returns 0 with *ret* (size 0), which the caller releases with
- * boot_entry_release(); -ENOENT where it is no name of a release's entry; -ENOMEM.
+ * Takes the name of a file apart, counter and all as systemd-boot does: numbers of any length up to
+ * 2147483647, and the suffix behind a counter in lower case. Returns 0 with *ret* (size 0), which the caller
+ * releases with boot_entry_release(); -ENOENT where it is no name of a release's entry; -ENOMEM.
  */
 int boot_entry_parse(const char *name, struct boot_entry *ret);
 void boot_entry_release(struct boot_entry *entry);
@@ -46,12 +48,18 @@ void boot_entry_release(struct boot_entry *entry);
 bool boot_entry_is_bad(const struct boot_entry *entry);
 
 /*
- * The order in which systemd-boot 257 prefers entries of one edition: bad ones last; then the newest version
- * first; of equal versions the one with more tries left, then with fewer begun. Below 0: *a* comes first.
+ * The order in which systemd-boot 257 prefers entries of one edition (their os-release has the same IMAGE_ID,
+ * and the version of the name): bad ones last; then the newest version first. Two of one version, which
+ * nobody should make, go by what else is in the name, counter included: "+3" before "+2", that before "+2-1",
+ * and no counter last; from systemd 258 on that is otherwise. Below 0: *a* comes first. 0: the folder's order
+ * decides.
  */
 int boot_entry_compare(const struct boot_entry *a, const struct boot_entry *b);
 
-/* Reads all entries of releases; other files are nobody's affair here. -E2BIG above BOOT_ENTRIES_MAX. */
+/*
+ * Reads all entries of releases; other files are nobody's affair here. Which one starts next is the first.
+ * -ENOENT where there is no such folder, -E2BIG above BOOT_ENTRIES_MAX.
+ */
 int boot_entries_read(struct fat_volume *volume, struct boot_entries *ret, struct error **err);
 
 /* Appends the kernel image of an entry. */
@@ -68,7 +76,7 @@ int boot_entry_add(struct fat_volume *volume, const char *version, unsigned trie
 /* The entry has proved itself: it loses its counter. */
 int boot_entry_bless(struct fat_volume *volume, const struct boot_entry *entry, struct error **err);
 
-/* The entry becomes bad, and so the last resort; what was begun is kept. */
+/* The entry becomes bad, and so the last resort; the number of tries begun is kept. */
 int boot_entry_demote(struct fat_volume *volume, const struct boot_entry *entry, struct error **err);
 
 /* The entry gets *tries* tries from the beginning. */
