@@ -11,6 +11,7 @@
 #include "base/encoding.h"
 #include "base/file.h"
 #include "base/string-util.h"
+#include "cmd/paths.h"
 #include "cmd/repository.h"
 #include "release/publish.h"
 
@@ -20,7 +21,7 @@
 
 struct values {
 	struct repository_values repository; /* first: OPTION_TO */
-	const char *rollout, *version, *notes;
+	const char *rollout, *version, *notes, *cache;
 	struct strv channels;
 	uint64_t patch_from, level, threads;
 	bool json, quiet;
@@ -41,8 +42,15 @@ static const struct command_option options[] = {
 	OPTION_EXPIRES,
 	{"version", 'V', "VERSION", "The version to publish, where the folder has several.", OPTION_STRING,
 		offsetof(struct values, version)},
-	{"notes", 'n', "FILE", "What changed, in Markdown: becomes the release's notes.md.", OPTION_STRING,
-		offsetof(struct values, notes)},
+	{"notes", 'n', "FILE",
+		"The release's notes.md. Default: what changed since the version before, as `orlop diff` "
+		"says "
+		"it.",
+		OPTION_STRING, offsetof(struct values, notes)},
+	{"cache", 0, "DIR",
+		"Where builds keep packages, whose changelogs the notes are made of. Default: "
+		"$XDG_CACHE_HOME/orlop.",
+		OPTION_STRING, offsetof(struct values, cache)},
 	{"level", 'l', "N", "Compress the image with this level of Zstandard, 1 to 22. Default: 19.",
 		OPTION_NUMBER, offsetof(struct values, level)},
 	{"threads", 'j', "N", "How many threads work at once. Default: one for each processor.",
@@ -185,7 +193,9 @@ static int publish(const struct values *values, struct publish_options *how, str
 	_cleanup_repository_ struct repository *repository = NULL;
 	_cleanup_publish_result_ struct publish_result result = {};
 	_cleanup_progress_ struct progress *progress = NULL;
-	_cleanup_free_ char *keys = NULL, *notes = NULL;
+	/* Without a cache, the notes say so. */
+	_cleanup_free_ char *keys = NULL, *notes = NULL,
+			    *cache = values->cache ? strdup(values->cache) : path_cache(NULL);
 	_cleanup_signer_ struct signer *db = NULL;
 	int r = open_repository(&usage, &values->repository, true, how->now, &keys, &repository, err);
 
@@ -200,6 +210,7 @@ static int publish(const struct values *values, struct publish_options *how, str
 		progress = progress_new(STDERR_FILENO, progress_style_of(STDERR_FILENO));
 	how->signer = db;
 	how->notes = notes;
+	how->cache = cache;
 	how->progress = progress;
 	r = publish_run(repository, how, &result, err);
 	return r < 0 ? r : print_result(values, &result, repository);

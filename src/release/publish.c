@@ -6,6 +6,7 @@
 #include "base/encoding.h"
 #include "base/string-util.h"
 #include "release/build-outputs.h"
+#include "release/notes.h"
 #include "release/old-image.h"
 
 void publish_result_release(struct publish_result *result)
@@ -261,7 +262,7 @@ static int write_usr(struct repository *repository, const struct release_index *
 }
 
 static int put_info(struct repository *repository, const struct build_outputs *build,
-	const struct release_info *info, const char *notes, struct error **err)
+	const struct release_info *info, struct error **err)
 {
 	_cleanup_buffer_ struct buffer text = {};
 	int r = release_info_write(info, &text, err);
@@ -270,9 +271,51 @@ static int put_info(struct repository *repository, const struct build_outputs *b
 		r = put_text(repository, build, "release.json", text.data, text.size, err);
 	if (r >= 0)
 		r = put_text(repository, build, "manifest.json", build->manifest, build->manifest_size, err);
-	if (r >= 0 && notes)
-		r = put_text(repository, build, "notes.md", notes, strlen(notes), err);
 	return r;
+}
+
+/* The manifest of the version before, where there is one: 1, or 0. */
+static int read_before(const struct repository *repository, const struct release_index *index,
+	const struct build_outputs *build, struct release_manifest *ret, struct error **err)
+{
+	size_t count, size;
+	_cleanup_free_ const char **versions = versions_before(index, build, &count);
+	_cleanup_free_ char *name = NULL, *text = NULL;
+	int r;
+
+	if (!versions)
+		return error_set_errno(err, -ENOMEM, "releases");
+	if (count == 0)
+		return 0;
+	name = release_path(build->edition, versions[0], build->architecture, "manifest.json");
+	if (!name)
+		return error_set_errno(err, -ENOMEM, "releases");
+	r = repository_read(repository, name, MANIFEST_MAX, &text, &size, err);
+	if (r >= 0)
+		r = release_manifest_parse(text, size, ret, err);
+	return r < 0 ? (error_wrap(err, "%s", name), r) : 1;
+}
+
+/* What changed since the version before, or what was given. */
+static int put_notes(struct repository *repository, const struct release_index *index,
+	const struct build_outputs *build, const struct publish_options *options, struct error **err)
+{
+	_cleanup_release_manifest_ struct release_manifest before = {}, after = {};
+	_cleanup_buffer_ struct buffer text = {};
+	struct notes_input input = {.after = &after, .cache = options->cache};
+	int r;
+
+	if (options->notes)
+		return put_text(repository, build, "notes.md", options->notes, strlen(options->notes), err);
+	r = release_manifest_parse(build->manifest, build->manifest_size, &after, err);
+	if (r < 0)
+		return error_wrap(err, "the manifest of %s", build->version), r;
+	r = read_before(repository, index, build, &before, err);
+	if (r > 0)
+		input.before = &before;
+	if (r >= 0)
+		r = notes_write(&input, &text, err);
+	return r < 0 ? r : put_text(repository, build, "notes.md", text.data, text.size, err);
 }
 
 static int name_release(const struct build_outputs *build, struct release_info *info, struct error **err)
@@ -301,10 +344,12 @@ static int publish_one(struct repository *repository, const struct release_index
 	if (r >= 0)
 		r = repository_folder(repository, name, &folder, err);
 	if (r >= 0)
+		r = put_notes(repository, index, build, options, err);
+	if (r >= 0)
 		r = put_uki(repository, build, options, info, err);
 	if (r >= 0)
 		r = write_usr(repository, index, build, options, folder, info, err);
-	return r < 0 ? r : put_info(repository, build, info, options->notes, err);
+	return r < 0 ? r : put_info(repository, build, info, err);
 }
 
 static int publish_new(struct repository *repository, struct release_index *index,

@@ -20,11 +20,12 @@ struct publish_options {
 	unsigned channels;	     /* of enum release_channel */
 	const struct release_step *steps;
 	size_t step_count;
-	uint64_t patch_from;	   /* patches lead from so many of the last releases */
-	int level;		   /* of Zstandard for the image; 0: BLOCKS_WRITE_LEVEL */
-	unsigned threads;	   /* 0: one for each processor */
-	const char *notes;	   /* text of notes.md; NULL: none */
-	int64_t now;		   /* when it is published */
+	uint64_t patch_from; /* patches lead from so many of the last releases */
+	int level;	     /* of Zstandard for the image; 0: BLOCKS_WRITE_LEVEL */
+	unsigned threads;    /* 0: one for each processor */
+	const char *notes;   /* text of notes.md; NULL: what changed since the version before (notes.h) */
+	const char *cache;   /* of packages, for their changelogs; may be NULL */
+	int64_t now;	     /* when it is published */
 	struct progress *progress; /* may be NULL */
 };
 

@@ -78,6 +78,15 @@ target() {
 	[ "$(ls repo/targets/test/1.1/amd64/from-* | wc -l)" = 2 ]
 }
 
+@test "the notes say what changed, or what is given" {
+	grep -q '^# .*1\.0' "$(target test/1.0/amd64/notes.md)"
+	publish "$made/b2" >/dev/null
+	grep -q '6\.1\.0-1\.0.*6\.1\.0-1\.1' "$(target test/1.1/amd64/notes.md)"
+	echo 'Our own words.' >words.md
+	publish --notes words.md "$made/b3" >/dev/null
+	cmp words.md "$(target test/2.0/arm64/notes.md)"
+}
+
 @test "patches come from as many releases as are asked for" {
 	publish --patch-from 0 "$made/b2" >/dev/null
 	[ -z "$(find repo/targets/test/1.1 -name 'from-*')" ]

@@ -47,6 +47,7 @@ release_build() {
 	done
 	printf '%s\n' "${outputs[@]}" | jq -s --arg version "$version" --arg arch "$arch" --arg root "$root" \
 		--arg certificate "$(openssl x509 -in "$keys/db.crt" -outform DER | sha256sum | cut -d' ' -f1)" \
-		'{edition: "test", $version, architecture: $arch, root_hash: $root, certificate_sha256: $certificate, outputs: .}' \
+		'{edition: "test", $version, architecture: $arch, kernel: "6.1.0-\($version)", root_hash: $root, usr: {size: .[0].size},
+		certificate_sha256: $certificate, outputs: ., packages: [], boot_packages: []}' \
 		>"$folder/$name.manifest.json"
 }
