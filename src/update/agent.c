@@ -283,7 +283,7 @@ static void look_round(struct agent *agent)
 		.stop = is_stopped,
 		.userdata = agent};
 	_cleanup_node_releases_ struct node_releases *releases = NULL;
-	_cleanup_error_ struct error *err = NULL, *why = NULL;
+	_cleanup_error_ struct error *err = NULL;
 	unsigned kind = ERROR_CHECK;
 	int r;
 

@@ -1,0 +1,40 @@
+# shellcheck shell=bash
+# What the tests of updates share: a machine that starts from a disk that stays changed, and a repository that it can reach. They
+# want image.bash and nginx.bash, and $ORLOP_TEST_RELEASES, which tests/vm/build-releases filled.
+
+# machine_start VERSION-NAME: a machine with the disk of that release, and its settings; the repository is at $repository.
+machine_start() {
+	local raw=("$ORLOP_TEST_RELEASES/releases/$1"/*.raw)
+	export XDG_RUNTIME_DIR=$BATS_FILE_TMPDIR/run machine=update-$$ disk=$BATS_FILE_TMPDIR/disk.raw
+	mkdir -p -m 700 "$XDG_RUNTIME_DIR"
+	copy_image "${raw[0]}" "$disk"
+	power_on
+}
+
+# The TPM and the firmware's variables are new each time, as on a machine that was reset; the disk is what counts.
+power_on() { "$ORLOP" vm start "$machine" "$disk" --write --keys "$ORLOP_TEST_KEYS" --cpus 2 --credential "orlop.node=$settings"; }
+power_off() { "$ORLOP" vm stop --force "$machine" || true; }
+
+node() { "$ORLOP" vm exec "$machine" "$1"; }
+
+running() { node '. /usr/lib/os-release; echo $IMAGE_VERSION'; }
+
+# Waits until the machine runs VERSION, has come to rest, and is well: SECONDS at most.
+wait_for() { # VERSION SECONDS
+	local end=$((SECONDS + $2)) seen='' state=''
+	while [ $SECONDS -lt $end ]; do
+		seen=$(timeout 60 "$ORLOP" vm exec "$machine" '. /usr/lib/os-release; echo $IMAGE_VERSION' 2>/dev/null) || seen=
+		if [ "$seen" = "$1" ]; then
+			state=$(timeout 400 "$ORLOP" vm exec "$machine" 'systemctl is-system-running --wait' 2>/dev/null) || true
+			[ "$state" != running ] || return 0
+		fi
+	done
+	echo "wanted $1, running; the machine has ${seen:-no answer}, $state" >&2
+	return 1
+}
+
+# The versions of the boot entries in the order in which they are preferred, with their counters.
+entries() { node 'ls /efi/EFI/Linux | sed -n "s/^orlop_\(.*\)\.efi$/\1/p"' | sort; }
+
+# The manifest of a release that was built: manifest_of NAME JQ
+manifest_of() { jq -er "$2" "$ORLOP_TEST_RELEASES/releases/$1"/*.manifest.json; }

@@ -1,0 +1,102 @@
+#!/usr/bin/env bats
+# A node that is updated: by itself, by hand, cut in the middle, and back. One machine, whose disk goes through all of it; the
+# releases are made of real packages, "old" without the suite's security fixes.
+
+load ../lib/image
+load ../lib/nginx
+load ../lib/update
+
+setup_file() {
+	nginx_start "$ORLOP_TEST_RELEASES"
+	export port=${nginx_url##*:} nginx_folder
+	export settings="repository: http://10.0.2.2:$port/repository
+channel: None
+healthTimeout: 120
+"
+	machine_start old
+}
+
+teardown_file() {
+	power_off
+	nginx_stop
+}
+
+set_settings() { printf '%s\n' "$@" | "$ORLOP" vm exec "$machine" 'mkdir -p /etc/orlop && cat >/etc/orlop/node.yaml'; }
+
+@test "settings come as a credential; an agent that is told to do nothing does nothing" {
+	wait_for 202601.05.0 600
+	[ "$(node 'orlop-node channel')" = None ]
+	[ "$(node 'orlop-node status --json' | jq -r '.running.version + " " + .running.slot + " " + .other.entry')" = "202601.05.0 a " ] ||
+		node 'orlop-node status --json' | jq -e '.running.version == "202601.05.0" and .running.slot == "a" and .other.version == null'
+	run node 'orlop-node check'
+	echo "$output"
+	[ "$status" = 0 ]
+	[[ $output == *"channel in node.yaml says None"* ]]
+	run node 'orlop-node channel --explain'
+	echo "$output"
+	[[ $output == *202601.12.0*202601.19.0* || $output == *202601.19.0*202601.12.0* ]]
+}
+
+@test "by itself the node goes to the newest release that its settings allow, fetching little of it" {
+	set_settings "repository: http://10.0.2.2:$port/repository" 'channel: NodeImage' 'maximum: 202601.12.0' 'healthTimeout: 120'
+	node 'systemctl kill -s HUP orlop-node'
+	wait_for 202601.12.0 900
+	node 'orlop-node history'
+	[ "$(node 'orlop-node history --json' | jq -r '[.[].event] | join(" ")')" = "staged healthy" ] ||
+		[ "$(node 'orlop-node history --json' | jq -r '[.[].event] | join(" ")')" = "staged started healthy" ]
+	entries
+	[ "$(entries)" = $'202601.05.0\n202601.12.0' ]
+	# All that was sent to it, whatever was asked for: the image has some 260 MiB.
+	fetched=$(awk '{ sum += $10 } END { print sum }' "$nginx_folder/access.log")
+	echo "$fetched bytes"
+	[ "$fetched" -lt $((40 * 1024 * 1024)) ]
+}
+
+@test "the release that was brought is as good as one that was installed: signature, root hash, predicted PCRs" {
+	[[ "$(node 'dmsetup table usr')" == *"$(manifest_of new .root_hash)"*root_hash_sig_key_desc* ]]
+	for n in 4 9 11 12; do
+		seen=$(node "cat /sys/class/tpm/tpm0/pcr-sha256/$n" | tr A-F a-f)
+		echo "PCR $n: $seen"
+		[ "$seen" = "$(manifest_of new ".pcrs.sha256[\"$n\"]")" ]
+	done
+	[ "$(node 'cat /run/orlop/boot.json' | jq -r .slot)" = b ]
+}
+
+@test "the part that talks to the network is nobody, and the state is told to Prometheus" {
+	[ "$(node 'getent passwd orlop-fetch' | cut -d: -f7)" = /usr/sbin/nologin ]
+	node 'cat /run/orlop/metrics.prom' | grep -F 'orlop_node_info{version="202601.12.0"'
+}
+
+@test "an update whose power is cut leaves the node as it was, and the next try brings it to its end" {
+	node 'orlop-node channel None; orlop-node pin --none'
+	set_settings "repository: http://10.0.2.2:$port/repository" 'channel: None' 'healthTimeout: 120'
+	for cut in 4 15; do
+		node 'orlop-node update --quiet' >/dev/null 2>&1 &
+		for ((i = 0; i < cut * 10; i++)); do
+			# Once blocks are written the slot says that it is empty.
+			[ $i -lt 10 ] || [ -d /proc/$! ] || break
+			read -rt 0.1 <> <(:) || true
+		done
+		power_off
+		wait || true
+		sfdisk --verify "$disk"
+		power_on
+		wait_for 202601.12.0 600
+	done
+	node 'orlop-node update --reboot' || true
+	wait_for 202601.19.0 600
+	[ "$(entries)" = $'202601.12.0\n202601.19.0' ]
+	[[ "$(node 'dmsetup table usr')" == *"$(manifest_of newest .root_hash)"* ]]
+}
+
+@test "rollback goes to the other slot, and to a release that has to be fetched; forward again" {
+	node 'orlop-node rollback --reboot' || true
+	wait_for 202601.12.0 600
+	node 'orlop-node status'
+	node 'orlop-node update --to 202601.05.0 --reboot' || true
+	wait_for 202601.05.0 600
+	[[ "$(node 'dmsetup table usr')" == *"$(manifest_of old .root_hash)"* ]]
+	# From the first release to the last one, past the one between.
+	node 'orlop-node update --to 202601.19.0 --reboot' || true
+	wait_for 202601.19.0 600
+}
