@@ -187,8 +187,7 @@ static void bootctl_lists_entries_in_this_order(void **state)
 			 */
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
 		_cleanup_(boot_entry_release) struct boot_entry entry = parse(names[i]);
-		_cleanup_free_ char *line = string_format("\"version\" : \"%s\"", entry.version),
-				    *next = NULL;
+		_cleanup_free_ char *line = string_format("\"version\" : \"%s\"", entry.version);
 
 		at = strstr(at, line);
 		if (!at)

@@ -82,9 +82,7 @@ static void files_are_as_fsck_and_mtools_see_them(void **state)
 		"EFI/Linux/orlop_202611.23.1+3-1.efi", "EFI/Linux/orlop_202611.24.0.efi", "UPPER.TXT",
 		"lower.txt", "Mixed.Txt", "longna~1.con", "longnames.conf", "longnamed.conf", ".hidden",
 		"a b.c d", "two.dots.txt", "+", "thirteen-char", "twenty-six-characters-of-n",
-		"stra\xc3\x9f"
-		"e \xe2\x82\xac.txt",
-		"EFI/BOOT/BOOTX64.EFI"};
+		"gr\xc3\xbc\xc3\x9f \xe2\x82\xac.txt", "EFI/BOOT/BOOTX64.EFI"};
 
 	(void)state;
 	assert_int_equal(setenv("TZ", "UTC", 1), 0);
