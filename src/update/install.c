@@ -110,6 +110,21 @@ static void begin_step(const struct bringing *bringing, enum install_step step)
 		bringing->release->step(step, bringing->release->userdata);
 }
 
+/* An entry that is not bad, of another release than the running one: what the boot loader would fall back to.
+ */
+static bool has_fallback(const struct session *session)
+{
+	for (size_t i = 0; i < session->entries.count; i++)
+		if (!is_running(session, &session->entries.items[i]) &&
+			!boot_entry_is_bad(&session->entries.items[i]))
+			return true;
+	return false;
+}
+
+/*
+ * A release that still has its counter has not proved itself, whether or not tries are left: the last of them
+ * runs with none left. What it would fall back to must not be overwritten then.
+ */
 static int check_running(const struct session *session, struct error **err)
 {
 	const struct boot_entry *entry = entry_of(session, session->install->running_version);
@@ -119,7 +134,7 @@ static int check_running(const struct session *session, struct error **err)
 			"the boot partition has no entry for the running release %s: with the other slot "
 			"overwritten, nothing would be left to start",
 			session->install->running_version);
-	if (entry->counted && entry->left > 0)
+	if (entry->counted && has_fallback(session))
 		return error_set(err, -EAGAIN,
 			"the running release %s has not been found good yet; once its health checks have "
 			"passed, the other slot can be overwritten",
@@ -393,7 +408,7 @@ int install_bless(const struct install *install, bool *ret_changed, struct error
 	if (r < 0)
 		return r;
 	entry = entry_of(&session, install->running_version);
-	counted = entry && entry->counted && entry->left > 0;
+	counted = entry && entry->counted;
 	if (counted)
 		r = boot_entry_bless(session.esp, entry, err);
 	if (r >= 0 && ret_changed)

@@ -388,6 +388,23 @@ static void restart(struct fixture *f)
 	assert_ok(install_bless(&install, &changed, &err), err);
 }
 
+/* What the boot loader does to a release's name when it has started it as often as it may. */
+static void spend_tries(struct fixture *f, size_t release)
+{
+	_cleanup_node_disk_ struct node_disk disk = {};
+	_cleanup_fat_volume_ struct fat_volume *esp = NULL;
+	_cleanup_(boot_entries_release) struct boot_entries entries = {};
+	struct block_io io;
+
+	assert_ok(node_disk_read(&f->io, 512, "amd64", &disk, NULL), NULL);
+	assert_ok(block_io_part(&f->io, disk.esp.offset, disk.esp.size, &io), NULL);
+	assert_ok(fat_volume_open(&io, &esp, NULL), NULL);
+	assert_ok(boot_entries_read(esp, &entries, NULL), NULL);
+	for (size_t i = 0; i < entries.count; i++)
+		if (streq(entries.items[i].version, versions[release]))
+			assert_ok(boot_entry_demote(esp, &entries.items[i], NULL), NULL);
+}
+
 static void goes_from_release_to_release_and_back(void **state)
 {
 	struct fixture *f = *state;
@@ -428,6 +445,40 @@ static void refuses_while_the_running_release_is_on_trial(void **state)
 	assert_error(install_version(f, 2, NULL, &err), -EAGAIN, err, "not been found good yet");
 	assert_int_equal(assert_starts(f), 1);
 	assert_error(install_version(f, 1, NULL, &err), -EALREADY, err, "is running");
+}
+
+/* The last try runs with none left, and what goes well is good all the same. */
+static void the_last_try_can_be_found_good(void **state)
+{
+	struct fixture *f = *state;
+	_cleanup_error_ struct error *err = NULL;
+	_cleanup_install_state_ struct install_state look = {};
+	struct install install;
+	bool changed;
+
+	assert_ok(install_version(f, 1, NULL, &err), err);
+	spend_tries(f, 1);
+	f->running = 1;
+	install = install_of(f);
+	assert_error(install_version(f, 2, NULL, &err), -EAGAIN, err, "not been found good yet");
+	assert_ok(install_bless(&install, &changed, &err), err);
+	assert_true(changed);
+	assert_ok(install_look(&install, &look, &err), err);
+	assert_false(look.running_entry->counted);
+	assert_int_equal(assert_starts(f), 1);
+}
+
+/* Where nothing is left to fall back to, a release that is on its last legs can be left for a new one. */
+static void a_last_resort_can_be_updated(void **state)
+{
+	struct fixture *f = *state;
+	_cleanup_error_ struct error *err = NULL;
+
+	assert_ok(install_version(f, 1, NULL, &err), err);
+	spend_tries(f, 1);
+	spend_tries(f, 0);
+	f->running = 1;
+	assert_ok(install_version(f, 2, NULL, &err), err);
 }
 
 static void takes_the_other_release_away(void **state)
@@ -628,6 +679,8 @@ int main(void)
 		TEST(mends_a_slot_that_was_damaged),
 		TEST(goes_from_release_to_release_and_back),
 		TEST(refuses_while_the_running_release_is_on_trial),
+		TEST(the_last_try_can_be_found_good),
+		TEST(a_last_resort_can_be_updated),
 		TEST(takes_the_other_release_away),
 		TEST(a_full_boot_partition_is_an_error_before_anything_changes),
 		TEST(a_release_that_is_too_large_is_an_error_before_anything_changes),
