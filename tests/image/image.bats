@@ -131,6 +131,19 @@ setup() { cd "$BATS_TEST_TMPDIR"; }
 	# Nothing is mounted by a label, which a second disk may have as well.
 	grep -rlE '^What=.*(by-(part)?label|LABEL=)' tree/lib/systemd tree/share/orlop/etc | { ! grep .; }
 	find tree \( -type b -o -type c -o -type p -o -type s \) | { ! grep .; }
+	# No link of /etc leads nowhere, but to what a running node has.
+	find tree/share/orlop/etc -type l | while read -r path; do
+		target=$(readlink "$path")
+		case $target in
+		../run/* | ../proc/* | /dev/null) continue ;;
+		../usr/* | /usr/*) target=tree/${target#*/usr/} ;;
+		/etc/*) target=tree/share/orlop$target ;;
+		*) target=${path%/*}/$target ;;
+		esac
+		[ -e "$target" ] || [ -L "$target" ] || { echo "$path leads nowhere: $target"; exit 1; }
+	done
+	[ ! -e tree/share/orlop/etc/crictl.yaml ]
+	grep -rE 'vconsole|/var/(lib/dpkg|log/runit)' tree/lib/tmpfiles.d | { ! grep .; }
 	# Every library that a program or library asks for is there.
 	find tree -type f -size +0 | while read -r file; do
 		readelf -d "$file" 2>/dev/null | sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p'

@@ -85,6 +85,9 @@ pcr() { node "cat /sys/class/tpm/tpm0/pcr-sha256/$1" | tr A-F a-f; }
 	node 'networkctl status --no-pager' | grep -E 'State: +routable'
 	[ "$(node 'systemctl is-active systemd-resolved systemd-timesyncd')" = $'active\nactive' ]
 	[[ "$(node 'readlink -f /etc/resolv.conf')" = /run/systemd/resolve/stub-resolv.conf ]]
+	# Neither LLMNR (5355) nor multicast DNS (5353).
+	node 'ss -Hlnut | grep -F :53'
+	denied "ss -Hlnut | grep -E ':535[35] '"
 }
 
 @test "the kernel has what a Kubernetes node needs" {
