@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "base/string-util.h"
+
 void package_release(struct package *package)
 {
 	free(package->name);
@@ -37,4 +39,17 @@ struct package *package_list_find(const struct package_list *list, const char *n
 	if (list->count == 0)
 		return NULL;
 	return bsearch(name, list->items, list->count, sizeof(*list->items), compare_name);
+}
+
+bool package_path_is_safe(const char *path)
+{
+	if (*path == '/')
+		return false;
+	for (const char *at = path; at; at = strchr(at, '/')) {
+		at += *at == '/';
+		if (*at == 0 || *at == '/' || startswith(at, "./") || streq(at, ".") ||
+			startswith(at, "../") || streq(at, ".."))
+			return false;
+	}
+	return true;
 }

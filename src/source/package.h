@@ -35,3 +35,6 @@ void package_list_release(struct package_list *list);
 
 /* The package of that name, NULL where the list has none. Belongs to the list. */
 struct package *package_list_find(const struct package_list *list, const char *name);
+
+/* True for a relative path of an archive's metadata that stays below where it is put. */
+bool package_path_is_safe(const char *path);

@@ -7,6 +7,7 @@
 #include "base/encoding.h"
 #include "base/string-util.h"
 #include "source/deb822.h"
+#include "source/package.h"
 
 #define FILES_MAX 100000u
 #define FUTURE_MAX \
@@ -90,20 +91,6 @@ static int take_date(const struct deb822_field *field, time_t *into, struct erro
 	return 0;
 }
 
-/* A relative path that stays below where it is put. */
-static bool path_is_safe(const char *path)
-{
-	if (*path == '/')
-		return false;
-	for (const char *at = path; at; at = strchr(at, '/')) {
-		at += *at == '/';
-		if (*at == 0 || *at == '/' || startswith(at, "./") || streq(at, ".") ||
-			startswith(at, "../") || streq(at, ".."))
-			return false;
-	}
-	return true;
-}
-
 /* One entry "digest size path", of which the digest has been taken off. */
 static int read_file_entry(
 	const char *digest, size_t digest_size, const char **at, const char *end, struct release_file *ret)
@@ -117,7 +104,8 @@ static int read_file_entry(
 	if (!deb822_word(at, end, &word, &size) || !(number = strndup(word, size)) ||
 		parse_u64(number, &ret->size) < 0)
 		return -EBADMSG;
-	if (!deb822_word(at, end, &word, &size) || !(path = strndup(word, size)) || !path_is_safe(path))
+	if (!deb822_word(at, end, &word, &size) || !(path = strndup(word, size)) ||
+		!package_path_is_safe(path))
 		return -EBADMSG;
 	ret->path = TAKE_PTR(path);
 	return 0;

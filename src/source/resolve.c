@@ -376,6 +376,11 @@ static int describe(Pool *pool, Id id, struct package *ret, struct error **err)
 	if (!file || !digest || type != REPOKEY_TYPE_SHA256)
 		return error_set(err, -EBADMSG, "%s of %s has no Filename or no SHA256 in its index", name,
 			origin->suite);
+	/* Repositories without dists/ write "./name". */
+	if (!package_path_is_safe(startswith(file, "./") ? file + 2 : file))
+		return error_set(err, -EBADMSG,
+			"%s of %s has a Filename that leads out of the archive: \"%s\"", name, origin->suite,
+			file);
 	memcpy(ret->sha256, digest, SHA256_SIZE);
 	ret->name = strdup(name);
 	ret->version = strdup(version);

@@ -489,6 +489,9 @@ static int open_parts(struct source *source, const struct source_options *option
 		r = add_suite(source, options->suite, config.mirror, err);
 	if (r >= 0)
 		r = get_releases(source, 0, false, err);
+	/* What the server lacks is most likely what nobody has. */
+	if (r == -ENOENT && !source->offline)
+		return error_wrap(err, "the suite \"%s\" can't be had (is its name right?)", options->suite);
 	return r < 0 ? r : get_other_suites(source, config.security, err);
 }
 

@@ -346,6 +346,29 @@ static void a_package_without_digest_cannot_be_taken(void **state)
 	assert_fails(resolver, "c", "", -EBADMSG, "c of trixie has no");
 }
 
+static void a_file_outside_of_the_archive_cannot_be_taken(void **state)
+{
+	static const char *const bad[] = {
+		"../../etc/passwd", "/etc/passwd", "pool/../../x.deb", "pool//x.deb", "./../x.deb", ".."};
+	static const char *const good[] = {"pool/x.deb", "./x.deb", "x..deb"};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(bad) + ARRAY_SIZE(good); i++) {
+		const char *file = i < ARRAY_SIZE(bad) ? bad[i] : good[i - ARRAY_SIZE(bad)];
+		_cleanup_free_ char *stanza = string_format(
+			"Package: a\nVersion: 1\nArchitecture: amd64\nFilename: %s\nSize: 3\nSHA256: " DIGEST
+			"\n\n",
+			file);
+		_cleanup_resolver_ struct resolver *resolver = resolver_with(stanza, NULL);
+
+		if (i < ARRAY_SIZE(bad))
+			assert_fails(resolver, "a", "", -EBADMSG,
+				"a of trixie has a Filename that leads out of the archive");
+		else
+			assert_resolves(resolver, "a", "", "a=1");
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -361,6 +384,7 @@ int main(void)
 		cmocka_unit_test(refuses_a_damaged_parsed_form),
 		cmocka_unit_test(takes_an_empty_index_and_refuses_malformed_ones),
 		cmocka_unit_test(a_package_without_digest_cannot_be_taken),
+		cmocka_unit_test(a_file_outside_of_the_archive_cannot_be_taken),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -251,6 +251,14 @@ static void other_suites_do_without(void **state)
 	}
 }
 
+static void names_the_suite_that_an_archive_lacks(void **state)
+{
+	struct fixture *f = *state;
+
+	f->options.suite = "nonesuch";
+	assert_refused(f, -ENOENT, "the suite \"nonesuch\" can't be had (is its name right?): ");
+}
+
 static void refuses_releases_that_do_not_count(void **state)
 {
 	struct fixture *f = *state;
@@ -562,6 +570,7 @@ int main(void)
 		TEST(works_from_a_folder_and_without_xz_and_by_hash),
 		TEST(a_stable_suite_without_security_fixes_is_refused),
 		TEST(other_suites_do_without),
+		TEST(names_the_suite_that_an_archive_lacks),
 		TEST(refuses_releases_that_do_not_count),
 		TEST(refuses_releases_that_nobody_vouches_for),
 		TEST(a_refused_release_does_not_reach_the_cache),
