@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2154
 # What the tests of updates share: a machine that starts from a disk that stays changed, and a repository that it can reach. They
 # want image.bash and nginx.bash, and $ORLOP_TEST_RELEASES, which tests/vm/build-releases filled.
 
@@ -6,7 +6,7 @@
 machine_start() {
 	local raw=("$ORLOP_TEST_RELEASES/releases/$1"/*.raw)
 	export XDG_RUNTIME_DIR=$BATS_FILE_TMPDIR/run machine=update-$$ disk=$BATS_FILE_TMPDIR/disk.raw
-	mkdir -p -m 700 "$XDG_RUNTIME_DIR"
+	mkdir -m 700 "$XDG_RUNTIME_DIR"
 	copy_image "${raw[0]}" "$disk"
 	power_on
 }

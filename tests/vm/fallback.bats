@@ -1,4 +1,5 @@
 #!/usr/bin/env bats
+# shellcheck disable=SC2154 # what the loaded files set
 # Releases that are no good: the node refuses them, or tries them and goes back by itself. One machine.
 
 load ../lib/image

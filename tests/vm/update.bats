@@ -1,4 +1,5 @@
 #!/usr/bin/env bats
+# shellcheck disable=SC2154 # what the loaded files set
 # A node that is updated: by itself, by hand, cut in the middle, and back. One machine, whose disk goes through all of it; the
 # releases are made of real packages, "old" without the suite's security fixes.
 
