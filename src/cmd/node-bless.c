@@ -19,6 +19,7 @@ int node_bless(int argc, char **argv, struct error **err)
 {
 	_cleanup_node_ struct node *node = NULL;
 	_cleanup_error_ struct error *why = NULL;
+	_cleanup_close_ int lock = -1;
 	struct command_call call;
 	struct install install;
 	int64_t now = (int64_t)time(NULL);
@@ -28,6 +29,8 @@ int node_bless(int argc, char **argv, struct error **err)
 	if (!command_parse(&usage, argc, argv, NULL, &call, err))
 		return call.status;
 	r = node_open_here(&node, err);
+	if (r >= 0)
+		r = lock = node_lock(node, true, err);
 	if (r >= 0)
 		r = node_open_disk(node, true, err);
 	if (r < 0)

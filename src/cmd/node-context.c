@@ -191,7 +191,7 @@ int node_round_run(const struct node_round *round, struct error **err)
 	if (r >= 0)
 		r = node_worker_options(&running.worker, err);
 	if (r >= 0)
-		r = lock = node_lock(running.node, err);
+		r = lock = node_lock(running.node, false, err);
 	if (r < 0)
 		return r;
 	if (!round->quiet)

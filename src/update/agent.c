@@ -320,7 +320,7 @@ static void go_round(struct agent *agent)
 		agent->next = now_seconds() + WAIT_MAX;
 		return;
 	}
-	lock = node_lock(node, &err);
+	lock = node_lock(node, false, &err);
 	if (lock < 0) {
 		agent->next = now_seconds() + LOCK_SECONDS;
 		return;

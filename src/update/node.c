@@ -17,6 +17,7 @@
 #include "base/string-util.h"
 #include "format/canonical-json.h"
 #include "format/gpt.h"
+#include "format/os-release.h"
 
 #define TEXT_MAX KiB(64)
 #define MOUNTS_MAX MiB(4)
@@ -41,29 +42,6 @@ static int read_text(const struct node *node, const char *path, size_t max, char
 
 /* ---- os-release ---- */
 
-/* The value of a field (os-release(5)): plain, or in quotes of either kind, with backslashes in double ones.
- */
-static char *os_release_value(const char *text, const char *field)
-{
-	for (const char *line = text; line; line = strchr(line, '\n'), line = line ? line + 1 : NULL) {
-		const char *value = startswith(line, field);
-		_cleanup_buffer_ struct buffer plain = {};
-		char quote;
-
-		if (!value || *value++ != '=')
-			continue;
-		quote = *value == '"' || *value == '\'' ? *value++ : 0;
-		for (; *value && *value != '\n' && *value != quote; value++) {
-			if (*value == '\\' && quote != '\'' && value[1] && value[1] != '\n')
-				value++;
-			buffer_append(&plain, value, 1);
-		}
-		buffer_append_u8(&plain, 0);
-		return buffer_take(&plain, NULL);
-	}
-	return NULL;
-}
-
 static const char *debian_architecture(const char *name)
 {
 	return streq(name, "x86-64") ? "amd64" : name;
@@ -72,17 +50,20 @@ static const char *debian_architecture(const char *name)
 static int read_release(struct node *node, struct error **err)
 {
 	_cleanup_free_ char *text = NULL, *architecture = NULL;
-	int r = read_text(node, "/usr/lib/os-release", TEXT_MAX, &text, NULL, err);
+	size_t size;
+	int r = read_text(node, OS_RELEASE_PATH, OS_RELEASE_MAX, &text, &size, err);
 
 	if (r < 0)
 		return r;
-	node->edition = os_release_value(text, "VARIANT_ID");
-	node->version = os_release_value(text, "IMAGE_VERSION");
-	architecture = os_release_value(text, "ARCHITECTURE");
-	if (!node->edition || !node->version || !architecture)
-		return error_set(err, -ENOENT,
-			"/usr/lib/os-release names no VARIANT_ID, IMAGE_VERSION and ARCHITECTURE: this is no "
-			"node of Orlop's");
+	r = os_release_value(text, size, "VARIANT_ID", &node->edition);
+	if (r >= 0)
+		r = os_release_value(text, size, "IMAGE_VERSION", &node->version);
+	if (r >= 0)
+		r = os_release_value(text, size, "ARCHITECTURE", &architecture);
+	if (r < 0)
+		return error_set_errno(err, r,
+			OS_RELEASE_PATH
+			": VARIANT_ID, IMAGE_VERSION and ARCHITECTURE, which a node of Orlop's has");
 	node->architecture = strdup(debian_architecture(architecture));
 	return node->architecture ? 0 : error_set_errno(err, -ENOMEM, "os-release");
 }
@@ -320,7 +301,7 @@ struct install node_install(const struct node *node, int64_t now)
 
 /* ---- Lock and trust ---- */
 
-int node_lock(const struct node *node, struct error **err)
+int node_lock(const struct node *node, bool wait, struct error **err)
 {
 	_cleanup_free_ char *path = node_path(node, "/run/orlop/update.lock");
 	_cleanup_close_ int fd = -1;
@@ -331,7 +312,7 @@ int node_lock(const struct node *node, struct error **err)
 	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return error_set_errno(err, -errno, "%s", path);
-	if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+	if (flock(fd, LOCK_EX | (wait ? 0 : LOCK_NB)) < 0) {
 		(void)!pread(fd, holder, sizeof(holder) - 1, 0);
 		return error_set(err, -EBUSY,
 			"process %s is changing what this node starts; see: orlop-node status", holder);
