@@ -215,7 +215,7 @@ static char *read_whole(const struct place *place, int64_t now)
 	assert_ok(r, err);
 	targets = repository_metadata(repository, TUF_TARGETS);
 	for (size_t i = 0; i < targets->target_count; i++) {
-		_cleanup_free_ char *text = NULL, *version = NULL, *file = NULL;
+		_cleanup_free_ char *text = NULL, *file = NULL;
 		size_t size;
 		int fd;
 

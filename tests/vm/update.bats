@@ -22,7 +22,7 @@ teardown_file() {
 	nginx_stop
 }
 
-setup() { cd "$BATS_TEST_TMPDIR"; }
+setup() { cd "$BATS_TEST_TMPDIR" || exit; }
 
 set_settings() { printf '%s\n' "$@" | "$ORLOP" vm exec "$machine" 'mkdir -p /etc/orlop && cat >/etc/orlop/node.yaml'; }
 
