@@ -519,6 +519,12 @@ static int solve(Solver *solver, Queue *jobs, struct error **err)
 
 /* ---- Absent packages that nobody misses ---- */
 
+/* What MAPSET() does, with the conversion said: some compilers warn of it otherwise. */
+static void set_bit(Map *map, Id id)
+{
+	map->map[id >> 3] = (unsigned char)(map->map[id >> 3] | 1 << (id & 7));
+}
+
 /* Notes the names in *dependency*: one, or those of "a | b". */
 static void note_names(Pool *pool, Id dependency, Map *names)
 {
@@ -531,7 +537,7 @@ static void note_names(Pool *pool, Id dependency, Map *names)
 	}
 	if (dependency >= names->size << 3)
 		map_grow(names, dependency + 1);
-	MAPSET(names, dependency);
+	set_bit(names, dependency);
 }
 
 /* The names that the packages of the solution depend on. */

@@ -19,9 +19,9 @@ struct json_case {
 /* The caller frees it. */
 static inline char *json_case_document(const char *good, const struct json_case *one)
 {
-	const char *at = strstr(good, one->from);
+	const char *at = one->from ? strstr(good, one->from) : NULL;
 
 	if (!at)
-		fail_msg("'%s' is not in the document", one->from);
+		fail_msg("what is to be changed is not in the document: %s", one->to);
 	return string_format("%.*s%s%s", (int)(at - good), good, one->to, at + strlen(one->from));
 }
