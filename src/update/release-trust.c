@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "update/release-trust.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <openssl/err.h>
 #include <openssl/pkcs7.h>
@@ -41,7 +42,7 @@ static bool root_hash_signed_by(const struct release_info *info, const struct ef
 	return right;
 }
 
-/* Goes through the store for a certificate that signed both; tells what was found signed at all. */
+/* Goes through the store for certificates that signed one or the other: firmware and kernel trust each. */
 static int find_signer(const struct release_info *info, const struct pe *pe, const struct trust_store *store,
 	bool *ret_image, bool *ret_root, struct error **err)
 {
@@ -82,28 +83,52 @@ static int check_signatures(const struct release_info *info, const struct pe *pe
 	return 0;
 }
 
+/*
+ * Cuts the next argument off *at*, NULL behind the last one, and takes its quotes out: as orlop-init splits
+ * the command line (init/cmdline.h).
+ */
+static char *next_argument(char **at)
+{
+	char *from = *at + strspn(*at, " \t\n\v\f\r"), *argument = from, *to = from;
+	bool quoted = false;
+
+	if (!*from)
+		return NULL;
+	for (; *from && (quoted || !isspace((unsigned char)*from)); from++)
+		if (*from == '"')
+			quoted = !quoted;
+		else
+			*to++ = *from;
+	*at = *from ? from + 1 : from;
+	*to = 0;
+	return argument;
+}
+
 /* The kernel image has to start this /usr: exactly one usrhash= in its command line, the release's. */
 static int check_command_line(const struct release_info *info, const struct pe *pe, struct error **err)
 {
 	char digits[SHA256_HEX_SIZE];
-	_cleanup_free_ char *line = NULL, *wanted = NULL;
+	_cleanup_free_ char *line = NULL;
 	const struct pe_section *section = pe_find_section(pe, ".cmdline");
+	const char *argument, *value;
+	size_t size, count = 0;
 	const uint8_t *text;
-	const char *at;
-	size_t size;
+	bool right = true;
+	char *at;
 
 	if (!section)
 		return error_set(err, -EBADMSG, "its kernel image has no command line of its own");
 	hex_encode(info->usr.root, SHA256_SIZE, digits);
 	text = pe_section_data(pe, section, &size);
-	line = string_format(" %.*s ", (int)MIN(size, (size_t)COMMAND_LINE_MAX), (const char *)text);
-	wanted = string_format(" usrhash=%s ", digits);
-	if (!line || !wanted)
+	at = line = strndup((const char *)text, MIN(size, (size_t)COMMAND_LINE_MAX));
+	if (!line)
 		return error_set_errno(err, -ENOMEM, "command line");
-	for (char *c = line; *c; c++)
-		*c = *c == '\n' || *c == '\t' ? ' ' : *c;
-	at = strstr(line, wanted);
-	if (!at || strstr(at + strlen(wanted) - 1, " usrhash=") || strstr(line, " usrhash=") != at)
+	while ((argument = next_argument(&at)) && !streq(argument, "--")) {
+		value = startswith(argument, "usrhash=");
+		count += value != NULL;
+		right = right && (!value || streq(value, digits));
+	}
+	if (count != 1 || !right)
 		return error_set(err, -EBADMSG, "its kernel image does not start the root hash %s", digits);
 	return 0;
 }

@@ -15,12 +15,13 @@ struct trust_store {
 };
 
 /*
- * Checks that one certificate of *store* has signed both the root hash (PKCS#7, detached, over its 64
- * lower-case digits) and the kernel image *uki* (Authenticode); that this one is the file that *info* names;
- * and that its command line starts the release's root hash and no other.
+ * Checks that certificates of *store* have signed the root hash (PKCS#7, detached, over its 64 lower-case
+ * digits) and the kernel image *uki* (Authenticode), each one that need not be the other's; that this is the
+ * file that *info* names; and that its command line starts the release's root hash and no other.
  *
- * Returns 0; -ENOKEY where no certificate of the store signed one of them; -EBADMSG where the image or a
- * signature is damaged, or they don't belong together; -ENOMEM.
+ * Returns 0; -ENOKEY where no certificate of the store has a valid signature of one of them, which a damaged
+ * signature is not either; -EBADMSG where the image is damaged, or is not the release's, or where the store's
+ * lists are damaged; -ENOMEM.
  */
 int release_trust_check(const struct release_info *info, const void *uki, size_t uki_size,
 	const struct trust_store *store, struct error **err);
