@@ -70,28 +70,37 @@ static int read_release(struct node *node, struct error **err)
 
 /* ---- What orlop-init found ---- */
 
+static int take_boot(struct node *node, const json_t *boot, struct error **err)
+{
+	const char *slot = json_string_value(json_object_get(boot, "slot"));
+	const char *root = json_string_value(json_object_get(boot, "rootHash"));
+	const char *disk = json_string_value(json_object_get(boot, "disk"));
+	const json_t *degraded = json_object_get(boot, "degraded");
+
+	if (!slot || strlen(slot) != 1 || !root || !disk ||
+		(degraded && !json_is_null(degraded) && !json_is_string(degraded)))
+		return error_set(err, -EBADMSG, "/run/orlop/boot.json: is not what orlop-init writes");
+	if (strlen(root) != 2 * SHA256_SIZE || hex_decode(root, node->root_hash, SHA256_SIZE) < 0)
+		return error_set(err, -EBADMSG, "/run/orlop/boot.json: rootHash is no digest");
+	node->slot = slot[0];
+	node->disk_path = node_path(node, disk);
+	node->degraded = json_is_string(degraded) ? strdup(json_string_value(degraded)) : NULL;
+	return node->disk_path && (node->degraded || !json_is_string(degraded))
+		       ? 0
+		       : error_set_errno(err, -ENOMEM, "boot.json");
+}
+
 static int read_boot(struct node *node, struct error **err)
 {
 	_cleanup_free_ char *text = NULL;
 	_cleanup_json_ json_t *boot = NULL;
-	const char *slot, *root, *disk, *degraded = NULL;
 	size_t size;
 	int r = read_text(node, "/run/orlop/boot.json", TEXT_MAX, &text, &size, err);
 
 	if (r < 0)
 		return r;
 	boot = json_loadb(text, size, JSON_REJECT_DUPLICATES, NULL);
-	if (json_unpack(boot, "{s:s, s:s, s:s, s?s}", "slot", &slot, "rootHash", &root, "disk", &disk,
-		    "degraded", &degraded) < 0 &&
-		json_unpack(boot, "{s:s, s:s, s:s}", "slot", &slot, "rootHash", &root, "disk", &disk) < 0)
-		return error_set(err, -EBADMSG, "/run/orlop/boot.json: is not what orlop-init writes");
-	if (strlen(root) != 2 * SHA256_SIZE || hex_decode(root, node->root_hash, SHA256_SIZE) < 0)
-		return error_set(err, -EBADMSG, "/run/orlop/boot.json: rootHash is no digest");
-	node->slot = slot[0];
-	node->disk_path = node_path(node, disk);
-	node->degraded = degraded ? strdup(degraded) : NULL;
-	return node->disk_path && (node->degraded || !degraded) ? 0
-								: error_set_errno(err, -ENOMEM, "boot.json");
+	return take_boot(node, boot, err);
 }
 
 static int read_machine(struct node *node, struct error **err)
@@ -313,6 +322,8 @@ int node_lock(const struct node *node, bool wait, struct error **err)
 	if (fd < 0)
 		return error_set_errno(err, -errno, "%s", path);
 	if (flock(fd, LOCK_EX | (wait ? 0 : LOCK_NB)) < 0) {
+		if (errno != EWOULDBLOCK)
+			return error_set_errno(err, -errno, "%s", path);
 		(void)!pread(fd, holder, sizeof(holder) - 1, 0);
 		return error_set(err, -EBUSY,
 			"process %s is changing what this node starts; see: orlop-node status", holder);
