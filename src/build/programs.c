@@ -94,6 +94,8 @@ static int check_libraries(const struct tree *tree, const struct platform *platf
 				users.items[i], libraries.items[i]);
 		r = add_needed(content_data(library->content), content_size(library->content),
 			libraries.items[i], &libraries, &users, err);
+		if (r < 0)
+			(void)error_wrap(err, "%s", libraries.items[i]);
 	}
 	return r;
 }
