@@ -79,12 +79,17 @@ int node_remember(const struct node *node, int64_t now, enum history_event event
 	return path ? history_add(path, &entry, err) : error_set_errno(err, -ENOMEM, "history");
 }
 
-/* The last thing that is known of a version; NULL where nothing is. */
+/* What became of a version last; NULL where nothing is known. That it was refused, or that something about it
+ * went wrong, changes nothing of where it stands. */
 static const struct history_entry *last_of(const struct history *history, const char *version)
 {
-	for (size_t i = history->count; i > 0; i--)
-		if (streq(history->entries[i - 1].version, version))
-			return &history->entries[i - 1];
+	for (size_t i = history->count; i > 0; i--) {
+		const struct history_entry *entry = &history->entries[i - 1];
+
+		if (streq(entry->version, version) && entry->event != HISTORY_REFUSED &&
+			entry->event != HISTORY_ERROR)
+			return entry;
+	}
 	return NULL;
 }
 
