@@ -42,6 +42,9 @@ static size_t clean(uint8_t *text, size_t size)
 	return to;
 }
 
+/* The firmware writes this when it starts a boot program: what a start before has come to is past. */
+static const char beginning[] = "BdsDxe: starting ";
+
 static int end_line(struct vm_serial *serial)
 {
 	struct buffer *line = &serial->line, *tail = &serial->tail;
@@ -50,6 +53,10 @@ static int end_line(struct vm_serial *serial)
 	buffer_append_u8(line, 0);
 	if (buffer_failed(line))
 		return -ENOMEM;
+	if (strstr((char *)line->data, beginning)) {
+		free(serial->failure);
+		serial->failure = NULL;
+	}
 	for (size_t i = 0; !serial->failure && i < sizeof(failures) / sizeof(failures[0]); i++)
 		if (strstr((char *)line->data, failures[i]) &&
 			!(serial->failure = strdup((char *)line->data)))

@@ -14,7 +14,7 @@ struct vm_serial {
 	off_t offset;
 	struct buffer line; /* the line that is not complete yet */
 	struct buffer tail; /* the last lines, cleaned of what a terminal would not print */
-	char *failure;	    /* the first line that says so, NULL as long as there is none */
+	char *failure;	    /* the first line of the present start that says so; NULL: there is none */
 };
 
 void vm_serial_release(struct vm_serial *serial);

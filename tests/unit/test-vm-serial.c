@@ -53,6 +53,20 @@ static void the_tail_is_bounded(void **state)
 	assert_true(serial.line.size <= 1024);
 }
 
+/* A machine that restarts after a panic may come up with another release. */
+static void the_next_start_is_another_one(void **state)
+{
+	_cleanup_vm_serial_ struct vm_serial serial = {.fd = -1};
+
+	(void)state;
+	feed(&serial, "BdsDxe: starting Boot0001 \"disk\"\n[ 0.1] Kernel panic - not syncing: no memory\n");
+	assert_non_null(serial.failure);
+	feed(&serial, "Rebooting in 10 seconds..\nBdsDxe: starting Boot0001 \"disk\"\nhello\n");
+	assert_null(serial.failure);
+	feed(&serial, "orlop-init: cannot start: no disk\n");
+	assert_string_equal(serial.failure, "orlop-init: cannot start: no disk");
+}
+
 static void finds_the_first_failure_once_its_line_is_complete(void **state)
 {
 	_cleanup_vm_serial_ struct vm_serial serial = {.fd = -1};
@@ -90,6 +104,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(keeps_the_last_lines_without_what_terminals_do_not_print),
 		cmocka_unit_test(the_tail_is_bounded),
+		cmocka_unit_test(the_next_start_is_another_one),
 		cmocka_unit_test(finds_the_first_failure_once_its_line_is_complete),
 		cmocka_unit_test(reads_along_in_a_file),
 	};
