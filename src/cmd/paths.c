@@ -119,10 +119,10 @@ char *path_program(const char *name, const char *variable, const char *architect
 	if (given)
 		paths[0] = strdup(given);
 	if (program) {
+		paths[1] = string_format("%s/../lib/orlop/%s/%s", program, architecture, name);
 		/* What was built beside this program is for this machine. */
 		if (platform_native() && streq(platform_native(), architecture))
-			paths[1] = string_format("%s/%s", program, name);
-		paths[2] = string_format("%s/../lib/orlop/%s/%s", program, architecture, name);
+			paths[2] = string_format("%s/%s", program, name);
 	}
 	found = first_readable(paths, ARRAY_SIZE(paths));
 	if (!found)
