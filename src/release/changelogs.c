@@ -50,7 +50,7 @@ static int read_package(struct reader *reader, const struct package *package, st
 	if (r < 0)
 		return r;
 	r = cache_object_check(path, package->sha256, package->size, err);
-	if (r <= 0)
+	if (r != CACHE_WHOLE)
 		return r < 0 ? r : -ENOENT;
 	r = file_read(path, DEB_MAX, &data, &size, err);
 	if (r == 0)
