@@ -18,13 +18,14 @@ struct values {
 /* The file is the administrator's from now on, also where a credential brought it first. */
 static int own_config(const struct node *node, char **ret, struct error **err)
 {
-	_cleanup_free_ char *own = node_path(node, NODE_CONFIG_PATH), *text = NULL;
+	_cleanup_free_ char *own = node_path(node, NODE_CONFIG_PATH), *folder = NULL, *text = NULL;
 	size_t size;
 	int r;
 
 	if (!own)
 		return error_set_errno(err, -ENOMEM, "settings");
-	r = mkdir_parents("/etc/orlop", err);
+	folder = node_path(node, "/etc/orlop");
+	r = folder ? mkdir_parents(folder, err) : error_set_errno(err, -ENOMEM, "settings");
 	if (r >= 0 && !streq(own, node->config_path)) {
 		r = file_read(node->config_path, NODE_CONFIG_MAX, &text, &size, err);
 		if (r >= 0)

@@ -65,7 +65,7 @@ set_settings() { printf '%s\n' "$@" | "$ORLOP" vm exec "$machine" 'mkdir -p /etc
 	[ "$(node 'cat /run/orlop/boot.json' | jq -r .slot)" = b ]
 }
 
-@test "the part that talks to the network is nobody, and the state is told to Prometheus" {
+@test "the user that the network is asked as can't log in, and the state is told to Prometheus" {
 	[ "$(node 'grep ^orlop-fetch: /etc/passwd' | cut -d: -f7)" = /usr/sbin/nologin ]
 	node 'cat /run/orlop/metrics.prom' | grep -F 'orlop_node_info{version="202601.12.0"'
 }
