@@ -146,6 +146,20 @@ int file_read(const char *path, size_t max, char **ret, size_t *ret_size, struct
 	return file_read_fd(fd, path, max, ret, ret_size, err);
 }
 
+int file_read_private(const char *path, size_t max, char **ret, size_t *ret_size, struct error **err)
+{
+	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return error_set_errno(err, -errno, "%s", path);
+	if (S_ISREG(st.st_mode) && (st.st_mode & (S_IWGRP | S_IRWXO)) != 0)
+		return error_set(err, -EPERM,
+			"%s: others may read or change this private key (mode %04o); run: chmod 600 %s", path,
+			(unsigned)(st.st_mode & 07777), path);
+	return file_read_fd(fd, path, max, ret, ret_size, err);
+}
+
 int mkdir_parents(const char *path, struct error **err)
 {
 	_cleanup_free_ char *copy = strdup(path);

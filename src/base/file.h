@@ -24,6 +24,12 @@ int pwrite_full(int fd, const void *data, size_t size, uint64_t offset);
 int file_read(const char *path, size_t max, char **ret, size_t *ret_size, struct error **err);
 int file_read_fd(int fd, const char *name, size_t max, char **ret, size_t *ret_size, struct error **err);
 
+/*
+ * The same for a file that holds a private key: -EPERM, with what to do, where everybody may read it or its
+ * group may change it. The terminal of the process does not become it.
+ */
+int file_read_private(const char *path, size_t max, char **ret, size_t *ret_size, struct error **err);
+
 /* Makes a folder and its missing parents (mode 0777 less the umask). An existing folder is no error. */
 int mkdir_parents(const char *path, struct error **err);
 

@@ -111,21 +111,6 @@ int signer_from_pem(const char *name, const char *certificate, size_t certificat
 	return 0;
 }
 
-/* Reads a private key file, after a look at who else could. */
-static int key_file_read(const char *path, char **ret, size_t *ret_size, struct error **err)
-{
-	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-	struct stat st;
-
-	if (fd < 0 || fstat(fd, &st) < 0)
-		return error_set_errno(err, -errno, "%s", path);
-	if (S_ISREG(st.st_mode) && (st.st_mode & (S_IWGRP | S_IRWXO)) != 0)
-		return error_set(err, -EPERM,
-			"%s: others may read or change this private key (mode %04o); run: chmod 600 %s", path,
-			(unsigned int)(st.st_mode & 07777), path);
-	return file_read_fd(fd, path, SIGNER_FILE_MAX, ret, ret_size, err);
-}
-
 int signer_load(const char *certificate_path, const char *key_path, struct signer **ret, struct error **err)
 {
 	_cleanup_free_ char *certificate = NULL;
@@ -136,7 +121,7 @@ int signer_load(const char *certificate_path, const char *key_path, struct signe
 	r = file_read(certificate_path, SIGNER_FILE_MAX, &certificate, &certificate_size, err);
 	if (r < 0)
 		return r;
-	r = key_file_read(key_path, &key, &key_size, err);
+	r = file_read_private(key_path, SIGNER_FILE_MAX, &key, &key_size, err);
 	if (r < 0)
 		return r;
 	r = signer_from_pem(certificate_path, certificate, certificate_size, key, key_size, ret, err);

@@ -170,20 +170,6 @@ int tuf_signer_from_pem(const char *name, const char *pem, size_t size, const st
 	return r;
 }
 
-static int read_key_file(const char *path, char **ret, size_t *ret_size, struct error **err)
-{
-	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-	struct stat st;
-
-	if (fd < 0 || fstat(fd, &st) < 0)
-		return error_set_errno(err, -errno, "%s", path);
-	if (S_ISREG(st.st_mode) && (st.st_mode & (S_IWGRP | S_IRWXO)) != 0)
-		return error_set(err, -EPERM,
-			"%s: others may read or change this private key (mode %04o); run: chmod 600 %s", path,
-			(unsigned)(st.st_mode & 07777), path);
-	return file_read_fd(fd, path, KEY_FILE_MAX, ret, ret_size, err);
-}
-
 static int load_token(
 	const char *uri, const struct tuf_secret *secret, struct tuf_signer **ret, struct error **err)
 {
@@ -203,7 +189,7 @@ int tuf_signer_load(
 
 	if (startswith(where, "pkcs11:"))
 		return load_token(where, secret, ret, err);
-	r = read_key_file(where, &text, &size, err);
+	r = file_read_private(where, KEY_FILE_MAX, &text, &size, err);
 	if (r < 0)
 		return r;
 	if (startswith(text, "pkcs11:")) {
