@@ -73,8 +73,10 @@ static json_t *entry_json(const struct boot_entry *entry)
 		return json_pack(
 			"{s:s, s:s, s:s}", "file", entry->name, "version", entry->version, "state", "good");
 	return json_pack("{s:s, s:s, s:s, s:i, s:i}", "file", entry->name, "version", entry->version, "state",
-		boot_entry_is_bad(entry) ? "bad" : "on trial", "tries_left", (int)entry->left, "tries_done",
-		(int)entry->done);
+		boot_entry_is_staged(entry) ? "staged"
+		: boot_entry_is_bad(entry)  ? "bad"
+					    : "on trial",
+		"tries_left", (int)entry->left, "tries_done", (int)entry->done);
 }
 
 static json_t *slot_json(const struct node_slot *slot, const struct boot_entry *entry)
@@ -122,6 +124,8 @@ static const char *entry_text(const struct boot_entry *entry, char ret[64])
 		return "no boot entry";
 	if (!entry->counted)
 		return "good";
+	if (boot_entry_is_staged(entry))
+		return "staged";
 	if (boot_entry_is_bad(entry))
 		return "bad, starts only if nothing else does";
 	(void)snprintf(ret, 64, "on trial, %u tries left", entry->left);

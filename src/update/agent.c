@@ -15,7 +15,7 @@
 
 #define RETRY_SECONDS 300 /* after a round that failed, at least so long */
 #define WAIT_MAX 86400	  /* seconds; the clock may be set meanwhile */
-#define ACTIONS_MAX 3	  /* of one round: stage, look again, restart */
+#define ACTIONS_MAX 3	  /* of one round: stage; restart, or select; look again */
 #define LOCK_SECONDS 30	  /* until the lock is tried again that somebody has */
 #define PROGRESS_STEP 10  /* percent */
 
@@ -101,7 +101,8 @@ static void write_metrics(struct agent *agent)
 	if (node_open_disk(node, false, NULL) >= 0) {
 		install = node_install(node, now_seconds());
 		if (install_look(&install, &state, NULL) >= 0) {
-			if (state.other_entry && state.next == state.other_entry)
+			if (state.other_entry &&
+				(state.next == state.other_entry || boot_entry_is_staged(state.other_entry)))
 				metrics.staged = state.other_entry->version;
 			if (state.running_entry && state.running_entry->counted)
 				metrics.tries_left = state.running_entry->left;
@@ -218,17 +219,18 @@ static int act(struct agent *agent, struct node_releases *releases, const struct
 	case POLICY_STAGE_AND_RESTART:
 		r = stage(agent, releases, decision->version, &err);
 		break;
+	case POLICY_SELECT:
 	case POLICY_RESTART:
 		kind = ERROR_START;
 		r = node_start_other(node, decision->version, now_seconds(), &err);
-		if (r >= 0)
+		if (r >= 0 && decision->action == POLICY_RESTART)
 			r = agent->options->restart(agent->options->userdata, &err);
-		agent->restarting = r >= 0;
+		agent->restarting = r >= 0 && decision->action == POLICY_RESTART;
 		break;
 	}
 	if (r < 0 && !agent->stop)
 		fail(agent, kind, decision->version, err);
-	return r < 0 ? r : decision->action == POLICY_STAGE_AND_RESTART || decision->action == POLICY_STAGE;
+	return r < 0 ? r : decision->action != POLICY_RESTART;
 }
 
 static void note_available(struct agent *agent, const struct policy_decision *decision)

@@ -108,17 +108,29 @@ static char *name_with(const struct boot_entry *entry, uint32_t left, uint32_t d
 
 /* ---- Order ---- */
 
-bool boot_entry_is_bad(const struct boot_entry *entry)
+bool boot_entry_is_last(const struct boot_entry *entry)
 {
 	return entry->counted && entry->left == 0;
+}
+
+/* systemd-boot writes the number of tries begun into the name before it starts an entry that has a counter.
+ */
+bool boot_entry_is_staged(const struct boot_entry *entry)
+{
+	return boot_entry_is_last(entry) && entry->done_digits == 0;
+}
+
+bool boot_entry_is_bad(const struct boot_entry *entry)
+{
+	return boot_entry_is_last(entry) && !boot_entry_is_staged(entry);
 }
 
 int boot_entry_compare(const struct boot_entry *a, const struct boot_entry *b)
 {
 	int r;
 
-	if (boot_entry_is_bad(a) != boot_entry_is_bad(b))
-		return boot_entry_is_bad(a) ? 1 : -1;
+	if (boot_entry_is_last(a) != boot_entry_is_last(b))
+		return boot_entry_is_last(a) ? 1 : -1;
 	r = release_version_compare(b->version, a->version);
 	if (r == 0)
 		r = release_version_compare(b->id, a->id);
@@ -190,17 +202,14 @@ int boot_entry_read(
 
 /* ---- Changes ---- */
 
-int boot_entry_add(struct fat_volume *volume, const char *version, unsigned tries, const void *data,
-	size_t size, int64_t time, struct error **err)
+int boot_entry_add(struct fat_volume *volume, const char *version, const void *data, size_t size,
+	int64_t time, struct error **err)
 {
-	const struct boot_entry entry = {.version = (char *)version};
-	_cleanup_free_ char *name = NULL, *path = NULL;
+	_cleanup_free_ char *path = NULL;
 
-	if (!release_version_is_valid(version) || tries > BOOT_ENTRY_TRIES_MAX)
-		return error_set(err, -EINVAL, "\"%s\" with %u tries can't be a boot entry", version, tries);
-	name = tries > 0 ? string_format(PREFIX "%s+%u" SUFFIX, version, tries)
-			 : name_with(&entry, UINT32_MAX, 0);
-	path = name ? path_of(name) : NULL;
+	if (!release_version_is_valid(version))
+		return error_set(err, -EINVAL, "\"%s\" can't be the version of a boot entry", version);
+	path = string_format(BOOT_ENTRIES_FOLDER "/" PREFIX "%s+0" SUFFIX, version);
 	if (!path)
 		return error_set_errno(err, -ENOMEM, "%s", version);
 	return fat_volume_create(volume, path, data, size, time, err);

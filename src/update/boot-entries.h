@@ -4,6 +4,7 @@
  * systemd-boot gives a new release some tries and then falls back.
  *
  *     EFI/Linux/orlop_VERSION.efi            good
+ *     EFI/Linux/orlop_VERSION+0.efi          staged: waits to be given tries; until then as a bad one
  *     EFI/Linux/orlop_VERSION+LEFT-DONE.efi  on trial: so many tries left, so many begun
  *     EFI/Linux/orlop_VERSION+0-DONE.efi     bad: none left; starts only where nothing else can
  *
@@ -16,7 +17,7 @@
 
 #define BOOT_ENTRIES_FOLDER "EFI/Linux"
 #define BOOT_ENTRIES_MAX 64	/* that are looked at */
-#define BOOT_ENTRY_TRIES_MAX 99 /* that a counter of ours begins with */
+#define BOOT_ENTRY_TRIES_MAX 99 /* that an entry is given */
 #define BOOT_ENTRY_SIZE_MAX MiB(256)
 
 struct boot_entry {
@@ -44,15 +45,21 @@ void boot_entries_release(struct boot_entries *entries);
 int boot_entry_parse(const char *name, struct boot_entry *ret);
 void boot_entry_release(struct boot_entry *entry);
 
-/* True where no try is left. */
+/* True where no try is left, or none was given yet: the boot loader starts it only where nothing else can. */
+bool boot_entry_is_last(const struct boot_entry *entry);
+
+/* Of these: true where the tries were used up, or taken away. */
 bool boot_entry_is_bad(const struct boot_entry *entry);
+
+/* Of these: true where it was never given any, and never started. */
+bool boot_entry_is_staged(const struct boot_entry *entry);
 
 /*
  * The order in which systemd-boot 257 prefers entries of one edition (their os-release has the same IMAGE_ID,
- * and the version of the name): bad ones last; then the newest version first. Two of one version, which
- * nobody should make, go by what else is in the name, counter included: "+3" before "+2", that before "+2-1",
- * and no counter last; from systemd 258 on that is otherwise. Below 0: *a* comes first. 0: the folder's order
- * decides.
+ * and the version of the name): bad and staged ones last; then the newest version first. Two of one version,
+ * which nobody should make, go by what else is in the name, counter included: "+3" before "+2", that before
+ * "+2-1", and no counter last; from systemd 258 on that is otherwise. Below 0: *a* comes first. 0: the
+ * folder's order decides.
  */
 int boot_entry_compare(const struct boot_entry *a, const struct boot_entry *b);
 
@@ -67,11 +74,11 @@ int boot_entry_read(
 	struct fat_volume *volume, const struct boot_entry *entry, struct buffer *ret, struct error **err);
 
 /*
- * Adds a release's entry with *tries* tries (0: good from the start), there with all its bytes or not at all.
- * *time* is that of the file, in seconds since 1970. The errors of fat_volume_create().
+ * Adds a release's entry, staged, there with all its bytes or not at all. *time* is that of the file, in
+ * seconds since 1970. The errors of fat_volume_create().
  */
-int boot_entry_add(struct fat_volume *volume, const char *version, unsigned tries, const void *data,
-	size_t size, int64_t time, struct error **err);
+int boot_entry_add(struct fat_volume *volume, const char *version, const void *data, size_t size,
+	int64_t time, struct error **err);
 
 /* The entry has proved itself: it loses its counter. */
 int boot_entry_bless(struct fat_volume *volume, const struct boot_entry *entry, struct error **err);

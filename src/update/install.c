@@ -116,7 +116,7 @@ static bool has_fallback(const struct session *session)
 {
 	for (size_t i = 0; i < session->entries.count; i++)
 		if (!is_running(session, &session->entries.items[i]) &&
-			!boot_entry_is_bad(&session->entries.items[i]))
+			!boot_entry_is_last(&session->entries.items[i]))
 			return true;
 	return false;
 }
@@ -281,7 +281,7 @@ static int name_slot(struct bringing *bringing, struct error **err)
 	return r < 0 ? r : write_table(session, err);
 }
 
-/* True where the entry is the release's own and may be started. */
+/* True where the entry is the release's own, and has not used up its tries. */
 static int entry_is_right(
 	const struct bringing *bringing, const struct boot_entry *entry, bool *ret, struct error **err)
 {
@@ -290,7 +290,7 @@ static int entry_is_right(
 	int r;
 
 	*ret = false;
-	if (!entry || entry->size != release->uki_size || (entry->counted && entry->left == 0))
+	if (!entry || entry->size != release->uki_size || boot_entry_is_bad(entry))
 		return 0;
 	r = boot_entry_read(bringing->session.esp, entry, &there, err);
 	if (r >= 0)
@@ -314,8 +314,8 @@ static int bring_entry(struct bringing *bringing, struct error **err)
 	if (entry)
 		r = boot_entry_remove(session->esp, entry, err);
 	if (r >= 0)
-		r = boot_entry_add(session->esp, version, INSTALL_TRIES, bringing->release->uki,
-			bringing->release->uki_size, session->install->now, err);
+		r = boot_entry_add(session->esp, version, bringing->release->uki, bringing->release->uki_size,
+			session->install->now, err);
 	if (r >= 0)
 		r = read_entries(session, err);
 	/* What was written is read back, past any cache of ours. */
@@ -371,7 +371,7 @@ int install_start_other(const struct install *install, struct error **err)
 	if (!entry || is_running(&session, entry))
 		return error_set(
 			err, -ENOENT, "slot %c holds no release that can be started", session.other->letter);
-	if (entry->counted && entry->left == 0)
+	if (boot_entry_is_last(entry))
 		r = boot_entry_retry(session.esp, entry, INSTALL_TRIES, err);
 	if (r >= 0)
 		r = read_entries(&session, err);

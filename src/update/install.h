@@ -10,6 +10,7 @@
  *   - The boot entry of the running release, and its slot, are never touched while a release is brought.
  *   - A boot entry is there only while the slot that it starts is whole: the entries that the slot to be
  * written belongs to go first, and the new one comes last.
+ *   - What is brought starts when somebody has said so, whenever the machine restarts before.
  *   - A slot has a release's ids only while it holds that release, read back and verified.
  *
  * Nobody else may change the disk's table or have its boot partition open meanwhile.
@@ -21,7 +22,7 @@
 #include "update/node-disk.h"
 #include "update/usr-update.h"
 
-#define INSTALL_TRIES 3 /* starts that a new release is given to prove itself */
+#define INSTALL_TRIES 3 /* starts in which a release may prove itself */
 
 struct install {
 	const struct block_io *disk; /* the whole of it */
@@ -57,12 +58,9 @@ struct install_release {
 };
 
 /*
- * Brings a release into the other slot and gives it a boot entry with INSTALL_TRIES tries. One that is there
- * already is verified, and mended where it is not whole; *ret_changed* (may be NULL) is false where nothing
- * had to be done.
- *
- * Where it is newer than the running one, it starts next; otherwise install_start_other() is what makes it
- * so.
+ * Brings a release into the other slot and stages it: it has a boot entry then, and starts when
+ * install_start_other() has said so. One that is there already is verified, and mended where it is not whole;
+ * *ret_changed* (may be NULL) is false where nothing had to be done.
  *
  * Returns 0; -ENOENT where the running release's slot or boot entry is not on the disk; -EAGAIN where that
  * has not been found good yet (there would be nothing to fall back to); -EALREADY where the release is the
@@ -73,8 +71,9 @@ int install_release(const struct install *install, const struct install_release 
 	struct error **err);
 
 /*
- * Sees to it that the release in the other slot starts next: one that is marked as bad gets tries again, and
- * where the running one would come first, that is marked as bad and so becomes the last resort.
+ * Sees to it that the release in the other slot starts next: one that is staged, or bad, is given
+ * INSTALL_TRIES tries, and where the running one would come first, that is marked as bad and so becomes the
+ * last resort.
  *
  * Returns 0; -ENOENT where the other slot holds nothing that can start.
  */

@@ -109,7 +109,7 @@ static void format_update(const struct metrics *metrics, struct buffer *out)
 
 	version_info(out, "orlop_update_available", "The newest release that is meant for this node.",
 		metrics->available);
-	version_info(out, "orlop_update_staged", "The release that is in the other slot and starts next.",
+	version_info(out, "orlop_update_staged", "The release in the other slot that is to start.",
 		metrics->staged);
 	single(out, "orlop_update_last_check_timestamp_seconds", "gauge",
 		"When the repository was asked for releases last.", metrics->last_check);

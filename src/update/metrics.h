@@ -24,7 +24,7 @@ struct metrics_errors {
 struct metrics {
 	const char *version, *edition, *slot, *root_hash; /* of the running release */
 	const char *available; /* version of the newest release that is meant for this node */
-	const char *staged;    /* version in the other slot that starts next */
+	const char *staged;    /* version in the other slot that is to start */
 	int64_t last_check;    /* when the repository was asked last: seconds since 1970-01-01 … */
 	int64_t last_success;  /* … and when its answer was good */
 	int64_t bytes_fetched; /* since the agent began */

@@ -31,6 +31,17 @@ static int look(struct node *node, int64_t now, struct install_state *ret, struc
 	return install_look(&install, ret, err);
 }
 
+static enum policy_other other_state(const struct install_state *state)
+{
+	if (!state->other_entry)
+		return POLICY_OTHER_KEPT;
+	if (boot_entry_is_staged(state->other_entry))
+		return POLICY_OTHER_STAGED;
+	if (boot_entry_is_bad(state->other_entry))
+		return POLICY_OTHER_BAD;
+	return state->next == state->other_entry ? POLICY_OTHER_NEXT : POLICY_OTHER_KEPT;
+}
+
 int node_view_open(struct node *node, const struct release_index *index, const struct node_order *order,
 	int64_t now, struct node_view *ret, struct error **err)
 {
@@ -52,7 +63,7 @@ int node_view_open(struct node *node, const struct release_index *index, const s
 		.architecture = node->architecture,
 		.running = node->version,
 		.other = ret->state.other_entry ? ret->state.other_entry->version : NULL,
-		.other_bad = ret->state.other_entry && boot_entry_is_bad(ret->state.other_entry),
+		.other_state = other_state(&ret->state),
 		.config = &node->config,
 		.rejected = &ret->rejected,
 		.machine = node->machine,

@@ -13,6 +13,13 @@ static const char *const meanings[] = {
 	[NODE_CHANNEL_NODE_IMAGE] = "weekly releases are staged, and start in maintenance windows",
 };
 
+static const char *const other_states[] = {
+	[POLICY_OTHER_KEPT] = "kept to go back to",
+	[POLICY_OTHER_STAGED] = "staged",
+	[POLICY_OTHER_NEXT] = "starts when the machine is restarted",
+	[POLICY_OTHER_BAD] = "does not start: its tries are used up, or the node was rolled back from it",
+};
+
 static int add_head(const struct policy_input *input, struct strv *ret)
 {
 	const struct node_config *config = input->config;
@@ -20,8 +27,7 @@ static int add_head(const struct policy_input *input, struct strv *ret)
 
 	r = strv_addf(ret, "Running:    %s (%s, %s)", input->running, input->edition, input->architecture);
 	if (r >= 0 && input->other)
-		r = strv_addf(ret, "Other slot: %s%s", input->other,
-			input->other_bad ? " (does not start: its tries are used up)" : "");
+		r = strv_addf(ret, "Other slot: %s (%s)", input->other, other_states[input->other_state]);
 	if (r >= 0)
 		r = strv_addf(ret, "Repository: %s", config->repository ? config->repository : "none");
 	if (r >= 0)
@@ -82,7 +88,7 @@ static int play(struct policy_input *state, const struct window_span *span, char
 			if (!started)
 				return -ENOMEM;
 			state->other = state->running;
-			state->other_bad = false;
+			state->other_state = POLICY_OTHER_KEPT;
 			state->running = lasting(state, decision.version);
 			continue;
 		}

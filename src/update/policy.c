@@ -127,13 +127,13 @@ bool policy_is_newer(const struct policy_input *input, const struct release_entr
 /* Whether the other slot has that version, ready to start. */
 static bool is_ready(const struct policy_input *input, const char *version)
 {
-	return same(input->other, version) && !input->other_bad;
+	return same(input->other, version) && input->other_state != POLICY_OTHER_BAD;
 }
 
 static bool is_rejected(const struct policy_input *input, const char *version)
 {
 	return (input->rejected && strv_contains(input->rejected, version)) ||
-	       (input->other_bad && same(input->other, version));
+	       (input->other_state == POLICY_OTHER_BAD && same(input->other, version));
 }
 
 static const struct release_entry *find(const struct policy_input *input, const char *version)
@@ -443,7 +443,15 @@ static int decide_none(const struct policy_view *view, const struct choice *choi
 		withdrawn);
 }
 
-/* The agent may not restart the machine: what it brings into the slot starts when somebody else does. */
+/* What is brought into the slot starts when somebody restarts the machine. */
+static enum policy_action for_next_restart(const struct policy_input *input, const char *version)
+{
+	if (!is_ready(input, version))
+		return POLICY_STAGE;
+	return input->other_state == POLICY_OTHER_NEXT ? POLICY_NOTHING : POLICY_SELECT;
+}
+
+/* The agent may not restart the machine. */
 static int decide_for_person(const struct policy_input *input, const char *version, const char *withdrawn,
 	struct policy_decision *ret, struct error **err)
 {
@@ -451,8 +459,7 @@ static int decide_for_person(const struct policy_input *input, const char *versi
 		input->config->channel == NODE_CHANNEL_UNMANAGED ? "channel Unmanaged" : "reboot: false";
 
 	ret->reason = POLICY_WAITS_FOR_PERSON;
-	if (!is_ready(input, version))
-		ret->action = POLICY_STAGE;
+	ret->action = for_next_restart(input, version);
 	return say(ret, version, err, "%s is %s; it starts when the machine is restarted (%s in node.yaml)%s",
 		version, ret->action == POLICY_STAGE ? "to be staged" : "staged", key, withdrawn);
 }
@@ -541,14 +548,14 @@ static int obey(const struct policy_input *input, const char *version, struct po
 	bool ready = is_ready(input, version);
 
 	ret->reason = POLICY_ORDERED;
-	if (ready) {
-		ret->action = input->order_restart ? POLICY_RESTART : POLICY_NOTHING;
-		return say(ret, version, err, "%s is staged, and starts %s", version,
-			input->order_restart ? "now" : "when the machine is restarted");
-	}
-	ret->action = input->order_restart ? POLICY_STAGE_AND_RESTART : POLICY_STAGE;
-	return say(ret, version, err, "%s is to be staged, and starts %s", version,
-		input->order_restart ? "then" : "when the machine is restarted");
+	if (input->order_restart)
+		ret->action = ready ? POLICY_RESTART : POLICY_STAGE_AND_RESTART;
+	else
+		ret->action = for_next_restart(input, version);
+	return say(ret, version, err, "%s is %s, and starts %s", version, ready ? "staged" : "to be staged",
+		!input->order_restart ? "when the machine is restarted"
+		: ready		      ? "now"
+				      : "then");
 }
 
 /* The release is not published for this node: for whom is it? */
@@ -620,6 +627,21 @@ static int order_update(const struct policy_input *input, struct policy_decision
 			   : decide_none(&view, &choice, withdrawn, ret, err);
 }
 
+static int order_rollback(const struct policy_input *input, struct policy_decision *ret, struct error **err)
+{
+	bool is_new = input->other_state == POLICY_OTHER_STAGED || input->other_state == POLICY_OTHER_NEXT;
+
+	if (!input->other)
+		return refuse(ret, POLICY_NO_OTHER, NULL, err,
+			"the other slot has no release; \"orlop-node rollback --to VERSION\" fetches one");
+	if (is_new && is_above(input->other, input->running))
+		return refuse(ret, POLICY_NO_OTHER, input->other, err,
+			"the other slot has %s, which is newer and has not run yet; \"orlop-node rollback "
+			"--to VERSION\" fetches an older release",
+			input->other);
+	return order_to(input, input->other, ret, err);
+}
+
 int policy_decide(const struct policy_input *input, struct policy_decision *ret, struct error **err)
 {
 	*ret = (struct policy_decision){};
@@ -629,10 +651,7 @@ int policy_decide(const struct policy_input *input, struct policy_decision *ret,
 	case POLICY_ORDER_TO:
 		return order_to(input, input->order_version, ret, err);
 	case POLICY_ORDER_ROLLBACK:
-		if (input->other)
-			return order_to(input, input->other, ret, err);
-		return refuse(ret, POLICY_NO_OTHER, NULL, err,
-			"the other slot has no release; \"orlop-node rollback --to VERSION\" fetches one");
+		return order_rollback(input, ret, err);
 	case POLICY_ORDER_NONE:
 		break;
 	}

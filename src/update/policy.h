@@ -23,13 +23,21 @@ enum policy_order {
 	POLICY_ORDER_ROLLBACK, /* to what the other slot has */
 };
 
+/* How a whole release in the other slot stands. */
+enum policy_other {
+	POLICY_OTHER_KEPT,   /* it ran here, and starts where the running one can't, or when told to */
+	POLICY_OTHER_STAGED, /* it was brought there, and has not been told to start */
+	POLICY_OTHER_NEXT,   /* it starts when the machine is restarted, for whatever reason */
+	POLICY_OTHER_BAD,    /* its tries are used up, or were taken away */
+};
+
 /* Everything belongs to the caller. */
 struct policy_input {
 	const struct release_index *index; /* NULL: no metadata could be had yet */
 	const char *edition, *architecture;
 	const char *running; /* version */
 	const char *other;   /* version of a whole release in the other slot; NULL: there is none */
-	bool other_bad;	     /* the boot loader has no tries left for it */
+	enum policy_other other_state;
 	const struct node_config *config;
 	const struct strv *rejected; /* versions that history_rejected() names; NULL: none */
 	const uint8_t *machine;	     /* MACHINE_ID_SIZE bytes */
@@ -41,7 +49,8 @@ struct policy_input {
 
 enum policy_action {
 	POLICY_NOTHING,
-	POLICY_STAGE, /* bring *version* into the other slot; it starts later, or never by itself */
+	POLICY_STAGE,		  /* bring *version* into the other slot, and ask again */
+	POLICY_SELECT,		  /* the other slot has it: whoever restarts the machine next starts it */
 	POLICY_STAGE_AND_RESTART, /* bring it there, then ask again; as things are it would start at once */
 	POLICY_RESTART,		  /* the other slot has it: start it */
 };
@@ -69,7 +78,7 @@ enum policy_reason {
 	POLICY_PAUSED,
 	POLICY_REJECTED, /* it failed here, or this node was rolled back from it */
 	POLICY_NOT_PUBLISHED,
-	POLICY_NO_OTHER, /* a rollback, and the other slot has nothing */
+	POLICY_NO_OTHER, /* a rollback, and the other slot has nothing to go back to */
 };
 
 struct policy_decision {

@@ -23,7 +23,7 @@ static void names_are_taken_apart(void **state)
 		bool counted;
 		uint32_t left, done;
 		unsigned left_digits, done_digits;
-		bool bad;
+		bool bad, staged;
 	} names[] = {
 		{"orlop_202611.23.0.efi", "202611.23.0", false, 0, 0, 0, 0, false},
 		{"orlop_202611.23.0+3.efi", "202611.23.0", true, 3, 0, 1, 0, false},
@@ -31,7 +31,9 @@ static void names_are_taken_apart(void **state)
 		{"orlop_202611.23.0+1-2.efi", "202611.23.0", true, 1, 2, 1, 1, false},
 		{"orlop_202611.23.0+0-3.efi", "202611.23.0", true, 0, 3, 1, 1, true},
 		{"orlop_202611.23.0+4-0.efi", "202611.23.0", true, 4, 0, 1, 1, false},
-		{"orlop_202611.23.0+0.efi", "202611.23.0", true, 0, 0, 1, 0, true},
+		{"orlop_202611.23.0+0.efi", "202611.23.0", true, 0, 0, 1, 0, false, .staged = true},
+		{"orlop_202611.23.0+00.efi", "202611.23.0", true, 0, 0, 2, 0, false, .staged = true},
+		{"orlop_202611.23.0+0-0.efi", "202611.23.0", true, 0, 0, 1, 1, true},
 		{"orlop_1+010-009.efi", "1", true, 10, 9, 3, 3, false},
 		{"orlop_1+00000000000003.efi", "1", true, 3, 0, 14, 0, false},
 		{"orlop_1+2147483647.efi", "1", true, INT32_MAX, 0, 10, 0, false},
@@ -50,6 +52,8 @@ static void names_are_taken_apart(void **state)
 		assert_int_equal(entry.left_digits, names[i].left_digits);
 		assert_int_equal(entry.done_digits, names[i].done_digits);
 		assert_int_equal(boot_entry_is_bad(&entry), names[i].bad);
+		assert_int_equal(boot_entry_is_staged(&entry), names[i].staged);
+		assert_int_equal(boot_entry_is_last(&entry), names[i].bad || names[i].staged);
 	}
 }
 
@@ -210,13 +214,35 @@ static void make(struct fat_disk *disk)
 	tool_do("mmd", "-i", disk->path, "::/EFI", "::/EFI/Linux", "::/EFI/Linux/orlop_5.efi");
 }
 
-static void add(struct fat_volume *volume, const char *version, unsigned tries)
+static struct boot_entry entry_of(struct fat_volume *volume, const char *version)
 {
+	_cleanup_(boot_entries_release) struct boot_entries entries = {};
+	struct boot_entry entry = {};
+	_cleanup_error_ struct error *err = NULL;
+
+	assert_ok(boot_entries_read(volume, &entries, &err), err);
+	for (size_t i = 0; i < entries.count; i++)
+		if (streq(entries.items[i].version, version))
+			entry = parse(entries.items[i].name);
+	assert_non_null(entry.name);
+	return entry;
+}
+
+/* An entry as it is staged (GOOD: and found good). */
+enum { STAGED, GOOD };
+
+static void add(struct fat_volume *volume, const char *version, bool good)
+{
+	_cleanup_(boot_entry_release) struct boot_entry entry = {};
 	_cleanup_error_ struct error *err = NULL;
 	uint8_t data[5000];
 
 	fat_disk_fill(version, data, sizeof(data));
-	assert_ok(boot_entry_add(volume, version, tries, data, sizeof(data), TIME, &err), err);
+	assert_ok(boot_entry_add(volume, version, data, sizeof(data), TIME, &err), err);
+	if (!good)
+		return;
+	entry = entry_of(volume, version);
+	assert_ok(boot_entry_bless(volume, &entry, &err), err);
 }
 
 /* The entries are these, in this order, each with the content of its version. */
@@ -246,15 +272,21 @@ static void a_release_on_trial_comes_first_and_falls_back(void **state)
 {
 	_cleanup_fat_disk_ struct fat_disk disk = {};
 	_cleanup_fat_volume_ struct fat_volume *volume = NULL;
+	_cleanup_(boot_entry_release) struct boot_entry staged = {};
+	_cleanup_error_ struct error *err = NULL;
 
 	(void)state;
 	make(&disk);
 	volume = fat_disk_open(&disk);
-	add(volume, "202611.23.0", 0);
-	add(volume, "202611.24.0", 3);
-	assert_entries(volume, "orlop_202611.24.0+3.efi orlop_202611.23.0.efi");
+	add(volume, "202611.23.0", GOOD);
+	add(volume, "202611.24.0", STAGED);
+	assert_entries(volume, "orlop_202611.23.0.efi orlop_202611.24.0+0.efi");
+	staged = entry_of(volume, "202611.24.0");
+	assert_ok(boot_entry_retry(volume, &staged, 3, &err), err);
+	assert_entries(volume, "orlop_202611.24.0+3-0.efi orlop_202611.23.0.efi");
 	/* What systemd-boot does with each start, done by another program that knows FAT. */
-	tool_do("mren", "-i", disk.path, "::/EFI/Linux/orlop_202611.24.0+3.efi", "orlop_202611.24.0+2-1.efi");
+	tool_do("mren", "-i", disk.path, "::/EFI/Linux/orlop_202611.24.0+3-0.efi",
+		"orlop_202611.24.0+2-1.efi");
 	volume = fat_volume_free(volume);
 	volume = fat_disk_open(&disk);
 	assert_entries(volume, "orlop_202611.24.0+2-1.efi orlop_202611.23.0.efi");
@@ -264,20 +296,6 @@ static void a_release_on_trial_comes_first_and_falls_back(void **state)
 	volume = fat_disk_open(&disk);
 	assert_entries(volume, "orlop_202611.23.0.efi orlop_202611.24.0+0-3.efi");
 	assert_false(fat_disk_fsck(&disk, NULL));
-}
-
-static struct boot_entry entry_of(struct fat_volume *volume, const char *version)
-{
-	_cleanup_(boot_entries_release) struct boot_entries entries = {};
-	struct boot_entry entry = {};
-	_cleanup_error_ struct error *err = NULL;
-
-	assert_ok(boot_entries_read(volume, &entries, &err), err);
-	for (size_t i = 0; i < entries.count; i++)
-		if (streq(entries.items[i].version, version))
-			entry = parse(entries.items[i].name);
-	assert_non_null(entry.name);
-	return entry;
 }
 
 static int bless(struct fat_volume *volume, const struct boot_entry *entry, struct error **err)
@@ -318,9 +336,11 @@ static const struct change {
 	{demote, "+2-1", "+0-1"},
 	{demote, "+02-011", "+00-011"},
 	{demote, "+0-3", "+0-3"},
+	{demote, "+0", "+0-0"},
 	{retry_three, "+0-3", "+3-0"},
 	{retry_three, "+0-12", "+3-00"},
 	{retry_three, "+002", "+003-0"},
+	{retry_three, "+0", "+3-0"},
 	{retry_three, "", "+3-0"},
 	{retry_twelve, "+0-3", "+12-0"},
 	{remove_it, "+3", NULL},
@@ -389,7 +409,7 @@ static void changes_are_made_whole(void **state)
 
 		make(&disk);
 		volume = fat_disk_open(&disk);
-		add(volume, "202611.23.0", 0);
+		add(volume, "202611.23.0", GOOD);
 		assert_ok(fat_disk_create(volume, path, 5000, &err), err);
 		fat_disk_keep(&disk);
 		entry = entry_of(volume, "202611.24.0");
@@ -420,21 +440,20 @@ static void what_can_not_be_is_refused(void **state)
 	volume = fat_volume_free(volume);
 	make(&disk);
 	volume = fat_disk_open(&disk);
-	assert_error(
-		boot_entry_add(volume, "1+2", 3, "x", 1, TIME, &err), -EINVAL, err, "\"1+2\" with 3 tries");
-	assert_error(boot_entry_add(volume, "1", 100, "x", 1, TIME, &err), -EINVAL, err, "100 tries");
-	add(volume, "1", 3);
-	assert_error(boot_entry_add(volume, "1", 3, "x", 1, TIME, &err), -EEXIST, err, "orlop_1+3.efi: ");
+	assert_error(boot_entry_add(volume, "1+2", "x", 1, TIME, &err), -EINVAL, err, "\"1+2\" can't be");
+	add(volume, "1", STAGED);
+	assert_error(boot_entry_add(volume, "1", "x", 1, TIME, &err), -EEXIST, err, "orlop_1+0.efi: ");
 	entry = entry_of(volume, "1");
 	assert_error(boot_entry_retry(volume, &entry, 0, &err), -EINVAL, err, "0 tries");
 	assert_error(boot_entry_retry(volume, &entry, 100, &err), -EINVAL, err, "100 tries");
-	add(volume, "1", 0);
+	assert_ok(boot_entry_bless(volume, &entry, &err), err);
+	add(volume, "1", STAGED);
 	assert_error(boot_entry_bless(volume, &entry, &err), -EEXIST, err, "'orlop_1.efi'");
-	assert_entries(volume, "orlop_1+3.efi orlop_1.efi");
+	assert_entries(volume, "orlop_1.efi orlop_1+0.efi");
 	for (unsigned i = 0; i < BOOT_ENTRIES_MAX - 1; i++) {
 		_cleanup_free_ char *version = string_format("2.%u", i);
 
-		add(volume, version, 0);
+		add(volume, version, STAGED);
 	}
 	assert_error(boot_entries_read(volume, &entries, &err), -E2BIG, err, "boot entries in EFI/Linux");
 }

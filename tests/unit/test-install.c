@@ -209,6 +209,13 @@ static int install_version(struct fixture *f, size_t release, bool *ret_changed,
 	return install_release(&install, &what, ret_changed, err);
 }
 
+static int start_other(struct fixture *f, struct error **err)
+{
+	const struct install install = install_of(f);
+
+	return install_start_other(&install, err);
+}
+
 /* ---- What would start ---- */
 
 static size_t release_of_version(const char *version)
@@ -248,8 +255,7 @@ static void assert_slot_whole(struct fixture *f, const struct node_disk *disk, s
 	}
 }
 
-/* Every entry of the boot partition that is not bad leads to a release that is whole. Returns what starts
- * next. */
+/* Every entry of the boot partition leads to a release that is whole. Returns what starts next. */
 static size_t assert_starts(struct fixture *f)
 {
 	_cleanup_node_disk_ struct node_disk disk = {};
@@ -264,7 +270,7 @@ static size_t assert_starts(struct fixture *f)
 	assert_ok(fat_volume_open(&io, &esp, &err), err);
 	assert_ok(boot_entries_read(esp, &entries, &err), err);
 	assert_true(entries.count > 0);
-	assert_false(boot_entry_is_bad(&entries.items[0]));
+	assert_false(boot_entry_is_last(&entries.items[0]));
 	next = release_of_version(entries.items[0].version);
 	for (size_t i = 0; i < entries.count; i++) {
 		size_t release = release_of_version(entries.items[i].version);
@@ -327,24 +333,40 @@ static void judge_disk(struct fixture *f)
 
 /* ---- Tests ---- */
 
-static void brings_a_release_and_starts_it_next(void **state)
+static void assert_look(struct fixture *f, const char *running, const char *other, bool other_next)
+{
+	_cleanup_install_state_ struct install_state look = {};
+	const struct install install = install_of(f);
+	_cleanup_error_ struct error *err = NULL;
+
+	assert_ok(install_look(&install, &look, &err), err);
+	assert_int_equal(look.running.letter, 'a');
+	assert_string_equal(node_slot_version(&look.other), versions[1]);
+	assert_string_equal(look.running_entry->name, running);
+	assert_string_equal(look.other_entry->name, other);
+	assert_ptr_equal(look.next, other_next ? look.other_entry : look.running_entry);
+}
+
+static void stages_a_release_and_starts_it_when_told_to(void **state)
 {
 	struct fixture *f = *state;
 	_cleanup_error_ struct error *err = NULL;
-	_cleanup_install_state_ struct install_state look = {};
-	const struct install install = install_of(f);
 	bool changed;
 
 	assert_ok(install_version(f, 1, &changed, &err), err);
 	assert_true(changed);
+	assert_int_equal(assert_starts(f), 0);
+	judge_disk(f);
+	assert_look(f, "orlop_202601.05.0.efi", "orlop_202601.12.0+0.efi", false);
+	assert_ok(start_other(f, &err), err);
 	assert_int_equal(assert_starts(f), 1);
 	judge_disk(f);
-	assert_ok(install_look(&install, &look, &err), err);
-	assert_int_equal(look.running.letter, 'a');
-	assert_string_equal(node_slot_version(&look.other), versions[1]);
-	assert_string_equal(look.running_entry->name, "orlop_202601.05.0.efi");
-	assert_string_equal(look.other_entry->name, "orlop_202601.12.0+3.efi");
-	assert_ptr_equal(look.next, look.other_entry);
+	assert_look(f, "orlop_202601.05.0.efi", "orlop_202601.12.0+3-0.efi", true);
+	/* It stays so, also where the same release is brought once more. */
+	assert_ok(start_other(f, &err), err);
+	assert_ok(install_version(f, 1, &changed, &err), err);
+	assert_false(changed);
+	assert_look(f, "orlop_202601.05.0.efi", "orlop_202601.12.0+3-0.efi", true);
 }
 
 static void second_time_changes_nothing(void **state)
@@ -373,16 +395,18 @@ static void mends_a_slot_that_was_damaged(void **state)
 	f->disk.data[disk.slots[1].verity.offset + 5000] ^= 1;
 	f->disk.data[disk.slots[1].signature.offset + 20] ^= 1;
 	assert_ok(install_version(f, 1, NULL, &err), err);
+	assert_ok(start_other(f, &err), err);
 	assert_int_equal(assert_starts(f), 1);
 }
 
-/* The node restarts into the release that starts next, and finds it good. */
+/* The node restarts into the release in the other slot, and finds it good. */
 static void restart(struct fixture *f)
 {
 	_cleanup_error_ struct error *err = NULL;
 	struct install install;
 	bool changed;
 
+	assert_ok(start_other(f, &err), err);
 	f->running = assert_starts(f);
 	install = install_of(f);
 	assert_ok(install_bless(&install, &changed, &err), err);
@@ -409,7 +433,6 @@ static void goes_from_release_to_release_and_back(void **state)
 {
 	struct fixture *f = *state;
 	_cleanup_error_ struct error *err = NULL;
-	struct install install;
 
 	assert_ok(install_version(f, 1, NULL, &err), err);
 	restart(f);
@@ -417,21 +440,15 @@ static void goes_from_release_to_release_and_back(void **state)
 	restart(f);
 	assert_int_equal(f->running, 2);
 	/* Back to the other slot at once, and forward again. */
-	install = install_of(f);
-	assert_ok(install_start_other(&install, &err), err);
-	assert_int_equal(assert_starts(f), 1);
 	restart(f);
-	install = install_of(f);
-	assert_ok(install_start_other(&install, &err), err);
-	assert_int_equal(assert_starts(f), 2);
+	assert_int_equal(f->running, 1);
 	restart(f);
-	/* An older one that is in no slot is brought, and has to be asked for. */
+	assert_int_equal(f->running, 2);
+	/* An older one that is in no slot is brought. */
 	assert_ok(install_version(f, 0, NULL, &err), err);
 	assert_int_equal(assert_starts(f), 2);
-	install = install_of(f);
-	assert_ok(install_start_other(&install, &err), err);
-	assert_int_equal(assert_starts(f), 0);
 	restart(f);
+	assert_int_equal(f->running, 0);
 	judge_disk(f);
 }
 
@@ -441,6 +458,7 @@ static void refuses_while_the_running_release_is_on_trial(void **state)
 	_cleanup_error_ struct error *err = NULL;
 
 	assert_ok(install_version(f, 1, NULL, &err), err);
+	assert_ok(start_other(f, &err), err);
 	f->running = 1;
 	assert_error(install_version(f, 2, NULL, &err), -EAGAIN, err, "not been found good yet");
 	assert_int_equal(assert_starts(f), 1);
@@ -457,6 +475,7 @@ static void the_last_try_can_be_found_good(void **state)
 	bool changed;
 
 	assert_ok(install_version(f, 1, NULL, &err), err);
+	assert_ok(start_other(f, &err), err);
 	spend_tries(f, 1);
 	f->running = 1;
 	install = install_of(f);
@@ -547,6 +566,13 @@ static size_t mixtures(void)
 	return given ? strtoul(given, NULL, 10) : 60;
 }
 
+static int bring_and_select(struct fixture *f, size_t release, struct error **err)
+{
+	int r = install_version(f, release, NULL, err);
+
+	return r < 0 ? r : start_other(f, err);
+}
+
 static void look_after_cut(struct replay_disk *disk, void *userdata)
 {
 	struct fixture *f = userdata;
@@ -563,7 +589,7 @@ static void look_after_cut(struct replay_disk *disk, void *userdata)
 	/* The power is back: what started tries again, and gets there. */
 	if (number % 3 > 0 || next != f->running)
 		return;
-	assert_ok(install_version(f, f->wanted, NULL, &err), err);
+	assert_ok(bring_and_select(f, f->wanted, &err), err);
 	assert_int_equal(assert_starts(f), f->wanted);
 	f->running = running;
 }
@@ -577,7 +603,7 @@ static void cut_an_update(struct fixture *f, size_t release)
 
 	replay_mark(&f->disk);
 	f->disk.record = true;
-	assert_ok(install_version(f, release, NULL, &err), err);
+	assert_ok(bring_and_select(f, release, &err), err);
 	f->disk.record = false;
 	replay_restore(&f->disk);
 	writes = TAKE_PTR(f->disk.writes);
@@ -617,15 +643,13 @@ static void a_cut_of_a_rollback_leaves_what_starts(void **state)
 	struct fixture *f = *state;
 	_cleanup_error_ struct error *err = NULL;
 	struct replay_write *writes;
-	struct install install;
 	size_t count;
 
 	assert_ok(install_version(f, 1, NULL, &err), err);
 	restart(f);
-	install = install_of(f);
 	replay_mark(&f->disk);
 	f->disk.record = true;
-	assert_ok(install_start_other(&install, &err), err);
+	assert_ok(start_other(f, &err), err);
 	f->disk.record = false;
 	replay_restore(&f->disk);
 	writes = TAKE_PTR(f->disk.writes);
@@ -637,7 +661,7 @@ static void a_cut_of_a_rollback_leaves_what_starts(void **state)
 	assert_int_equal(assert_starts(f), 0);
 }
 
-/* Each read, write and flush fails once: an error, what starts still starts, and the next try gets there. */
+/* Each read, write and flush fails once: an error, what started still does, and the next try gets there. */
 static void every_fault_is_survived(void **state)
 {
 	struct fixture *f = *state;
@@ -646,7 +670,7 @@ static void every_fault_is_survived(void **state)
 
 	replay_mark(&f->disk);
 	f->disk.calls = 0;
-	assert_ok(install_version(f, 1, NULL, &err), err);
+	assert_ok(bring_and_select(f, 1, &err), err);
 	calls = f->disk.calls;
 	replay_restore(&f->disk);
 	step = MAX(calls / (40 * mixtures()), UINT64_C(1));
@@ -657,13 +681,13 @@ static void every_fault_is_survived(void **state)
 		f->disk.calls = 0;
 		f->disk.fail_at = i;
 		f->disk.dead = i % 2 == 0;
-		r = install_version(f, 1, NULL, &err);
+		r = bring_and_select(f, 1, &err);
 		f->disk.fail_at = 0;
 		if (r < 0)
 			assert_non_null(err);
 		err = error_free(err);
 		(void)assert_starts(f);
-		assert_ok(install_version(f, 1, NULL, &err), err);
+		assert_ok(bring_and_select(f, 1, &err), err);
 		assert_int_equal(assert_starts(f), 1);
 		replay_restore(&f->disk);
 	}
@@ -674,7 +698,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 #define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
-		TEST(brings_a_release_and_starts_it_next),
+		TEST(stages_a_release_and_starts_it_when_told_to),
 		TEST(second_time_changes_nothing),
 		TEST(mends_a_slot_that_was_damaged),
 		TEST(goes_from_release_to_release_and_back),

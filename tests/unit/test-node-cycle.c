@@ -209,6 +209,7 @@ static void a_release_that_the_boot_loader_gave_up_has_failed(void **state)
 		{NEW "+0-3", HISTORY_REFUSED, false},
 		{NEW "+1-2", HISTORY_STAGED, false},
 		{NEW "+3", HISTORY_STAGED, false},
+		{NEW "+0", HISTORY_STAGED, false},
 		{NEW, HISTORY_STAGED, false},
 	};
 	struct machine *m = *state;
@@ -241,7 +242,7 @@ static void what_failed_is_not_taken_again(void **state)
 	assert_true(strv_contains(view.input.rejected, NEW));
 	assert_string_equal(view.input.running, RUNNING);
 	assert_string_equal(view.input.other, NEW);
-	assert_true(view.input.other_bad);
+	assert_int_equal(view.input.other_state, POLICY_OTHER_BAD);
 	assert_string_equal(view.state.next->version, RUNNING);
 }
 

@@ -73,7 +73,8 @@ struct example {
 	enum policy_order order;
 	const char *to;
 	const char *rejected;
-	bool bad, restart;
+	enum policy_other state;
+	bool restart;
 
 	enum policy_action action;
 	const char *version;
@@ -108,8 +109,12 @@ static const struct example examples[] = {
 		.reason = POLICY_CHANNEL_OFF, .sentence = "channel in node.yaml says None"},
 	{"Unmanaged stages, and leaves the restart to others", "channel: Unmanaged", "1", NULL, AT,
 		.action = POLICY_STAGE, .version = "4", .reason = POLICY_WAITS_FOR_PERSON},
-	{"Unmanaged has staged", "channel: Unmanaged", "1", "4", AT, .action = POLICY_NOTHING, .version = "4",
+	{"Unmanaged has staged: that starts next", "channel: Unmanaged", "1", "4", AT,
+		.state = POLICY_OTHER_STAGED, .action = POLICY_SELECT, .version = "4",
 		.reason = POLICY_WAITS_FOR_PERSON, .sentence = "4 is staged; it starts when the machine"},
+	{"Unmanaged has done all", "channel: Unmanaged", "1", "4", AT, .state = POLICY_OTHER_NEXT,
+		.action = POLICY_NOTHING, .version = "4", .reason = POLICY_WAITS_FOR_PERSON,
+		.sentence = "4 is staged; it starts when the machine"},
 	{"Unmanaged pays no heed to windows", DAILY "channel: Unmanaged", "1", NULL, AT,
 		.action = POLICY_STAGE, .version = "4", .reason = POLICY_WAITS_FOR_PERSON},
 	{"Unmanaged takes security releases as well", "channel: Unmanaged\nmaximum: '3'", "2", NULL, AT,
@@ -185,8 +190,8 @@ static const struct example examples[] = {
 		.sentence = "no maintenance window comes"},
 	{"reboot: false stages", "reboot: false", "1", NULL, AT, .action = POLICY_STAGE, .version = "4",
 		.reason = POLICY_WAITS_FOR_PERSON, .sentence = "reboot: false"},
-	{"reboot: false never restarts", "reboot: false", "1", "4", AT, .action = POLICY_NOTHING,
-		.version = "4", .reason = POLICY_WAITS_FOR_PERSON},
+	{"reboot: false never restarts", "reboot: false", "1", "4", AT, .state = POLICY_OTHER_NEXT,
+		.action = POLICY_NOTHING, .version = "4", .reason = POLICY_WAITS_FOR_PERSON},
 
 	/* Paused, withdrawn, floor, failed. */
 	{"a paused one is passed over", "", "1", NULL, AT, {.entry = FOUR, .paused = true},
@@ -213,7 +218,7 @@ static const struct example examples[] = {
 		.version = "4", .reason = POLICY_REJECTED, .sentence = "orlop-node update --to 4"},
 	{"what failed here leaves room for older ones", "", "1", NULL, AT, .rejected = "4",
 		.action = POLICY_STAGE_AND_RESTART, .version = "2", .reason = POLICY_NEWER},
-	{"what was staged and has no tries left is not started", "", "2", "4", AT, .bad = true,
+	{"what was staged and has no tries left is not started", "", "2", "4", AT, .state = POLICY_OTHER_BAD,
 		.action = POLICY_NOTHING, .version = "4", .reason = POLICY_REJECTED},
 	{"what failed here does not start from the other slot", "", "2", "4", AT, .rejected = "4",
 		.action = POLICY_NOTHING, .version = "4", .reason = POLICY_REJECTED},
@@ -319,8 +324,12 @@ static const struct example examples[] = {
 		.reason = POLICY_ORDERED},
 	{"update, and the newest runs", "", "4", NULL, AT, .order = POLICY_ORDER_UPDATE,
 		.action = POLICY_NOTHING, .reason = POLICY_UP_TO_DATE},
-	{"update, and it is staged", "", "1", "4", AT, .order = POLICY_ORDER_UPDATE, .action = POLICY_NOTHING,
-		.version = "4", .reason = POLICY_ORDERED, .sentence = "when the machine is restarted"},
+	{"update, and it is staged", DAILY, "1", "4", AT, .state = POLICY_OTHER_STAGED,
+		.order = POLICY_ORDER_UPDATE, .action = POLICY_SELECT, .version = "4",
+		.reason = POLICY_ORDERED, .sentence = "when the machine is restarted"},
+	{"update, and it starts next", "", "1", "4", AT, .state = POLICY_OTHER_NEXT,
+		.order = POLICY_ORDER_UPDATE, .action = POLICY_NOTHING, .version = "4",
+		.reason = POLICY_ORDERED, .sentence = "when the machine is restarted"},
 	{"update stays at the pin", "pin: '2'", "1", NULL, AT, .order = POLICY_ORDER_UPDATE,
 		.action = POLICY_STAGE, .version = "2", .reason = POLICY_ORDERED},
 	{"to a version, of any channel", "channel: SecurityPatch", "1", NULL, AT, .order = POLICY_ORDER_TO,
@@ -336,8 +345,8 @@ static const struct example examples[] = {
 	{"to what failed here", "", "2", NULL, AT, .order = POLICY_ORDER_TO, .to = "4", .rejected = "4",
 		.action = POLICY_STAGE, .version = "4", .reason = POLICY_ORDERED},
 	{"to what has no tries left: it is brought there again", "", "2", "4", AT, .order = POLICY_ORDER_TO,
-		.to = "4", .bad = true, .restart = true, .action = POLICY_STAGE_AND_RESTART, .version = "4",
-		.reason = POLICY_ORDERED},
+		.to = "4", .state = POLICY_OTHER_BAD, .restart = true, .action = POLICY_STAGE_AND_RESTART,
+		.version = "4", .reason = POLICY_ORDERED},
 	{"to what runs", "", "2", NULL, AT, .order = POLICY_ORDER_TO, .to = "2", .action = POLICY_NOTHING,
 		.version = "2", .reason = POLICY_RUNNING_ALREADY},
 	{"to what was withdrawn", "", "2", "4", AT, {.entry = FOUR, .withdrawn = "eats data"},
@@ -369,6 +378,12 @@ static const struct example examples[] = {
 	{"back, and the other slot has nothing", "", "4", NULL, AT, .order = POLICY_ORDER_ROLLBACK,
 		.action = POLICY_NOTHING, .reason = POLICY_NO_OTHER, .sentence = "rollback --to",
 		.refused = true},
+	{"back, and the other slot has what comes next", DAILY, "1", "4", AT, .state = POLICY_OTHER_STAGED,
+		.order = POLICY_ORDER_ROLLBACK, .action = POLICY_NOTHING, .version = "4",
+		.reason = POLICY_NO_OTHER, .sentence = "newer and has not run yet", .refused = true},
+	{"back to an older one that was fetched for it", "", "4", "2", AT, .state = POLICY_OTHER_STAGED,
+		.order = POLICY_ORDER_ROLLBACK, .restart = true, .action = POLICY_RESTART, .version = "2",
+		.reason = POLICY_ORDERED},
 	{"back to what was withdrawn", "", "4", "2", AT, {.entry = TWO, .withdrawn = "x"},
 		.order = POLICY_ORDER_ROLLBACK, .action = POLICY_NOTHING, .version = "2",
 		.reason = POLICY_WITHDRAWN, .refused = true},
@@ -376,7 +391,7 @@ static const struct example examples[] = {
 		{.entry = TWO, .absent = true, .least = "3"}, .order = POLICY_ORDER_ROLLBACK,
 		.action = POLICY_NOTHING, .version = "2", .reason = POLICY_BELOW_FLOOR, .refused = true},
 	{"back to what has no tries left and is published no more", "", "4", "2", AT,
-		{.entry = TWO, .absent = true}, .order = POLICY_ORDER_ROLLBACK, .bad = true,
+		{.entry = TWO, .absent = true}, .order = POLICY_ORDER_ROLLBACK, .state = POLICY_OTHER_BAD,
 		.action = POLICY_NOTHING, .version = "2", .reason = POLICY_NOT_PUBLISHED, .refused = true},
 };
 
@@ -443,7 +458,7 @@ static void check(const struct example *example)
 		.architecture = "amd64",
 		.running = example->running,
 		.other = example->other,
-		.other_bad = example->bad,
+		.other_state = example->state,
 		.config = &config,
 		.rejected = example->rejected ? &list : NULL,
 		.machine = machine,
@@ -594,7 +609,7 @@ static void no_decision_names_what_must_not_run(void **state)
 
 	(void)state;
 	publish(&published, &withdrawn, &(struct change){.entry = FOUR, .steps = plan});
-	for (size_t i = 0; i < ARRAY_SIZE(configs) * ARRAY_SIZE(versions) * ARRAY_SIZE(versions) * 8 * 24;
+	for (size_t i = 0; i < ARRAY_SIZE(configs) * ARRAY_SIZE(versions) * ARRAY_SIZE(versions) * 16 * 24;
 		i++) {
 		_cleanup_policy_decision_ struct policy_decision seen = {};
 		_cleanup_node_config_ struct node_config config = {};
@@ -614,8 +629,8 @@ static void no_decision_names_what_must_not_run(void **state)
 		input.order_version = versions[rest % ARRAY_SIZE(versions)];
 		rest /= ARRAY_SIZE(versions);
 		input.order = (enum policy_order)(rest % 4);
-		input.other_bad = rest / 4 % 2;
-		rest /= 8;
+		input.other_state = (enum policy_other)(rest / 4 % 4);
+		rest /= 16;
 		input.running = versions[1 + rest % 4];
 		input.now = utc(AT) + (int64_t)(rest / 4) * 7 * HOUR;
 		input.order_restart = rest % 2;
@@ -633,8 +648,11 @@ static void no_decision_names_what_must_not_run(void **state)
 		assert_string_not_equal(seen.version, "1");
 		if (!input.other || !streq(seen.version, input.other))
 			assert_true(seen.version[0] < '7');
-		if (seen.action == POLICY_RESTART)
-			assert_true(streq(seen.version, input.other) && !input.other_bad);
+		if (seen.action == POLICY_RESTART || seen.action == POLICY_SELECT)
+			assert_true(
+				streq(seen.version, input.other) && input.other_state != POLICY_OTHER_BAD);
+		if (seen.action == POLICY_SELECT)
+			assert_int_not_equal(input.other_state, POLICY_OTHER_NEXT);
 		if (input.order == POLICY_ORDER_NONE && !streq(input.running, "2"))
 			assert_true(release_version_compare(seen.version, input.running) > 0);
 		if (config.maximum)
@@ -703,7 +721,7 @@ static void says_what_happens_in_which_window_and_why(void **state)
 		&(struct change){.entry = FOUR, .steps = plan},
 		(const char *const[]){
 			"Running:    1 (container-linux, amd64)",
-			"Other slot: 2",
+			"Other slot: 2 (kept to go back to)",
 			"Repository: https://example.org/r",
 			"Channel:    NodeImage (weekly releases are staged, and start in maintenance "
 			"windows)",
