@@ -68,13 +68,14 @@ static char *stand_in(const char *folder, int status)
 
 static void the_answer_is_kept_until_the_host_boots_again(void **state)
 {
-	_cleanup_free_ char *yes = NULL, *no = NULL, *ran = string_format("%s/ran", (char *)*state);
+	_cleanup_free_ char *yes = NULL, *no = NULL, *ran = NULL;
 	struct vm_platform platform;
 
 	if (access("/dev/kvm", R_OK | W_OK) < 0) {
 		print_message("skipped, because /dev/kvm can't be opened: there is nothing to probe\n");
 		skip();
 	}
+	ran = string_format("%s/ran", (char *)*state);
 	yes = stand_in(*state, VM_KVM_PROBE_STATUS);
 	platform = with_program(yes);
 	assert_int_equal(vm_kvm_works(&platform, *state, "boot-1", NULL), 1);

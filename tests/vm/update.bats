@@ -74,14 +74,15 @@ set_settings() { printf '%s\n' "$@" | "$ORLOP" vm exec "$machine" 'mkdir -p /etc
 	node 'orlop-node channel None; orlop-node pin --none'
 	set_settings "repository: http://10.0.2.2:$port/repository" 'channel: None' 'healthTimeout: 120'
 	for cut in 4 15; do
-		node 'orlop-node update --quiet' >/dev/null 2>&1 &
+		node 'orlop-node update --quiet' >/dev/null 2>&1 3>&- &
+		pid=$!
 		for ((i = 0; i < cut * 10; i++)); do
 			# Once blocks are written the slot says that it is empty.
-			[ $i -lt 10 ] || [ -d /proc/$! ] || break
+			[ $i -lt 10 ] || [ -d /proc/$pid ] || break
 			read -rt 0.1 <> <(:) || true
 		done
 		power_off
-		wait || true
+		wait $pid || true
 		sfdisk --verify "$disk"
 		power_on
 		wait_for 202601.12.0 600
