@@ -45,12 +45,16 @@ typedef int (*usr_update_progress_fn)(
 struct usr_update {
 	const struct image_files *image;
 	const struct remote *remote;
-	const struct usr_slot *target;	 /* may hold anything */
-	const struct usr_slot *active;	 /* the running slot, which is only read; NULL: none */
-	const uint8_t *active_root;	 /* its root hash, NULL where that isn't known */
-	unsigned threads;		 /* that hash; 0: one for each processor, at most 4 */
-	uint64_t window;		 /* blocks that are planned at a time; 0: USR_UPDATE_WINDOW */
-	bool no_patch, no_tree_delta;	 /* do without */
+	const struct usr_slot *target; /* may hold anything */
+	const struct usr_slot *active; /* the running slot, which is only read; NULL: none */
+	const uint8_t *active_root;    /* its root hash, NULL where that isn't known */
+	unsigned threads;	       /* that hash; 0: one for each processor, at most 4 */
+	uint64_t window;	       /* blocks that are planned at a time; 0: USR_UPDATE_WINDOW */
+	bool no_patch, no_tree_delta;  /* do without */
+
+	/* For who proves what is written, and the whole slot in the end, elsewhere: */
+	bool trusts_own;		 /* own blocks are copied as they are */
+	bool leaves_proof;		 /* the slot is not read back */
 	usr_update_progress_fn progress; /* may be NULL */
 	void *userdata;
 };

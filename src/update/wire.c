@@ -114,6 +114,14 @@ int wire_reader_got(struct wire_reader *reader, size_t size, struct wire_message
 	return 1;
 }
 
+uint8_t *wire_reader_take(struct wire_reader *reader, uint8_t *spare)
+{
+	uint8_t *payload = reader->payload;
+
+	reader->payload = spare;
+	return payload;
+}
+
 int wire_receive(int fd, struct wire_reader *reader, bool wait, struct wire_message *ret, struct error **err)
 {
 	for (;;) {

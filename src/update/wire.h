@@ -88,6 +88,12 @@ size_t wire_reader_want(struct wire_reader *reader, uint8_t **ret);
 int wire_reader_got(struct wire_reader *reader, size_t size, struct wire_message *ret, struct error **err);
 
 /*
+ * Takes the payload of the message that came last out of the reader, who gets *spare*, one of its payloads
+ * that is needed no more, or NULL, instead. free() it.
+ */
+uint8_t *wire_reader_take(struct wire_reader *reader, uint8_t *spare);
+
+/*
  * Reads what has come. Returns 1 with a message; 0 where there is no whole one and *wait* is false; -EPIPE
  * where the other side is gone; -EPROTO; another errno of reading.
  */

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/bytes.h"
+#include "base/write-behind.h"
 #include "format/verity.h"
 #include "update/slot-check.h"
 #include "update/usr-work.h"
@@ -18,21 +19,27 @@
  * can make it come anew. One more for the superblock.
  */
 #define TREE_TIMES 4
-#define FLUSHES 16 /* beside those of each window and round */
+#define FLUSHES 16 /* beside one for each window */
+
+/* How often the image may be written: a block that moves within the slot may move again. */
+#define DATA_TIMES 2
 
 struct bringing {
 	const struct worker_bring *in;
 	struct verity_reader *reader;
 	struct sha256 *context;
+	struct write_behind *writer;   /* of the data */
 	uint8_t *header;	       /* the superblock's block, as it must be */
 	uint64_t data_size, tree_size; /* bytes that may be written to */
 	uint64_t data_left, tree_left, flushes_left;
-	uint64_t serial;
+	uint64_t serial, puts; /* of all that was taken, and of it what *writer* was given */
+	bool is_wrong;	       /* a block was not the release's */
 	struct worker_outcome outcome;
 };
 
 static void bringing_release(struct bringing *bringing)
 {
+	write_behind_free(bringing->writer);
 	verity_reader_free(bringing->reader);
 	sha256_free(bringing->context);
 	free(bringing->header);
@@ -43,6 +50,7 @@ static int bringing_init(struct bringing *bringing, struct error **err)
 	const struct worker_bring *in = bringing->in;
 	const struct image_files *image = in->image;
 	uint64_t window = in->window ? in->window : USR_UPDATE_WINDOW;
+	int r;
 
 	if (image->blocks == 0 || image->blocks > IMAGE_BLOCKS_MAX)
 		return error_set(err, -EFBIG, "an image of %llu blocks is larger than %llu",
@@ -60,11 +68,13 @@ static int bringing_init(struct bringing *bringing, struct error **err)
 	verity_header_write(&image->verity, image->blocks, bringing->header);
 	bringing->data_size = image->blocks * USR_BLOCK_SIZE;
 	bringing->tree_size = verity_shape(image->blocks).blocks * USR_BLOCK_SIZE;
-	bringing->data_left = USR_UPDATE_ROUNDS * bringing->data_size;
+	bringing->data_left = DATA_TIMES * bringing->data_size;
 	bringing->tree_left = TREE_TIMES * bringing->tree_size;
-	bringing->flushes_left = FLUSHES + USR_UPDATE_ROUNDS * div_round_up_u64(image->blocks, window);
-	return verity_reader_new(
-		&in->target->hash, &image->verity, image->blocks, image->root, &bringing->reader, err);
+	bringing->flushes_left = FLUSHES + div_round_up_u64(image->blocks, window);
+	r = write_behind_new(&in->target->data, &bringing->writer, err);
+	return r < 0 ? r
+		     : verity_reader_new(&in->target->hash, &image->verity, image->blocks, image->root,
+			       &bringing->reader, err);
 }
 
 /* ---- What it sends ---- */
@@ -102,27 +112,53 @@ static int prove(struct bringing *bringing, uint64_t block, const uint8_t *data,
 		return r;
 	}
 	verity_digest(&bringing->in->image->verity, bringing->context, data, digest);
-	if (memcmp(digest, expected, SHA256_SIZE) != 0)
+	bringing->is_wrong = memcmp(digest, expected, SHA256_SIZE) != 0;
+	if (bringing->is_wrong)
 		return error_set(err, -EBADMSG, "the worker sent a block %llu that is not the release's",
 			(unsigned long long)block);
 	return 0;
 }
 
-/* All of its blocks, or none. The payload is this process's own memory: nobody changes it in between. */
-static int take_data(struct bringing *bringing, const struct wire_message *message, struct error **err)
+/* Waits until all data that was taken is written. */
+static int drain(struct bringing *bringing, struct error **err)
+{
+	uint64_t offset;
+	int r = write_behind_drain(bringing->writer, &offset);
+
+	return r < 0 ? error_set_errno(err, r, "writing block %llu of the slot",
+			       (unsigned long long)offset / USR_BLOCK_SIZE)
+		     : 0;
+}
+
+/*
+ * All of its blocks, or none. The payload is this process's own memory: nobody changes it before it is
+ * written, which goes on while the next ones come.
+ */
+static int take_data(struct bringing *bringing, struct wire_reader *reader,
+	const struct wire_message *message, struct error **err)
 {
 	const struct wire_header *header = &message->header;
 	uint64_t block = header->offset / USR_BLOCK_SIZE;
+	uint8_t *spare, *payload;
 	int r = check_range(header, bringing->data_size, &bringing->data_left, "image", err);
 
 	for (uint32_t at = 0; at < header->size && r >= 0; at += USR_BLOCK_SIZE)
 		r = prove(bringing, block++, message->payload + at, err);
 	if (r < 0)
 		return r;
-	r = block_write(&bringing->in->target->data, header->offset, message->payload, header->size);
-	return r < 0 ? error_set_errno(err, r, "writing block %llu of the slot",
-			       (unsigned long long)header->offset / USR_BLOCK_SIZE)
-		     : 0;
+	payload = wire_reader_take(reader, NULL);
+	r = write_behind_put(bringing->writer, header->offset, payload, header->size, &spare);
+	(void)wire_reader_take(reader, spare);
+	bringing->puts++;
+	return r < 0 ? drain(bringing, err) : 0;
+}
+
+/* Of what was taken all but the last pieces is done, which are data. */
+static void note_written(struct exchange *exchange)
+{
+	struct bringing *bringing = exchange->userdata;
+
+	exchange->taken = bringing->serial - (bringing->puts - write_behind_count(bringing->writer));
 }
 
 /* The tree is proved each time it is used, but nothing else proves its superblock. */
@@ -133,6 +169,8 @@ static int take_tree(struct bringing *bringing, const struct wire_message *messa
 
 	if (r >= 0 && header->offset == 0 && memcmp(message->payload, bringing->header, USR_BLOCK_SIZE) != 0)
 		r = error_set(err, -EBADMSG, "the worker sent a superblock that is not the release's");
+	if (r >= 0)
+		r = drain(bringing, err);
 	if (r < 0)
 		return r;
 	r = block_write(&bringing->in->target->hash, header->offset, message->payload, header->size);
@@ -149,6 +187,9 @@ static int take_flush(struct bringing *bringing, const struct wire_header *heade
 	if (header->offset > 1 || bringing->flushes_left == 0)
 		return error_set(err, -EPROTO, "the worker wants to flush what it must not");
 	bringing->flushes_left--;
+	r = drain(bringing, err);
+	if (r < 0)
+		return r;
 	r = block_flush(header->offset ? &target->hash : &target->data);
 	return r < 0 ? error_set_errno(err, r, "flushing the slot") : 0;
 }
@@ -181,10 +222,9 @@ static int take_bring(struct exchange *exchange, const struct wire_message *mess
 		return error_set(err, -EPROTO, "the worker sent a message that does not belong here");
 	r = check_serial(bringing, header, err);
 	if (r >= 0)
-		r = header->type == WIRE_DATA	? take_data(bringing, message, err)
+		r = header->type == WIRE_DATA	? take_data(bringing, &exchange->reader, message, err)
 		    : header->type == WIRE_TREE ? take_tree(bringing, message, err)
 						: take_flush(bringing, header, err);
-	exchange->taken = bringing->serial;
 	return r;
 }
 
@@ -198,12 +238,13 @@ static bool is_read_only(const struct worker_place *place)
 }
 
 static int write_job(const struct worker_bring *in, const struct exchange *exchange,
-	const struct worker_place *const *places, struct buffer *ret, struct error **err)
+	const struct worker_place *const *places, bool trusts_own, struct buffer *ret, struct error **err)
 {
 	struct worker_bring_job job = {.threads = in->threads,
 		.window = in->window ? in->window : USR_UPDATE_WINDOW,
 		.no_patch = in->no_patch,
 		.no_tree_delta = in->no_tree_delta,
+		.trusts_own = trusts_own,
 		.has_active_root = in->active_root != NULL,
 		.image = *in->image};
 	int r;
@@ -221,8 +262,9 @@ static int write_job(const struct worker_bring *in, const struct exchange *excha
 	return r < 0 ? error_set_errno(err, r, "the worker's job") : 0;
 }
 
-int worker_bring(struct worker *worker, const struct worker_bring *in, struct usr_update_result *ret,
-	struct error **err)
+/* One worker's job. *trusts_own* becomes false where that was wrong: own blocks are not what they were. */
+static int bring_once(struct worker *worker, const struct worker_bring *in, bool *trusts_own,
+	struct usr_update_result *ret, struct error **err)
 {
 	const struct worker_place *const places[WORKER_PLACES] = {
 		&in->target_data, &in->target_hash, &in->active_data, &in->active_hash};
@@ -235,30 +277,80 @@ int worker_bring(struct worker *worker, const struct worker_bring *in, struct us
 		.userdata = &bringing,
 		.fds = fds,
 		.fd_count = WORKER_PLACES,
+		.wake = note_written,
 		.rate = in->source->rate ? in->source->rate(in->source->userdata) : 0};
 	int r;
 
-	*ret = (struct usr_update_result){.blocks = in->image->blocks};
 	for (size_t i = 0; i < WORKER_PLACES; i++)
 		fds[i] = places[i]->size > 0 ? places[i]->fd : -1;
 	r = bringing_init(&bringing, err);
-	if (r >= 0)
-		r = write_job(in, &exchange, places, &job, err);
-	if (r >= 0)
-		r = exchange_run(&exchange, WIRE_BRING, &job, err);
 	if (r < 0)
 		return r;
-	*ret = bringing.outcome.update;
-	/* The worker is gone, so nothing changes any more. What it said of its work proves nothing. */
-	r = block_flush(&in->target->data);
+	exchange.wake_fd = write_behind_fd(bringing.writer);
+	r = write_job(in, &exchange, places, *trusts_own, &job, err);
 	if (r >= 0)
-		r = block_flush(&in->target->hash);
-	if (r < 0)
-		return error_set_errno(err, r, "flushing the slot");
-	r = slot_check(in->target, in->image, in->threads, in->progress, in->userdata, err);
-	if (r == -EBADMSG)
-		(void)error_wrap(err, "the worker said that it was done");
+		r = exchange_run(&exchange, WIRE_BRING, &job, err);
+	if (r >= 0)
+		r = drain(&bringing, err);
+	if (r >= 0)
+		*ret = bringing.outcome.update;
+	else if (bringing.is_wrong)
+		*trusts_own = false;
 	return r;
+}
+
+/* As bring_once(); where own blocks could not be trusted, once more, and each is hashed before it is sent. */
+static int bring_round(struct worker *worker, const struct worker_bring *in, bool *trusts_own,
+	struct usr_update_result *ret, struct error **err)
+{
+	bool trusted = *trusts_own;
+	_cleanup_error_ struct error *fault = NULL;
+	int r = bring_once(worker, in, trusts_own, ret, &fault);
+
+	if (r < 0 && trusted && !*trusts_own)
+		return bring_once(worker, in, trusts_own, ret, err);
+	error_move(err, TAKE_PTR(fault));
+	return r;
+}
+
+static int flush_slot(const struct usr_slot *slot, struct error **err)
+{
+	int r = block_flush(&slot->data);
+
+	if (r >= 0)
+		r = block_flush(&slot->hash);
+	return r < 0 ? error_set_errno(err, r, "flushing the slot") : 0;
+}
+
+int worker_bring(struct worker *worker, const struct worker_bring *in, struct usr_update_result *ret,
+	struct error **err)
+{
+	bool trusts_own = true;
+
+	*ret = (struct usr_update_result){.blocks = in->image->blocks};
+	for (unsigned round = 1;; round++) {
+		_cleanup_error_ struct error *fault = NULL;
+		int r = bring_round(worker, in, &trusts_own, ret, &fault);
+
+		/* The worker is gone, so nothing changes any more. What it said of its work proves nothing.
+		 */
+		if (r >= 0)
+			r = flush_slot(in->target, &fault);
+		if (r >= 0) {
+			ret->rounds = round;
+			r = slot_check(
+				in->target, in->image, in->threads, in->progress, in->userdata, &fault);
+			if (r == -EBADMSG && round < USR_UPDATE_ROUNDS)
+				continue;
+			if (r == -EBADMSG)
+				(void)error_wrap(&fault,
+					"the worker said that it was done, %u times (or the disk does not "
+					"keep what is written: replace it)",
+					round);
+		}
+		error_move(err, TAKE_PTR(fault));
+		return r;
+	}
 }
 
 /* ---- A file ---- */

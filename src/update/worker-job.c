@@ -85,6 +85,7 @@ int worker_bring_job_write(const struct worker_bring_job *job, struct buffer *re
 	buffer_append_le64(ret, job->window);
 	buffer_append_le32(ret, job->no_patch);
 	buffer_append_le32(ret, job->no_tree_delta);
+	buffer_append_le32(ret, job->trusts_own);
 	buffer_append_le32(ret, job->has_active_root);
 	buffer_append(ret, job->active_root, SHA256_SIZE);
 	wire_put_string(ret, text);
@@ -126,6 +127,7 @@ int worker_bring_job_parse(const void *data, size_t size, struct worker_bring_jo
 	ret->window = wire_take_u64(&fields);
 	ret->no_patch = wire_take_u32(&fields) != 0;
 	ret->no_tree_delta = wire_take_u32(&fields) != 0;
+	ret->trusts_own = wire_take_u32(&fields) != 0;
 	ret->has_active_root = wire_take_u32(&fields) != 0;
 	wire_take_bytes(&fields, ret->active_root, SHA256_SIZE);
 	text = wire_take_string(&fields, WIRE_PAYLOAD_MAX);

@@ -40,7 +40,7 @@ struct worker_bring_job {
 	struct worker_place_job places[WORKER_PLACES];
 	uint32_t threads;
 	uint64_t window; /* blocks, at least 1 */
-	bool no_patch, no_tree_delta, has_active_root;
+	bool no_patch, no_tree_delta, trusts_own, has_active_root;
 	uint8_t active_root[SHA256_SIZE];
 	struct image_files image;
 };

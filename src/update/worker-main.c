@@ -150,6 +150,8 @@ static int update(struct link *link, const struct worker_bring_job *job, struct 
 		.window = job->window,
 		.no_patch = job->no_patch,
 		.no_tree_delta = job->no_tree_delta,
+		.trusts_own = job->trusts_own,
+		.leaves_proof = true,
 		.progress = tell,
 		.userdata = link};
 	int r = open_remote(link, &job->source, &http, err);

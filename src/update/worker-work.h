@@ -32,6 +32,11 @@ struct exchange {
 	size_t fd_count;
 	const struct wire_files *files; /* that belong to the job; may be NULL */
 
+	/* Where work goes on elsewhere: a descriptor that tells when some is done, and what is called then,
+	 * to set *taken*. */
+	int wake_fd;
+	void (*wake)(struct exchange *exchange); /* NULL: none does */
+
 	/* Set by exchange_run(). */
 	int fd;
 	pid_t pid;

@@ -341,9 +341,10 @@ static int ask(struct exchange *exchange, struct error **err)
 static int wait_for(struct exchange *exchange, struct error **err)
 {
 	bool speaks = exchange->taken != exchange->taken_said || exchange->rate != exchange->rate_said;
-	struct pollfd wait = {.fd = exchange->fd, .events = (short)(POLLIN | (speaks ? POLLOUT : 0))};
+	struct pollfd wait[] = {{.fd = exchange->fd, .events = (short)(POLLIN | (speaks ? POLLOUT : 0))},
+		{.fd = exchange->wake ? exchange->wake_fd : -1, .events = POLLIN}};
 
-	if (poll(&wait, 1, ASK_MS) < 0 && errno != EINTR)
+	if (poll(wait, ARRAY_SIZE(wait), ASK_MS) < 0 && errno != EINTR)
 		return error_set_errno(err, -errno, "waiting for the worker");
 	return 0;
 }
@@ -355,6 +356,8 @@ static int talk(struct exchange *exchange, struct error **err)
 		_cleanup_error_ struct error *fault = NULL;
 		int r = ask(exchange, err);
 
+		if (exchange->wake)
+			exchange->wake(exchange);
 		if (r >= 0)
 			r = say_all(exchange, err);
 		if (r < 0)
