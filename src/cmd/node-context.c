@@ -32,13 +32,27 @@ int node_open_here(struct node **ret, struct error **err)
 	return node_open(&(struct node_options){.root = root ? root : ""}, ret, err);
 }
 
+int node_open_without_settings(struct node **ret, struct error **err)
+{
+	const char *root = getenv("ORLOP_NODE_ROOT");
+	_cleanup_error_ struct error *fault = NULL;
+	int r = node_open(
+		&(struct node_options){.root = root ? root : "", .settings_fault = &fault}, ret, err);
+
+	if (r >= 0 && fault)
+		fprintf(stderr, "orlop-node: %s; going on without settings\n", error_message(fault));
+	return r;
+}
+
 /* ---- A round ---- */
 
 struct running {
 	const struct node_round *round;
 	struct node *node;
 	struct worker_options worker;
-	struct node_releases *releases;
+	struct node_releases *releases; /* NULL: the repository could not be asked, … */
+	struct release_index known;	/* … and this is what it said when it could last */
+	bool is_known;
 	struct progress *progress;
 	enum usr_update_step step;
 	bool open; /* a step of progress */
@@ -48,6 +62,7 @@ struct running {
 static void running_release(struct running *running)
 {
 	node_releases_free(running->releases);
+	release_index_release(&running->known);
 	node_free(running->node);
 	progress_free(running->progress);
 }
@@ -127,8 +142,10 @@ static int start(struct running *running, const char *version, struct error **er
 static int decide(struct running *running, struct policy_decision *ret, struct error **err)
 {
 	_cleanup_node_view_ struct node_view view = {};
-	int r = node_view_open(running->node, running->releases ? &running->releases->index : NULL,
-		&running->round->order, now_seconds(), &view, err);
+	const struct release_index *index = running->releases	? &running->releases->index
+					    : running->is_known ? &running->known
+								: NULL;
+	int r = node_view_open(running->node, index, &running->round->order, now_seconds(), &view, err);
 
 	return r < 0 ? r : policy_decide(&view.input, ret, err);
 }
@@ -150,6 +167,10 @@ static int follow(struct running *running, struct error **err)
 	printf("%s\n", decision.sentence);
 	if (running->round->dry || decision.action == POLICY_NOTHING)
 		return 0;
+	if (decision.action != POLICY_RESTART && !running->releases)
+		return error_set(err, -ENOTCONN,
+			"%s has to be fetched anew, and the repository can't be asked: try again when it can",
+			decision.version);
 	if (decision.action != POLICY_RESTART)
 		r = stage(running, decision.version, err);
 	return r < 0 ? r : start(running, decision.version, err);
@@ -162,15 +183,31 @@ static int open_releases(struct running *running, struct error **err)
 	return node_releases_open(running->node, &options, &running->releases, err);
 }
 
+/* What the repository said last, which was verified then: withdrawals and its floor hold still. */
+static int recall(struct running *running, struct error **err)
+{
+	int r = node_releases_read_kept(running->node, &running->known, err);
+
+	running->is_known = r >= 0;
+	if (r != -ENOENT)
+		return r < 0 ? error_wrap(err, "what is known of the repository") : 0;
+	if (err)
+		*err = error_free(*err);
+	return 0;
+}
+
 /* Back to the other slot needs no repository; but where there is one, what it says counts. */
 static int refresh(struct running *running, struct error **err)
 {
 	_cleanup_error_ struct error *why = NULL;
 	int r = open_releases(running, &why);
 
+	if (r == -ENOTCONN && running->round->order.order == POLICY_ORDER_ROLLBACK)
+		return recall(running, err);
 	if (r < 0 && running->round->order.order == POLICY_ORDER_ROLLBACK) {
-		fprintf(stderr, "orlop-node: %s; going by what is on this node\n", error_message(why));
-		return 0;
+		fprintf(stderr, "orlop-node: %s; going by what is known of it on this node\n",
+			error_message(why));
+		return recall(running, err);
 	}
 	if (r < 0)
 		error_move(err, TAKE_PTR(why));
@@ -182,7 +219,8 @@ int node_round_run(const struct node_round *round, struct error **err)
 	_cleanup_(running_release) struct running running = {.round = round};
 	_cleanup_close_ int lock = -1;
 	_cleanup_free_ char *folder = NULL;
-	int r = node_open_here(&running.node, err);
+	int r = round->order.order == POLICY_ORDER_ROLLBACK ? node_open_without_settings(&running.node, err)
+							    : node_open_here(&running.node, err);
 
 	if (r < 0)
 		return r;

@@ -55,7 +55,7 @@ static void status_release(struct status *status)
 static int look(struct status *status, struct error **err)
 {
 	static const struct node_order nobody = {};
-	int r = node_open_here(&status->node, err);
+	int r = node_open_without_settings(&status->node, err);
 
 	if (r < 0)
 		return r;
@@ -220,7 +220,7 @@ int node_history(int argc, char **argv, struct error **err)
 
 	if (!command_parse(&history_usage, argc, argv, &values, &call, err))
 		return call.status;
-	r = node_open_here(&node, err);
+	r = node_open_without_settings(&node, err);
 	if (r < 0)
 		return r;
 	path = node_path(node, NODE_HISTORY);

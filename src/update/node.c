@@ -150,6 +150,16 @@ int node_reload(struct node *node, struct error **err)
 	return 0;
 }
 
+static int default_settings(struct node *node, struct error **err)
+{
+	_cleanup_free_ char *zones = node_path(node, NODE_ZONES);
+
+	node->config_path = find_config(node);
+	if (!zones || !node->config_path)
+		return error_set_errno(err, -ENOMEM, "settings");
+	return node_config_parse("", 0, node->config_path, zones, &node->config, err);
+}
+
 int node_open(const struct node_options *options, struct node **ret, struct error **err)
 {
 	_cleanup_node_ struct node *node = calloc(1, sizeof(*node));
@@ -163,8 +173,11 @@ int node_open(const struct node_options *options, struct node **ret, struct erro
 		r = read_boot(node, err);
 	if (r >= 0)
 		r = read_machine(node, err);
-	if (r >= 0)
-		r = node_reload(node, err);
+	if (r < 0)
+		return r;
+	r = node_reload(node, options->settings_fault ? options->settings_fault : err);
+	if (r < 0 && options->settings_fault)
+		r = default_settings(node, err);
 	if (r < 0)
 		return r;
 	*ret = TAKE_PTR(node);

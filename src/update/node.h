@@ -25,6 +25,10 @@
  */
 struct node_options {
 	const char *root;
+
+	/* For what must go on whatever the settings say: where this is not NULL, settings that are wrong are
+	 * no error, those of an empty file count instead, and what is wrong with them is noted here. */
+	struct error **settings_fault;
 };
 
 struct node {

@@ -119,6 +119,29 @@ static void finds_what_runs_from_where(void **state)
 	assert_int_equal(install.now, 77);
 }
 
+static void what_must_go_on_does_so_with_wrong_settings(void **state)
+{
+	struct machine *m = *state;
+	_cleanup_error_ struct error *err = NULL, *fault = NULL;
+	const struct node_options options = {.root = m->root, .settings_fault = &fault};
+
+	assert_error(look_with(m, "/etc/orlop/node.yaml", "repository: htp://x\n", &err), -EINVAL, err,
+		"node.yaml:1: repository");
+	assert_ok(node_open(&options, &m->node, &err), err);
+	assert_string_equal(m->node->version, "202611.23.0");
+	assert_non_null(fault);
+	assert_non_null(strstr(error_message(fault), "node.yaml:1: repository"));
+	/* As of an empty file. */
+	assert_null(m->node->config.repository);
+	assert_true(m->node->config.check_interval > 0);
+	fault = error_free(fault);
+	put(m, "/etc/orlop/node.yaml", "repository: https://example.org/r\n");
+	m->node = node_free(m->node);
+	assert_ok(node_open(&options, &m->node, &err), err);
+	assert_null(fault);
+	assert_string_equal(m->node->config.repository, "https://example.org/r");
+}
+
 static void os_release_may_have_quotes_of_both_kinds(void **state)
 {
 	struct machine *m = *state;
@@ -455,6 +478,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 #define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
 		TEST(finds_what_runs_from_where),
+		TEST(what_must_go_on_does_so_with_wrong_settings),
 		TEST(os_release_may_have_quotes_of_both_kinds),
 		TEST(os_release_has_to_have_all_three_fields),
 		TEST(boot_json_says_why_state_is_volatile),
