@@ -1,0 +1,94 @@
+#!/usr/bin/env bats
+# orlop-node on a node that is only files: what it may go back to, with its server and without, and with settings that are wrong.
+
+bats_require_minimum_version 1.5.0
+
+setup_file() {
+	# shellcheck source=tests/lib/release.bash
+	. "$BATS_TEST_DIRNAME/../lib/release.bash"
+	export made=$BATS_FILE_TMPDIR
+	# Root works as nobody here, who has to get there.
+	chmod 755 "$BATS_RUN_TMPDIR" "$BATS_RUN_TMPDIR/file" "$made" 2>/dev/null || true
+	cd "$made" || return 1
+	export NODE=$made/orlop-node
+	cp "${ORLOP%/*}/orlop-node" "$NODE"
+	"$ORLOP" keys init keys
+	release_image one 1000 1
+	release_image two 1000 2
+	release_build b1 1.0 one keys
+	release_build b2 1.1 two keys
+	for build in b1 b2; do "$ORLOP" publish --quiet --level 3 --patch-from 0 --keys keys --to repo "$build"; done
+}
+
+setup() {
+	load ../lib/node-root
+	chmod 755 "$BATS_RUN_TMPDIR/test" "$BATS_TEST_TMPDIR" 2>/dev/null || true
+	cd "$BATS_TEST_TMPDIR" || return 1
+	cp -r "$made/repo" repo
+	chmod -R a+rX repo
+	keys=$made/keys
+	node_root "$PWD/node" repo/metadata/1.root.json 1.1 "$made/b2" 1.0 "$made/b1"
+	settings "repository: file://$PWD/repo"
+}
+
+settings() { printf '%s\n' "$@" >node/etc/orlop/node.yaml; }
+change() { "$ORLOP" publish "$@" --to repo --keys "$keys" && chmod -R a+rX repo; }
+node() { on_node "$PWD/node" "$@"; }
+next() { node status --json | jq -r .next.version; }
+
+@test "back to the other slot, and what ran is the last resort" {
+	node rollback --quiet
+	[ "$(next)" = 1.0 ]
+	[ "$(node status --json | jq -r .running.entry.state)" = bad ]
+}
+
+@test "without its server a node goes by what it was told last: floor" {
+	change floor 1.1
+	node check
+	mv repo gone
+	run node rollback --quiet
+	echo "$output"
+	[ "$status" = 1 ]
+	[[ $output == *"no version below 1.1"* ]]
+	[ "$(next)" = 1.1 ]
+}
+
+@test "without its server a node goes by what it was told last: withdrawal" {
+	change withdraw 1.0 --reason 'it eats disks'
+	node check
+	mv repo gone
+	run node rollback --quiet
+	echo "$output"
+	[ "$status" = 1 ]
+	[[ $output == *"it eats disks"* ]]
+	[ "$(next)" = 1.1 ]
+}
+
+@test "a node that was never told anything goes back all the same" {
+	mv repo gone
+	node rollback --quiet
+	[ "$(next)" = 1.0 ]
+}
+
+@test "wrong settings keep nobody from blessing, looking, or going back; what goes by them refuses" {
+	settings 'repository: htp://x'
+	for command in bless status history; do node "$command"; done
+	for command in check pin update channel; do
+		run node "$command"
+		echo "$command: $output"
+		[ "$status" = 1 ]
+		[[ $output == *"node.yaml:1: repository"* ]]
+	done
+	node rollback --quiet
+	[ "$(next)" = 1.0 ]
+}
+
+@test "wrong settings do not make the node forget the floor" {
+	change floor 1.1
+	node check
+	settings 'repository: htp://x'
+	run node rollback --quiet
+	echo "$output"
+	[ "$status" = 1 ]
+	[[ $output == *"no version below 1.1"* ]]
+}
