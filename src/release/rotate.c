@@ -61,20 +61,41 @@ static int make_key(const char *to, struct error **err)
 	return r;
 }
 
-/* The key that an interrupted rotation made is taken up again: it may be in the root already. */
+/* A key that is named now must be the one that an interrupted rotation began with. */
+static int check_same(const struct rotation *rotation, const struct paths *paths,
+	const struct tuf_signer *pending, struct error **err)
+{
+	_cleanup_tuf_signer_ struct tuf_signer *named = NULL;
+	int r = tuf_signer_load(rotation->new_key, rotation->secret, &named, err);
+
+	if (r < 0 || streq(tuf_signer_id(named), tuf_signer_id(pending)))
+		return r;
+	return error_set(err, -EEXIST,
+		"the change to the key in %s was interrupted: end it by calling this without another key, or "
+		"remove that file where the key is in no root yet",
+		paths->pending);
+}
+
+/*
+ * The key that an interrupted rotation made is taken up again (*ret_taken_up*): it may be in the root
+ * already.
+ */
 static int pending_key(const struct rotation *rotation, const struct paths *paths, struct tuf_signer **ret,
-	struct error **err)
+	bool *ret_taken_up, struct error **err)
 {
 	int r = 0;
 
-	if (access(paths->pending, F_OK) < 0)
+	*ret_taken_up = access(paths->pending, F_OK) == 0;
+	if (!*ret_taken_up)
 		r = rotation->new_key ? copy_key(rotation->new_key, paths->pending, err)
 				      : make_key(paths->pending, err);
 	if (r < 0)
 		return r;
 	r = tuf_signer_load(paths->pending, rotation->secret, ret, err);
+	if (r >= 0 && *ret_taken_up && rotation->new_key)
+		return check_same(rotation, paths, *ret, err);
 	/* What can't be a key is not kept to be found again. */
-	if (r < 0 && rotation->new_key)
+	if (r < 0 && rotation->new_key && !*ret_taken_up)
 		(void)unlink(paths->pending);
 	return r;
 }
@@ -87,6 +108,36 @@ static bool root_lists(const struct repository *repository, enum tuf_type role, 
 		if (streq(keys->keyids[i], keyid))
 			return true;
 	return false;
+}
+
+/* Whether a key is the one that is to be replaced. */
+static bool is_current(
+	const struct rotation *rotation, const struct paths *paths, const struct tuf_signer *key)
+{
+	_cleanup_tuf_signer_ struct tuf_signer *current = NULL;
+
+	return tuf_signer_load(paths->key, rotation->secret, &current, NULL) >= 0 &&
+	       streq(tuf_signer_id(current), tuf_signer_id(key));
+}
+
+/*
+ * Each role has keys of its own, so that one that must be at hand every day is not the one that all rests on.
+ * A key that the root has can only be one that an interrupted rotation put there.
+ */
+static int check_new(const struct repository *repository, const struct rotation *rotation,
+	const struct paths *paths, const struct tuf_signer *key, bool taken_up, struct error **err)
+{
+	for (enum tuf_type role = 0; role < TUF_TYPES; role++) {
+		if (!root_lists(repository, role, tuf_signer_id(key)) ||
+			(role == rotation->role && taken_up && !is_current(rotation, paths, key)))
+			continue;
+		(void)unlink(paths->pending);
+		return error_set(err, -EEXIST,
+			"the new key is a key of the repository's role %s already: the role %s needs one of "
+			"its own",
+			tuf_type_name(role), tuf_type_name(rotation->role));
+	}
+	return 0;
 }
 
 /* ---- The folder of keys ---- */
@@ -160,10 +211,13 @@ int rotate_key(
 {
 	_cleanup_(paths_release) struct paths paths = {};
 	_cleanup_tuf_signer_ struct tuf_signer *key = NULL;
+	bool taken_up;
 	int r = make_paths(rotation, &paths, err);
 
 	if (r >= 0)
-		r = pending_key(rotation, &paths, &key, err);
+		r = pending_key(rotation, &paths, &key, &taken_up, err);
+	if (r >= 0)
+		r = check_new(repository, rotation, &paths, key, taken_up, err);
 	if (r < 0)
 		return r;
 	*ret_ended = root_lists(repository, rotation->role, tuf_signer_id(key));

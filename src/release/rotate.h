@@ -23,7 +23,8 @@ struct rotation {
 
 /*
  * Does it, or ends one that was interrupted: *ret_ended* says that. Returns 0; -ENOKEY where keys of the role
- * or of the root are missing; the errors of repository_commit() and of writing.
+ * or of the root are missing; -EEXIST where the new key is one of the root's, or *new_key* is another one
+ * than that of the interrupted call; the errors of repository_commit() and of writing.
  */
 int rotate_key(
 	struct repository *repository, const struct rotation *rotation, bool *ret_ended, struct error **err);

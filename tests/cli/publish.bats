@@ -218,6 +218,35 @@ target() {
 	run -2 "$ORLOP" keys rotate mirror --to repo --keys own
 }
 
+@test "a key that a role has already is no new one" {
+	cp -r "$keys" own
+	for role in snapshot root; do
+		run -1 "$ORLOP" keys rotate snapshot --to repo --keys own --new-key own/$role.key
+		[[ $output == *"a key of the repository's role $role already"* ]]
+	done
+	[ ! -e repo/metadata/2.root.json ]
+	diff -r "$keys" own
+	# It is no hindrance to a good one.
+	run -0 "$ORLOP" keys rotate snapshot --to repo --keys own
+	follow
+}
+
+@test "a key that is named is not passed over for the one of an interrupted call" {
+	cp -r "$keys" own
+	mv own/root.key away
+	run -1 "$ORLOP" keys rotate timestamp --to repo --keys own
+	[[ $output == *root.key* ]]
+	mv away own/root.key
+	openssl genpkey -algorithm ed25519 -out other.key
+	run -1 "$ORLOP" keys rotate timestamp --to repo --keys own --new-key other.key
+	[[ $output == *"own/timestamp.key.new was interrupted"* ]]
+	[ ! -e repo/metadata/2.root.json ]
+	rm own/timestamp.key.new
+	run -0 "$ORLOP" keys rotate timestamp --to repo --keys own --new-key other.key
+	cmp own/timestamp.key other.key
+	follow
+}
+
 @test "a key in a token signs" {
 	cp -r "$keys" own
 	keys=$PWD/own
