@@ -105,6 +105,12 @@ static int open_decoded(struct repository *repository, const char *release, cons
 	r = decode(from, to, size, progress);
 	if (r == -EBADMSG)
 		return error_set(err, r, "%s is not what was published", name);
+	if (r == -ENOSPC)
+		return error_set(err, r,
+			"a patch needs all %ju bytes of the old %s, for which %s has no room: make some, or "
+			"publish "
+			"with --patch-from 0",
+			(uintmax_t)size, name, folder);
 	return r < 0 ? error_set_errno(err, r, "%s", name) : TAKE_FD(to);
 }
 

@@ -364,8 +364,9 @@ static int publish_new(struct repository *repository, struct release_index *inde
 			continue;
 		any = true;
 		r = publish_one(repository, index, &builds->items[i], options, &result->items[i].info, err);
-		if (r >= 0)
-			r = add_entry(index, &builds->items[i], options, err);
+		if (r < 0)
+			return error_wrap(err, "publishing %s", builds->items[i].version), r;
+		r = add_entry(index, &builds->items[i], options, err);
 	}
 	if (r < 0 || !any)
 		return r;
