@@ -28,7 +28,7 @@ int node_bless(int argc, char **argv, struct error **err)
 
 	if (!command_parse(&usage, argc, argv, NULL, &call, err))
 		return call.status;
-	r = node_open_without_settings(&node, err);
+	r = node_open_without_settings(&node, NULL, err);
 	if (r >= 0)
 		r = lock = node_lock(node, true, err);
 	if (r >= 0)

@@ -25,23 +25,29 @@ int node_worker_options(struct worker_options *ret, struct error **err)
 	return 0;
 }
 
-int node_open_here(struct node **ret, struct error **err)
+static int open_here(struct node **ret, struct error **settings_fault, struct error **err)
 {
 	const char *root = getenv("ORLOP_NODE_ROOT");
+	const struct node_options options = {.root = root ? root : "", .settings_fault = settings_fault};
 
-	return node_open(&(struct node_options){.root = root ? root : ""}, ret, err);
+	return node_open(&options, ret, err);
 }
 
-int node_open_without_settings(struct node **ret, struct error **err)
+int node_open_here(struct node **ret, struct error **err)
 {
-	const char *root = getenv("ORLOP_NODE_ROOT");
-	_cleanup_error_ struct error *fault = NULL;
-	int r = node_open(
-		&(struct node_options){.root = root ? root : "", .settings_fault = &fault}, ret, err);
+	return open_here(ret, NULL, err);
+}
 
-	if (r >= 0 && fault)
-		fprintf(stderr, "orlop-node: %s; going on without settings\n", error_message(fault));
-	return r;
+int node_open_without_settings(struct node **ret, struct error **ret_fault, struct error **err)
+{
+	_cleanup_error_ struct error *fault = NULL;
+	int r = open_here(ret, &fault, err);
+
+	if (r < 0 || !fault)
+		return r;
+	fprintf(stderr, "orlop-node: %s; going on without settings\n", error_message(fault));
+	error_move(ret_fault, TAKE_PTR(fault));
+	return 0;
 }
 
 /* ---- A round ---- */
@@ -186,32 +192,35 @@ static int open_releases(struct running *running, struct error **err)
 /* What the repository said last, which was verified then: withdrawals and its floor hold still. */
 static int recall(struct running *running, struct error **err)
 {
-	int r = node_releases_read_kept(running->node, &running->known, err);
+	_cleanup_error_ struct error *why = NULL;
+	int r = node_releases_read_kept(running->node, &running->known, &why);
 
 	running->is_known = r >= 0;
-	if (r != -ENOENT)
-		return r < 0 ? error_wrap(err, "what is known of the repository") : 0;
-	if (err)
-		*err = error_free(*err);
-	return 0;
+	if (r >= 0 || r == -ENOENT)
+		return 0;
+	error_move(err, TAKE_PTR(why));
+	(void)error_wrap(err, "what is known of the repository");
+	return r;
 }
 
 /* Back to the other slot needs no repository; but where there is one, what it says counts. */
 static int refresh(struct running *running, struct error **err)
 {
+	bool is_back = running->round->order.order == POLICY_ORDER_ROLLBACK;
 	_cleanup_error_ struct error *why = NULL;
-	int r = open_releases(running, &why);
+	int r;
 
-	if (r == -ENOTCONN && running->round->order.order == POLICY_ORDER_ROLLBACK)
+	if (is_back && !running->node->config.repository)
 		return recall(running, err);
-	if (r < 0 && running->round->order.order == POLICY_ORDER_ROLLBACK) {
-		fprintf(stderr, "orlop-node: %s; going by what is known of it on this node\n",
-			error_message(why));
-		return recall(running, err);
-	}
-	if (r < 0)
+	r = open_releases(running, &why);
+	if (r >= 0)
+		return 0;
+	if (!is_back) {
 		error_move(err, TAKE_PTR(why));
-	return r;
+		return r;
+	}
+	fprintf(stderr, "orlop-node: %s; going by what is known of it on this node\n", error_message(why));
+	return recall(running, err);
 }
 
 int node_round_run(const struct node_round *round, struct error **err)
@@ -219,8 +228,9 @@ int node_round_run(const struct node_round *round, struct error **err)
 	_cleanup_(running_release) struct running running = {.round = round};
 	_cleanup_close_ int lock = -1;
 	_cleanup_free_ char *folder = NULL;
-	int r = round->order.order == POLICY_ORDER_ROLLBACK ? node_open_without_settings(&running.node, err)
-							    : node_open_here(&running.node, err);
+	int r = round->order.order == POLICY_ORDER_ROLLBACK
+			? node_open_without_settings(&running.node, NULL, err)
+			: node_open_here(&running.node, err);
 
 	if (r < 0)
 		return r;

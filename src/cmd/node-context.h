@@ -16,8 +16,11 @@ int node_worker_options(struct worker_options *ret, struct error **err);
 /* Opens the node that this machine is; $ORLOP_NODE_ROOT has its files for tests. */
 int node_open_here(struct node **ret, struct error **err);
 
-/* As node_open_here(), for what needs no settings: where these are wrong, that is said on standard error. */
-int node_open_without_settings(struct node **ret, struct error **err);
+/*
+ * As node_open_here(), for what needs no settings: where these are wrong, that is said on standard error, and
+ * noted in *ret_fault* (may be NULL).
+ */
+int node_open_without_settings(struct node **ret, struct error **ret_fault, struct error **err);
 
 /* A round that an operator asked for, on the terminal: refresh, decide, do it. */
 struct node_round {

@@ -38,6 +38,7 @@ static const struct command_usage status_usage = {
 
 struct status {
 	struct node *node;
+	struct error *fault; /* of the settings, which do not count then */
 	struct release_index index;
 	bool asked; /* the repository was, once at least */
 	struct node_view view;
@@ -49,13 +50,14 @@ static void status_release(struct status *status)
 	policy_decision_release(&status->decision);
 	node_view_release(&status->view);
 	release_index_release(&status->index);
+	error_free(status->fault);
 	node_free(status->node);
 }
 
 static int look(struct status *status, struct error **err)
 {
 	static const struct node_order nobody = {};
-	int r = node_open_without_settings(&status->node, err);
+	int r = node_open_without_settings(&status->node, &status->fault, err);
 
 	if (r < 0)
 		return r;
@@ -106,15 +108,17 @@ static int print_status_json(const struct status *status, struct error **err)
 
 	if (decision->when > 0)
 		(void)tuf_time_format(decision->when, when);
-	return print_json(
-		json_pack("{s:s, s:s, s:s, s:s?, s:s?, s:s, s:s?, s:s?, s:o, s:o, s:o, s:{s:s, s:s?, s:s?}}",
-			"edition", node->edition, "architecture", node->architecture, "version",
-			node->version, "root_hash", root, "repository", node->config.repository, "channel",
-			node_channel_name(node->config.channel), "pin", node->config.pin, "degraded",
-			node->degraded, "running", slot_json(&state->running, state->running_entry), "other",
-			slot_json(&state->other, state->other_entry), "next", entry_json(state->next),
-			"decision", "sentence", decision->sentence, "version", decision->version, "when",
-			when[0] ? when : NULL),
+	return print_json(json_pack("{s:s, s:s, s:s, s:s?, s:s?, s:s?, s:s, s:s?, s:s?, s:o, s:o, s:o, "
+				    "s:{s:s, s:s?, s:s?}}",
+				  "edition", node->edition, "architecture", node->architecture, "version",
+				  node->version, "root_hash", root, "settings_error",
+				  status->fault ? error_message(status->fault) : NULL, "repository",
+				  node->config.repository, "channel", node_channel_name(node->config.channel),
+				  "pin", node->config.pin, "degraded", node->degraded, "running",
+				  slot_json(&state->running, state->running_entry), "other",
+				  slot_json(&state->other, state->other_entry), "next",
+				  entry_json(state->next), "decision", "sentence", decision->sentence,
+				  "version", decision->version, "when", when[0] ? when : NULL),
 		err);
 }
 
@@ -151,6 +155,8 @@ static void print_status(const struct status *status)
 	print_slot("running", &state->running, state->running_entry);
 	print_slot("other", &state->other, state->other_entry);
 	printf("%-12s %s\n", "starts next", state->next ? state->next->version : "nothing");
+	if (status->fault)
+		printf("%-12s wrong, and none count: %s\n", "settings", error_message(status->fault));
 	printf("%-12s %s\n", "repository",
 		node->config.repository ? node->config.repository : "none: updates are off");
 	printf("%-12s %s\n", "channel", node_channel_name(node->config.channel));
@@ -220,7 +226,7 @@ int node_history(int argc, char **argv, struct error **err)
 
 	if (!command_parse(&history_usage, argc, argv, &values, &call, err))
 		return call.status;
-	r = node_open_without_settings(&node, err);
+	r = node_open_without_settings(&node, NULL, err);
 	if (r < 0)
 		return r;
 	path = node_path(node, NODE_HISTORY);

@@ -107,10 +107,10 @@ static int open_decoded(struct repository *repository, const char *release, cons
 		return error_set(err, r, "%s is not what was published", name);
 	if (r == -ENOSPC)
 		return error_set(err, r,
-			"a patch needs all %ju bytes of the old %s, for which %s has no room: make some, or "
+			"a patch needs the old %s, %ju bytes, for which %s has no room: make some, or "
 			"publish "
 			"with --patch-from 0",
-			(uintmax_t)size, name, folder);
+			name, (uintmax_t)size, folder);
 	return r < 0 ? error_set_errno(err, r, "%s", name) : TAKE_FD(to);
 }
 

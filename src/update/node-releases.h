@@ -48,5 +48,8 @@ DEFINE_CLEANUP(struct node_releases *, node_releases_free);
 int node_releases_get(struct node_releases *releases, const char *version, struct release_info *ret,
 	struct buffer *ret_uki, struct error **err);
 
-/* What the last refresh that went well has left, for display: no part of what is decided. -ENOENT. */
+/*
+ * What the last refresh that went well has left: to be shown, and to be obeyed where it forbids something
+ * while the repository can't be asked. It was verified when it came, and is root's since. -ENOENT.
+ */
 int node_releases_read_kept(const struct node *node, struct release_index *ret, struct error **err);

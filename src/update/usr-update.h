@@ -71,8 +71,8 @@ struct usr_update_result {
 
 /*
  * Does it. *ret* is written in any case: what was done so far. Returns 0 when image and tree are in the slot,
- * flushed, and were read back and found right. -EBADMSG: what the server has is not the release; -ENOSPC:
- * the slot is too small; -EIO: the slot does not keep what is written to it, or can't be written; the errors
- * of the remote and of *progress*.
+ * flushed, and were read back and found right (unless *leaves_proof* is set). -EBADMSG: what the server has
+ * is not the release; -ENOSPC: the slot is too small; -EIO: the slot does not keep what is written to it, or
+ * can't be written; the errors of the remote and of *progress*.
  */
 int usr_update_run(const struct usr_update *update, struct usr_update_result *ret, struct error **err);

@@ -21,9 +21,6 @@
 #define TREE_TIMES 4
 #define FLUSHES 16 /* beside one for each window */
 
-/* How often the image may be written: a block that moves within the slot may move again. */
-#define DATA_TIMES 2
-
 struct bringing {
 	const struct worker_bring *in;
 	struct verity_reader *reader;
@@ -68,7 +65,7 @@ static int bringing_init(struct bringing *bringing, struct error **err)
 	verity_header_write(&image->verity, image->blocks, bringing->header);
 	bringing->data_size = image->blocks * USR_BLOCK_SIZE;
 	bringing->tree_size = verity_shape(image->blocks).blocks * USR_BLOCK_SIZE;
-	bringing->data_left = DATA_TIMES * bringing->data_size;
+	bringing->data_left = bringing->data_size; /* a block is written once, or is there already */
 	bringing->tree_left = TREE_TIMES * bringing->tree_size;
 	bringing->flushes_left = FLUSHES + div_round_up_u64(image->blocks, window);
 	r = write_behind_new(&in->target->data, &bringing->writer, err);

@@ -71,7 +71,8 @@ struct worker_bring {
 /*
  * Brings an image and its tree into a slot, as usr_update_run() does. Every block of the image is written
  * only once its digest is the one that the tree says, and the tree counts only as far as the root hash proves
- * it. When the worker is done it is ended, and then the whole slot is read and checked.
+ * it. When the worker is done it is ended, and then the whole slot is read and checked; what is wrong then is
+ * brought again by a new worker, USR_UPDATE_ROUNDS times in all.
  *
  * *ret* is what the worker says of its work: for people. Returns 0 when all is there, flushed and proved;
  * -EPROTO, -EBADMSG: the worker said or sent what it must not, and was killed; -ECANCELED: stopped;

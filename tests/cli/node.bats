@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
 # orlop-node on a node that is only files: what it may go back to, with its server and without, and with settings that are wrong.
+# shellcheck disable=SC2030,SC2031 # bats sets output and status for each test
 
 bats_require_minimum_version 1.5.0
 
@@ -42,26 +43,39 @@ next() { node status --json | jq -r .next.version; }
 	[ "$(node status --json | jq -r .running.entry.state)" = bad ]
 }
 
-@test "without its server a node goes by what it was told last: floor" {
-	change floor 1.1
-	node check
-	mv repo gone
+# refused TEXT: going back to 1.0 is
+refused() {
 	run node rollback --quiet
 	echo "$output"
 	[ "$status" = 1 ]
-	[[ $output == *"no version below 1.1"* ]]
+	[[ $output == *"$1"* ]]
 	[ "$(next)" = 1.1 ]
 }
 
-@test "without its server a node goes by what it was told last: withdrawal" {
+@test "without its server a node goes by the floor that it was told last" {
+	change floor 1.1
+	node check
+	refused 'no version below 1.1'
+	mv repo gone
+	refused 'no version below 1.1'
+}
+
+@test "without its server a node goes by the withdrawal that it was told of last" {
 	change withdraw 1.0 --reason 'it eats disks'
 	node check
 	mv repo gone
-	run node rollback --quiet
+	refused 'it eats disks'
+}
+
+@test "without its server a node fetches nothing, and says so" {
+	node check
+	node rollback --quiet
+	mv repo gone
+	run node update --quiet
 	echo "$output"
 	[ "$status" = 1 ]
-	[[ $output == *"it eats disks"* ]]
-	[ "$(next)" = 1.1 ]
+	[[ $output == *"repository file://$PWD/repo"* ]]
+	[ "$(next)" = 1.0 ]
 }
 
 @test "a node that was never told anything goes back all the same" {
@@ -83,12 +97,13 @@ next() { node status --json | jq -r .next.version; }
 	[ "$(next)" = 1.0 ]
 }
 
-@test "wrong settings do not make the node forget the floor" {
+@test "wrong settings do not make the node forget the floor, and status tells of them" {
 	change floor 1.1
 	node check
 	settings 'repository: htp://x'
-	run node rollback --quiet
-	echo "$output"
-	[ "$status" = 1 ]
-	[[ $output == *"no version below 1.1"* ]]
+	refused 'no version below 1.1'
+	node status | grep '^settings .*node.yaml:1: repository'
+	node status --json | jq -e '.settings_error | contains("node.yaml:1: repository")'
+	settings "repository: file://$PWD/repo"
+	node status --json | jq -e '.settings_error == null'
 }

@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -708,6 +709,92 @@ static void brings_an_image(void **state)
 	assert_int_equal(worker_measures(f->worker) & SANDBOX_REQUIRED, SANDBOX_REQUIRED);
 }
 
+/* Own blocks are copied without a look at them first: one that is another one by now shows when it is proved.
+ */
+static void damaged_own_blocks_are_fetched(void **state)
+{
+	struct fixture *f = *state;
+	uint8_t byte;
+
+	for (size_t block = 0; block < published.images[1].blocks; block += 50) {
+		assert_int_equal(pread_full(f->active.file.fd, &byte, 1, (off_t)(block * BLOCK)), 0);
+		byte ^= 1;
+		assert_int_equal(pwrite_full(f->active.file.fd, &byte, 1, (off_t)(block * BLOCK)), 0);
+	}
+	run_well(f);
+	assert_true(f->result.damaged > 0 && f->result.from_active > 100);
+	assert_int_equal(f->result.rounds, 1);
+}
+
+/* A disk that loses a bit of so many writes. */
+struct forgetful {
+	struct block_io disk;
+	unsigned left;
+};
+
+static int forgetful_read(void *userdata, uint64_t offset, void *data, size_t size)
+{
+	return block_read(&((struct forgetful *)userdata)->disk, offset, data, size);
+}
+
+static int forgetful_write(void *userdata, uint64_t offset, const void *data, size_t size)
+{
+	struct forgetful *forgetful = userdata;
+	uint8_t wrong;
+	int r = block_write(&forgetful->disk, offset, data, size);
+
+	if (r < 0 || forgetful->left == 0)
+		return r;
+	forgetful->left--;
+	wrong = *(const uint8_t *)data ^ 1;
+	return block_write(&forgetful->disk, offset, &wrong, 1);
+}
+
+static int forgetful_flush(void *userdata)
+{
+	return block_flush(&((struct forgetful *)userdata)->disk);
+}
+
+static struct block_io forgetful_io(struct forgetful *forgetful)
+{
+	static const struct block_ops ops = {
+		.read = forgetful_read, .write = forgetful_write, .flush = forgetful_flush};
+
+	return (struct block_io){.ops = &ops, .userdata = forgetful, .size = forgetful->disk.size};
+}
+
+static void what_a_disk_did_not_keep_is_brought_again(void **state)
+{
+	struct fixture *f = *state;
+	struct forgetful forgetful = {.disk = f->slot.data, .left = 1};
+	_cleanup_error_ struct error *err = NULL;
+
+	f->slot.data = forgetful_io(&forgetful);
+	run_well(f);
+	assert_int_equal(forgetful.left, 0);
+	assert_int_equal(f->result.rounds, 2);
+	/* That has an end. */
+	assert_int_equal(ftruncate(f->target.file.fd, 0), 0);
+	assert_int_equal(ftruncate(f->target.file.fd, (off_t)f->target.size), 0);
+	forgetful.left = UINT_MAX;
+	assert_error(worker_bring(f->worker, &f->bring, &f->result, &err), -EBADMSG, err, "replace it");
+	assert_int_equal(f->result.rounds, USR_UPDATE_ROUNDS);
+}
+
+static void a_write_that_fails_ends_it(void **state)
+{
+	struct fixture *f = *state;
+	_cleanup_error_ struct error *err = NULL;
+	int fd = f->target.file.fd, read_only = dup(f->target.read.fd);
+
+	f->target.file.fd = read_only;
+	assert_error(worker_bring(f->worker, &f->bring, &f->result, &err), -EBADF, err, "writing block ");
+	assert_no_child();
+	f->target.file.fd = fd;
+	(void)close(read_only);
+	run_well(f);
+}
+
 static void brings_it_whatever_is_there(void **state)
 {
 	struct fixture *f = *state;
@@ -1041,6 +1128,9 @@ int main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 #define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
 		TEST(brings_an_image),
+		TEST(damaged_own_blocks_are_fetched),
+		TEST(what_a_disk_did_not_keep_is_brought_again),
+		TEST(a_write_that_fails_ends_it),
 		TEST(brings_it_whatever_is_there),
 		TEST(brings_it_into_part_of_a_file),
 		TEST(second_run_fetches_nothing),
