@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What policy.c and policy-explain.c share; nobody else's affair. */
+/* What policy.c, policy-judge.c and policy-explain.c share; nobody else's affair. */
 #pragma once
 
 #include "update/policy.h"
@@ -28,8 +28,22 @@ int policy_judge(const struct policy_view *view, const struct release_entry *ent
 char *policy_verdict_text(const struct policy_view *view, const struct release_entry *entry,
 	const struct policy_verdict *verdict);
 
-/* Whether the release is one for this node's edition and architecture, and newer than what runs. */
+/* Whether the release is one for this node's edition and architecture; and newer than what runs. */
+bool policy_is_here(const struct policy_input *input, const struct release_entry *entry);
 bool policy_is_newer(const struct policy_input *input, const struct release_entry *entry);
+
+/* What is published for this node under that version; NULL: nothing is. */
+const struct release_entry *policy_find(const struct policy_input *input, const char *version);
+
+/* Whether the other slot has that version, ready to start. */
+bool policy_is_ready(const struct policy_input *input, const char *version);
+
+/* Whether a version is below, or above, a limit; false where that is NULL. */
+bool policy_is_below(const char *version, const char *limit);
+bool policy_is_above(const char *version, const char *limit);
+
+/* Replaces what would move a terminal's cursor; *text* may be NULL. Returns it. */
+char *policy_clean(char *text);
 
 /* The instant in the time zone of the first window, UTC where there is none: "2026-11-24 02:00 +01:00". */
 #define POLICY_TIME_TEXT 40
