@@ -57,8 +57,7 @@ struct running {
 	struct node *node;
 	struct worker_options worker;
 	struct node_releases *releases; /* NULL: the repository could not be asked, … */
-	struct release_index known;	/* … and this is what it said when it could last */
-	bool is_known;
+	struct node_releases *known;	/* … and this is what it said when it could last; NULL: nothing */
 	struct progress *progress;
 	enum usr_update_step step;
 	bool open; /* a step of progress */
@@ -68,7 +67,7 @@ struct running {
 static void running_release(struct running *running)
 {
 	node_releases_free(running->releases);
-	release_index_release(&running->known);
+	node_releases_free(running->known);
 	node_free(running->node);
 	progress_free(running->progress);
 }
@@ -148,10 +147,9 @@ static int start(struct running *running, const char *version, struct error **er
 static int decide(struct running *running, struct policy_decision *ret, struct error **err)
 {
 	_cleanup_node_view_ struct node_view view = {};
-	const struct release_index *index = running->releases	? &running->releases->index
-					    : running->is_known ? &running->known
-								: NULL;
-	int r = node_view_open(running->node, index, &running->round->order, now_seconds(), &view, err);
+	const struct node_releases *releases = running->releases ? running->releases : running->known;
+	int r = node_view_open(running->node, releases ? &releases->index : NULL, &running->round->order,
+		now_seconds(), &view, err);
 
 	return r < 0 ? r : policy_decide(&view.input, ret, err);
 }
@@ -189,17 +187,16 @@ static int open_releases(struct running *running, struct error **err)
 	return node_releases_open(running->node, &options, &running->releases, err);
 }
 
-/* What the repository said last, which was verified then: withdrawals and its floor hold still. */
+/* What the repository said last: its withdrawals and its floor hold, also when they are no longer valid. */
 static int recall(struct running *running, struct error **err)
 {
 	_cleanup_error_ struct error *why = NULL;
-	int r = node_releases_read_kept(running->node, &running->known, &why);
+	int r = node_releases_recall(running->node, 0, &running->known, &why);
 
-	running->is_known = r >= 0;
-	if (r >= 0 || r == -ENOENT)
+	/* Nothing was kept, or the image follows no repository. */
+	if (r >= 0 || r == -ENOENT || r == -ENOKEY)
 		return 0;
 	error_move(err, TAKE_PTR(why));
-	(void)error_wrap(err, "what is known of the repository");
 	return r;
 }
 

@@ -204,7 +204,10 @@ static int stage(struct agent *agent, struct node_releases *releases, const char
 
 /* ---- A round ---- */
 
-/* Does what a decision says. Returns 1 where another one has to be made after it. */
+/*
+ * Does what a decision says. Returns 1 where another one has to be made after it. Where the releases were
+ * only recalled, nothing can be staged.
+ */
 static int act(struct agent *agent, struct node_releases *releases, const struct policy_decision *decision)
 {
 	_cleanup_error_ struct error *err = NULL;
@@ -217,6 +220,8 @@ static int act(struct agent *agent, struct node_releases *releases, const struct
 		return 0;
 	case POLICY_STAGE:
 	case POLICY_STAGE_AND_RESTART:
+		if (!releases->worker)
+			return 0;
 		r = stage(agent, releases, decision->version, &err);
 		break;
 	case POLICY_SELECT:
@@ -277,6 +282,17 @@ static int drop_withdrawn(struct agent *agent, struct node_releases *releases, s
 	return r;
 }
 
+/* What is staged need not wait for a server that is away, as long as what it said is valid. */
+static int follow_known(struct agent *agent, struct error **err)
+{
+	_cleanup_node_releases_ struct node_releases *known = NULL;
+	int r = node_releases_recall(agent->options->node, now_seconds(), &known, err);
+
+	if (r >= 0)
+		r = drop_withdrawn(agent, known, err);
+	return r < 0 ? r : follow(agent, known, err);
+}
+
 static void look_round(struct agent *agent)
 {
 	struct node *node = agent->options->node;
@@ -302,6 +318,9 @@ static void look_round(struct agent *agent)
 		return;
 	fail(agent, kind, NULL, err);
 	agent->next = MIN(agent->next, now_seconds() + RETRY_SECONDS);
+	err = error_free(err);
+	if (kind == ERROR_CHECK && (r = follow_known(agent, &err)) < 0 && r != -ENOENT)
+		say(agent, LOG_WARNING, NULL, error_kinds[kind], error_message(err));
 }
 
 /* One round under the lock. The settings are read anew; where they are wrong, those of before count. */

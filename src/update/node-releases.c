@@ -86,6 +86,24 @@ static int store_kept(void *userdata, const char *name, const void *data, size_t
 	return store(((struct delivery *)userdata)->node, name, data, size, err);
 }
 
+/* Nothing is newer than what was kept, as far as anybody knows. */
+static int fetch_kept(void *userdata, const char *name, uint64_t max, struct buffer *ret, struct error **err)
+{
+	if (streq(name, "timestamp.json"))
+		return load_kept(userdata, name, max, ret, err);
+	return error_set(err, -ENOENT, "%s was not kept", name);
+}
+
+static int store_nothing(void *userdata, const char *name, const void *data, size_t size, struct error **err)
+{
+	(void)userdata;
+	(void)name;
+	(void)data;
+	(void)size;
+	(void)err;
+	return 0;
+}
+
 static int take_index(struct node_releases *releases, const struct delivery *delivery, struct error **err)
 {
 	_cleanup_free_ char *kept = node_path(releases->node, KEPT_INDEX);
@@ -158,23 +176,81 @@ static int set_up(struct node_releases *releases, const struct node *node,
 	return worker_new(options->worker, &releases->worker, err);
 }
 
+/* The root document that the image has. */
+static int read_root(const struct node *node, char **ret, size_t *ret_size, struct error **err)
+{
+	_cleanup_free_ char *path = node_path(node, ROOT);
+	int r = path ? file_read(path, TUF_ROOT_MAX, ret, ret_size, err)
+		     : error_set_errno(err, -ENOMEM, "root of trust");
+
+	if (r == -ENOENT)
+		return error_wrap(err, "this image has no root of trust for updates"), -ENOKEY;
+	return r;
+}
+
+/* The index as it was kept, where it is the one that the client's metadata has. */
+static int check_kept_index(struct node_releases *releases, struct error **err)
+{
+	_cleanup_tuf_target_info_ struct tuf_target_info info = {};
+	_cleanup_free_ char *path = node_path(releases->node, KEPT_INDEX), *text = NULL;
+	size_t size;
+	int r = path ? file_read(path, RELEASE_INDEX_MAX, &text, &size, err)
+		     : error_set_errno(err, -ENOMEM, RELEASE_INDEX_TARGET);
+
+	if (r >= 0)
+		r = tuf_client_target(releases->client, RELEASE_INDEX_TARGET, &info, err);
+	if (r >= 0)
+		r = tuf_target_check(&info, text, size, err);
+	return r < 0 ? r : release_index_parse(text, size, &releases->index, err);
+}
+
+int node_releases_recall(const struct node *node, int64_t now, struct node_releases **ret, struct error **err)
+{
+	_cleanup_node_releases_ struct node_releases *releases = calloc(1, sizeof(*releases));
+	struct delivery kept = {.node = node};
+	const struct tuf_client_io io = {
+		.fetch = fetch_kept, .load = load_kept, .store = store_nothing, .userdata = &kept};
+	_cleanup_free_ char *root = NULL;
+	size_t root_size;
+	int r;
+
+	if (!releases)
+		return error_set_errno(err, -ENOMEM, "releases");
+	releases->node = node;
+	r = read_root(node, &root, &root_size, err);
+	if (r >= 0)
+		r = tuf_client_new(
+			&(struct tuf_client_options){
+				.io = &io, .root = root, .root_size = root_size, .now = now},
+			&releases->client, err);
+	if (r >= 0)
+		r = tuf_client_refresh(releases->client, err);
+	if (r >= 0)
+		r = check_kept_index(releases, err);
+	if (r < 0) {
+		(void)error_wrap(err, "what is known of the repository");
+		return r;
+	}
+	*ret = TAKE_PTR(releases);
+	return 0;
+}
+
 int node_releases_open(const struct node *node, const struct node_releases_options *options,
 	struct node_releases **ret, struct error **err)
 {
 	_cleanup_node_releases_ struct node_releases *releases = calloc(1, sizeof(*releases));
-	_cleanup_free_ char *root_path = node_path(node, ROOT), *root = NULL,
-			    *folder = node_path(node, METADATA);
+	_cleanup_free_ char *root = NULL, *folder = node_path(node, METADATA);
 	size_t root_size;
 	int r;
 
-	if (!releases || !root_path || !folder)
+	if (!releases || !folder)
 		return error_set_errno(err, -ENOMEM, "releases");
 	if (!node->config.repository)
 		return error_set(err, -ENOTCONN,
 			"no repository is configured: write \"repository: URL\" into %s", NODE_CONFIG_PATH);
-	r = file_read(root_path, TUF_ROOT_MAX, &root, &root_size, err);
-	if (r == -ENOENT)
-		return error_wrap(err, "this image has no root of trust for updates"), -ENOKEY;
+	r = read_root(node, &root, &root_size, err);
+	if (r == -ENOKEY)
+		return r;
 	if (r >= 0)
 		r = mkdir_parents(folder, err);
 	if (r >= 0)

@@ -21,7 +21,7 @@
  *     /etc/orlop/node.yaml          settings; where there is none, /run/orlop/node.yaml, from a credential
  *     /var/lib/orlop/update/tuf     metadata that was verified
  *     /var/lib/orlop/update/history
- *     /var/lib/orlop/update/releases.json, as it came last and was verified then
+ *     /var/lib/orlop/update/releases.json, as it came last
  */
 struct node_options {
 	const char *root;

@@ -78,6 +78,36 @@ refused() {
 	[ "$(next)" = 1.0 ]
 }
 
+@test "what a node was told last is verified when it is gone by" {
+	node check
+	mv repo gone
+	sed -i 's/"1.0"/"0.9"/' node/var/lib/orlop/update/releases.json
+	refused 'what is known of the repository'
+	sed -i 's/"0.9"/"1.0"/' node/var/lib/orlop/update/releases.json
+	sed -i 's/"version":[0-9]*/"version":99/' node/var/lib/orlop/update/tuf/timestamp.json
+	refused 'what is known of the repository'
+}
+
+@test "what is staged does not wait for a server that is away" {
+	rm -r node
+	node_root "$PWD/node" repo/metadata/1.root.json 1.0 "$made/b1" 1.1 "$made/b2" +0
+	# Nobody restarts this machine: the release has to come next.
+	settings "repository: file://$PWD/repo" 'channel: Unmanaged'
+	[ "$(node status --json | jq -r .other.entry.state)" = staged ]
+	node check
+	mv repo gone
+	[ "$(next)" = 1.0 ]
+	node agent 3>&- &
+	for ((i = 0; i < 100; i++)); do
+		[ "$(next)" != 1.1 ] || break
+		read -rt 0.1 <> <(:) || true
+	done
+	kill %1
+	wait %1 || true
+	[ "$(next)" = 1.1 ]
+	[ "$(node status --json | jq -r .other.entry.file)" = orlop_1.1+3-0.efi ]
+}
+
 @test "a node that was never told anything goes back all the same" {
 	mv repo gone
 	node rollback --quiet

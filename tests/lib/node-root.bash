@@ -12,7 +12,8 @@ slot_lines() {
 	echo "size=2048, type=e7bb33fb-06cf-4e81-8273-e543b413e2e2, name=orlop_$1_verity_sig"
 }
 
-# node_root FOLDER ROOT.JSON RUNNING BUILD OTHER BUILD: a node that runs version RUNNING from slot a, and has OTHER in slot b
+# node_root FOLDER ROOT.JSON RUNNING BUILD OTHER BUILD [COUNTER]: a node that runs version RUNNING from slot a, and has OTHER in slot
+# b, with a boot counter in its entry's name
 node_root() {
 	local root=$1 disk=$1/dev/vda hash other
 	hash=$(jq -r .root_hash "$4"/*.manifest.json) other=$(jq -r .root_hash "$6"/*.manifest.json)
@@ -35,7 +36,7 @@ node_root() {
 	mkfs.fat -F 32 -s 1 "$root/esp" >/dev/null
 	mmd -i "$root/esp" ::EFI ::EFI/Linux
 	mcopy -i "$root/esp" "$4"/*.efi "::EFI/Linux/orlop_$3.efi"
-	mcopy -i "$root/esp" "$6"/*.efi "::EFI/Linux/orlop_$5.efi"
+	mcopy -i "$root/esp" "$6"/*.efi "::EFI/Linux/orlop_$5${7:-}.efi"
 	dd if="$root/esp" of="$disk" bs=1M seek=1 conv=notrunc status=none
 	rm "$root/esp"
 	[ "$(id -u)" != 0 ] || chown -R nobody "$root"
