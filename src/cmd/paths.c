@@ -42,6 +42,11 @@ char *path_keys(struct error **err)
 	return xdg_folder("XDG_DATA_HOME", ".local/share", "orlop/keys", err);
 }
 
+char *path_vm_key(struct error **err)
+{
+	return xdg_folder("XDG_DATA_HOME", ".local/share", "orlop/vm-ssh-key", err);
+}
+
 char *path_runtime(struct error **err)
 {
 	const char *value = getenv("XDG_RUNTIME_DIR");

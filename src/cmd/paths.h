@@ -14,6 +14,9 @@ char *path_cache(struct error **err);
 /* $XDG_DATA_HOME/orlop/keys, or ~/.local/share/orlop/keys */
 char *path_keys(struct error **err);
 
+/* $XDG_DATA_HOME/orlop/vm-ssh-key, or below ~/.local/share */
+char *path_vm_key(struct error **err);
+
 /*
  * $XDG_RUNTIME_DIR/orlop, or /tmp/orlop-UID: for what lives no longer than the host is up. Who makes the
  * second one sees to it that it is ours.

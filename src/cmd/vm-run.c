@@ -273,7 +273,7 @@ static void say_what_starts(const struct vm_machine *machine, const struct vm_co
 static int start(const struct options *options, const struct command_usage *usage, const char *name,
 	const char *image, struct vm_machine *machine, struct error **err)
 {
-	_cleanup_free_ char *keys = NULL, *runtime = path_runtime(err), *boot_id = NULL;
+	_cleanup_free_ char *keys = NULL, *runtime = path_runtime(err), *boot_id = NULL, *key = NULL;
 	_cleanup_vm_config_ struct vm_config config = {};
 	struct vm_environment environment = {.runtime = runtime, .now = time(NULL)};
 	int r = runtime ? apply(options, usage, image, &keys, &config, err) : -ENOMEM;
@@ -285,6 +285,11 @@ static int start(const struct options *options, const struct command_usage *usag
 		return r;
 	boot_id[strcspn(boot_id, "\n")] = 0;
 	environment.boot_id = boot_id;
+	if (config.write) {
+		environment.ssh_key = key = path_vm_key(err);
+		if (!key)
+			return -ENOENT;
+	}
 	r = vm_machine_start(&config, name, &environment, machine, err);
 	if (r < 0)
 		return r;

@@ -34,7 +34,9 @@ void vm_machine_release(struct vm_machine *machine);
 struct vm_environment {
 	const char *runtime; /* folder of orlop's for what lives as long as the host is up */
 	const char *boot_id;
-	int64_t now; /* seconds since 1970 */
+	const char *ssh_key; /* file, made where it is missing: the key of machines whose disk keeps what they
+				write */
+	int64_t now;	     /* seconds since 1970 */
 };
 
 /*

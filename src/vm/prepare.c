@@ -230,27 +230,82 @@ static int prepare_tpm(const struct vm_config *config, const struct vm_folder *f
 	return r < 0 ? error_set_errno(err, r, "TPM") : 0;
 }
 
-/* Makes a key pair for this machine alone and writes its public half's line to *ret*, malloc()ed. */
-static int make_ssh_key(const struct vm_folder *folder, char **ret, struct error **err)
-{
-	_cleanup_process_result_ struct process_result result = {};
-	_cleanup_free_ char *path = vm_folder_file(folder, "ssh-key"),
-			    *public = vm_folder_file(folder, "ssh-key.pub");
-	const char *const arguments[] = {
-		"ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "orlop-vm", "-f", path, NULL};
-	int r;
+/* ---- The key for ssh ---- */
 
-	if (!path || !public)
-		return error_set_errno(err, -ENOMEM, "ssh key");
-	r = process_run(arguments, NULL, 0, KiB(64), &result, err);
+static int run_keygen(const char *const *arguments, struct process_result *result, struct error **err)
+{
+	int r = process_run(arguments, NULL, 0, KiB(64), result, err);
+
 	if (r == -ENOENT)
 		return error_wrap(err, "install the package openssh-client");
 	if (r < 0)
 		return r;
-	if (result.status != 0)
-		return error_set(err, -EIO, "ssh-keygen failed: %.*s", (int)result.message.size,
-			result.message.data ? (char *)result.message.data : "");
-	return file_read(public, KiB(4), ret, NULL, err);
+	if (result->status != 0)
+		return error_set(err, -EIO, "ssh-keygen failed: %.*s", (int)result->message.size,
+			result->message.data ? (char *)result->message.data : "");
+	return 0;
+}
+
+static int make_ssh_key(const char *path, struct error **err)
+{
+	const char *const arguments[] = {
+		"ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "orlop-vm", "-f", path, NULL};
+	_cleanup_process_result_ struct process_result result = {};
+
+	return run_keygen(arguments, &result, err);
+}
+
+/* Makes the key that is kept; where two do so at once, one of them wins and its key is that of both. */
+static int make_kept_key(const char *kept, struct error **err)
+{
+	_cleanup_free_ char *folder = strndup(kept, (size_t)(strrchr(kept, '/') - kept)),
+			    *mine = string_format("%s.%ld", kept, (long)getpid()),
+			    *public = mine ? string_format("%s.pub", mine) : NULL;
+	int r = folder && public ? mkdir_parents(folder, err) : error_set_errno(err, -ENOMEM, "ssh key");
+
+	if (r < 0)
+		return r;
+	(void)unlink(mine);
+	(void)unlink(public);
+	r = make_ssh_key(mine, err);
+	if (r >= 0 && link(mine, kept) < 0 && errno != EEXIST)
+		r = error_set_errno(err, -errno, "%s", kept);
+	(void)unlink(mine);
+	(void)unlink(public);
+	return r;
+}
+
+static int copy_kept_key(const char *kept, const char *path, struct error **err)
+{
+	_cleanup_free_ char *text = NULL;
+	size_t size;
+	int r = access(kept, F_OK) < 0 ? make_kept_key(kept, err) : 0;
+
+	if (r >= 0)
+		r = file_read_private(kept, KiB(16), &text, &size, err);
+	return r < 0 ? r : file_write_atomic(path, text, size, 0600, err);
+}
+
+/*
+ * The machine's key for ssh: *kept*, or where that is NULL one for this machine alone. Writes the line of its
+ * public half to *ret*, malloc()ed.
+ */
+static int prepare_ssh_key(const struct vm_folder *folder, const char *kept, char **ret, struct error **err)
+{
+	_cleanup_free_ char *path = vm_folder_file(folder, "ssh-key");
+	const char *const arguments[] = {"ssh-keygen", "-y", "-f", path, NULL};
+	_cleanup_process_result_ struct process_result result = {};
+	int r;
+
+	if (!path)
+		return error_set_errno(err, -ENOMEM, "ssh key");
+	r = kept ? copy_kept_key(kept, path, err) : make_ssh_key(path, err);
+	if (r >= 0)
+		r = run_keygen(arguments, &result, err);
+	if (r < 0)
+		return kept ? (error_wrap(err, "the key for machines (%s)", kept), r) : r;
+	*ret = strndup((char *)result.output.data, result.output.size);
+	return *ret ? 0 : error_set_errno(err, -ENOMEM, "ssh key");
 }
 
 /* One file for each credential: on the command line everybody on the host could read them. */
@@ -285,13 +340,14 @@ static int write_smbios_strings(
 }
 
 /* The user's credentials and ours for ssh, whose keys come behind those that the user gives. */
-static int prepare_credentials(
-	const struct vm_config *config, const struct vm_folder *folder, struct strv *ret, struct error **err)
+static int prepare_credentials(const struct vm_config *config, const struct vm_environment *environment,
+	const struct vm_folder *folder, struct strv *ret, struct error **err)
 {
 	_cleanup_buffer_ struct buffer authorized = {};
 	_cleanup_free_ char *key = NULL;
 	struct vm_credential ssh = {.name = (char *)SSH_CREDENTIAL};
-	int r = make_ssh_key(folder, &key, err);
+	/* A disk that keeps what is written keeps the key as well, and is started again. */
+	int r = prepare_ssh_key(folder, config->write ? environment->ssh_key : NULL, &key, err);
 
 	for (size_t i = 0; r == 0 && i < config->credential_count; i++) {
 		const struct vm_credential *credential = &config->credentials[i];
@@ -349,7 +405,7 @@ static int make_command_line(const struct vm_config *config, const struct vm_fol
 	int r = prepare_firmware(config, preparation->platform, folder, environment->now, &code, &vars, err);
 
 	if (r == 0)
-		r = prepare_credentials(config, folder, &credentials, err);
+		r = prepare_credentials(config, environment, folder, &credentials, err);
 	if (r == 0)
 		r = write_smbios_strings(config, folder, &credentials, err);
 	if (r < 0)

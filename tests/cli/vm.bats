@@ -2,6 +2,8 @@
 # `orlop vm` without an operating system: its command line, and the life and death of machines whose guest is the
 # firmware's own shell, told what to do by a startup.nsh.
 
+bats_require_minimum_version 1.5.0
+
 setup() {
 	export XDG_RUNTIME_DIR=$BATS_TEST_TMPDIR/run XDG_DATA_HOME=$BATS_TEST_TMPDIR/data
 	mkdir -m 700 "$XDG_RUNTIME_DIR"
@@ -285,6 +287,29 @@ CASES
 	wait_for 10 nothing_left
 	run "$ORLOP" vm stop node
 	[ "$status" = 1 ]
+}
+
+@test "a disk that keeps what is written is started again with the key that it knows" {
+	local folder=$XDG_RUNTIME_DIR/orlop/vm/node
+	export XDG_DATA_HOME=$PWD/data
+	make_blank_image blank
+	for number in 1 2; do
+		"$ORLOP" vm start node blank "${plain[@]}" --no-wait --write
+		cp "$folder/ssh-key" key.$number
+		"$ORLOP" vm stop --force node
+	done
+	cmp key.1 key.2
+	cmp key.1 data/orlop/vm-ssh-key
+	[ "$(stat -c %a data/orlop/vm-ssh-key)" = 600 ]
+	[ "$(ls -A data/orlop)" = vm-ssh-key ]
+	# Any other machine has a key that goes with it.
+	"$ORLOP" vm start node blank "${plain[@]}" --no-wait
+	run ! cmp "$folder/ssh-key" data/orlop/vm-ssh-key
+	"$ORLOP" vm stop --force node
+	# One that others may read is no key.
+	chmod 644 data/orlop/vm-ssh-key
+	run -1 "$ORLOP" vm start node blank "${plain[@]}" --no-wait --write
+	[[ $output == *vm-ssh-key* ]]
 }
 
 @test "credentials are nowhere that other users could read them" {
