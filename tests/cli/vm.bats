@@ -291,7 +291,6 @@ CASES
 
 @test "a disk that keeps what is written is started again with the key that it knows" {
 	local folder=$XDG_RUNTIME_DIR/orlop/vm/node
-	export XDG_DATA_HOME=$PWD/data
 	make_blank_image blank
 	for number in 1 2; do
 		"$ORLOP" vm start node blank "${plain[@]}" --no-wait --write

@@ -5,7 +5,8 @@
 # machine_start VERSION-NAME: a machine with the disk of that release, and its settings; the repository is at $repository.
 machine_start() {
 	local raw=("$ORLOP_TEST_RELEASES/releases/$1"/*.raw)
-	export XDG_RUNTIME_DIR=$BATS_FILE_TMPDIR/run machine=update-$$ disk=$BATS_FILE_TMPDIR/disk.raw
+	export XDG_RUNTIME_DIR=$BATS_FILE_TMPDIR/run XDG_DATA_HOME=$BATS_FILE_TMPDIR/data
+	export machine=update-$$ disk=$BATS_FILE_TMPDIR/disk.raw
 	mkdir -m 700 "$XDG_RUNTIME_DIR"
 	copy_image "${raw[0]}" "$disk"
 	power_on
