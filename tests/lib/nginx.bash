@@ -7,6 +7,7 @@ nginx_start() {
 	shift
 	nginx_folder=$folder/nginx
 	mkdir -p "$nginx_folder" "$folder/www"
+	rm -f "$nginx_folder/access.log"
 	for port in $(shuf -i 20000-32000 -n 20); do
 		{
 			[ "$(id -u)" != 0 ] || echo 'user root;'
