@@ -32,6 +32,10 @@ setup() {
 	settings "repository: file://$PWD/repo"
 }
 
+# What a test leaves running, bats waits for. $! is a shell between it and the agent, and %1 is bats' own, where it has a time limit.
+teardown() { end_agent; }
+
+end_agent() { pkill -f "^$NODE agent" || [ $? = 1 ]; }
 settings() { printf '%s\n' "$@" >node/etc/orlop/node.yaml; }
 change() { "$ORLOP" publish "$@" --to repo --keys "$keys" && chmod -R a+rX repo; }
 node() { on_node "$PWD/node" "$@"; }
@@ -98,12 +102,13 @@ refused() {
 	mv repo gone
 	[ "$(next)" = 1.0 ]
 	node agent 3>&- &
+	agent=$!
 	for ((i = 0; i < 100; i++)); do
 		[ "$(next)" != 1.1 ] || break
 		read -rt 0.1 <> <(:) || true
 	done
-	kill %1
-	wait %1 || true
+	end_agent
+	wait $agent || true
 	[ "$(next)" = 1.1 ]
 	[ "$(node status --json | jq -r .other.entry.file)" = orlop_1.1+3-0.efi ]
 }
