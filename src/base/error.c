@@ -80,6 +80,19 @@ int error_wrap(struct error **err, const char *format, ...)
 	return (*err)->code;
 }
 
+int error_advise(struct error **err, const char *advice)
+{
+	char *message;
+
+	if (!err || !*err)
+		return -EIO;
+	if (advice && asprintf(&message, "%s (%s)", error_message(*err), advice) >= 0) {
+		free((*err)->message);
+		(*err)->message = message;
+	}
+	return (*err)->code;
+}
+
 int error_about(struct error **err, const char *subject, int code)
 {
 	if (err && *err) {

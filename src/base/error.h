@@ -28,6 +28,10 @@ int error_set_errno(struct error **err, int code, const char *format, ...) _prin
  */
 int error_wrap(struct error **err, const char *format, ...) _printf_(2, 3);
 
+/* Puts " (", what to do, and ")" behind the message of *err; NULL: nothing. Returns its code, as
+ * error_wrap(). */
+int error_advise(struct error **err, const char *advice);
+
 /*
  * Notes in *err what the error is about: an entry of a list that the caller gave, by which the caller can say
  * where it comes from. Returns *code*, so that it can stand around error_set():

@@ -57,7 +57,7 @@ int node_agent(int argc, char **argv, struct error **err)
 	journal_open(&journal, JOURNAL_SOCKET, "orlop-node", STDERR_FILENO);
 	r = signals = open_signals(err);
 	if (r >= 0)
-		r = node_open_here(&node, err);
+		r = node_open_without_settings(&node, NULL, err);
 	if (r >= 0)
 		r = node_worker_options(&worker, err);
 	return r < 0 ? r

@@ -6,6 +6,7 @@
 
 #include "cmd/node-context.h"
 #include "cmd/node.h"
+#include "update/node-lock.h"
 
 static const struct command_usage usage = {
 	.name = "orlop-node bless",
@@ -19,7 +20,7 @@ int node_bless(int argc, char **argv, struct error **err)
 {
 	_cleanup_node_ struct node *node = NULL;
 	_cleanup_error_ struct error *why = NULL;
-	_cleanup_close_ int lock = -1;
+	_cleanup_node_lock_ struct node_lock lock = NODE_LOCK_INIT;
 	struct command_call call;
 	struct install install;
 	int64_t now = (int64_t)time(NULL);
@@ -30,7 +31,9 @@ int node_bless(int argc, char **argv, struct error **err)
 		return call.status;
 	r = node_open_without_settings(&node, NULL, err);
 	if (r >= 0)
-		r = lock = node_lock(node, true, err);
+		r = node_lock_take(node,
+			&(struct node_lock_request){.rank = NODE_LOCK_URGENT, .command = "bless", .now = now},
+			&lock, err);
 	if (r >= 0)
 		r = node_open_disk(node, true, err);
 	if (r < 0)

@@ -9,6 +9,8 @@
 #include "base/string-util.h"
 
 #define WORKER_USER "orlop-fetch"
+#define BACK_SECONDS \
+	20 /* that a repository has to answer where nothing is wanted of it but leave to go back */
 
 const char *const node_worker_arguments[] = {"orlop-node", "worker", NULL};
 
@@ -50,6 +52,18 @@ int node_open_without_settings(struct node **ret, struct error **ret_fault, stru
 	return 0;
 }
 
+int node_recall(const struct node *node, struct node_releases **ret, struct error **err)
+{
+	_cleanup_error_ struct error *why = NULL;
+	int r = node_releases_recall(node, 0, ret, &why);
+
+	/* Nothing was kept, or the image follows no repository. */
+	if (r >= 0 || r == -ENOENT || r == -ENOKEY)
+		return 0;
+	error_move(err, TAKE_PTR(why));
+	return r;
+}
+
 /* ---- A round ---- */
 
 struct running {
@@ -58,6 +72,7 @@ struct running {
 	struct worker_options worker;
 	struct node_releases *releases; /* NULL: the repository could not be asked, … */
 	struct node_releases *known;	/* … and this is what it said when it could last; NULL: nothing */
+	struct node_lock lock;
 	struct progress *progress;
 	enum usr_update_step step;
 	bool open; /* a step of progress */
@@ -68,6 +83,7 @@ static void running_release(struct running *running)
 {
 	node_releases_free(running->releases);
 	node_releases_free(running->known);
+	node_lock_release(&running->lock);
 	node_free(running->node);
 	progress_free(running->progress);
 }
@@ -88,8 +104,15 @@ static void show_step(enum install_step step, void *userdata)
 	if (running->open)
 		progress_end(running->progress, NULL);
 	running->open = false;
-	if (names[step])
-		progress_note(running->progress, "%s", names[step]);
+	if (!names[step])
+		return;
+	progress_note(running->progress, "%s", names[step]);
+	node_lock_note(&running->lock, NULL, names[step]);
+}
+
+static bool is_wanted(void *userdata)
+{
+	return node_lock_is_wanted(&((struct running *)userdata)->lock);
 }
 
 static int show_progress(enum usr_update_step step, uint64_t done, uint64_t total, void *userdata)
@@ -104,13 +127,14 @@ static int show_progress(enum usr_update_step step, uint64_t done, uint64_t tota
 
 	if (!running->open || step != running->step || done * unit < running->shown) {
 		progress_begin(running->progress, names[step], total * unit, PROGRESS_BYTES);
+		node_lock_note(&running->lock, NULL, names[step]);
 		running->open = true;
 		running->step = step;
 		running->shown = 0;
 	}
 	progress_add(running->progress, done * unit - running->shown);
 	running->shown = done * unit;
-	return 0;
+	return is_wanted(running) ? -ECANCELED : 0;
 }
 
 static int stage(struct running *running, const char *version, struct error **err)
@@ -119,8 +143,10 @@ static int stage(struct running *running, const char *version, struct error **er
 		.step = show_step, .progress = show_progress, .userdata = running};
 	struct node_stage_result result;
 	char fetched[SIZE_TEXT_MAX], size[SIZE_TEXT_MAX];
-	int r = node_stage(running->node, running->releases, version, now_seconds(), &watch, &result, err);
+	int r;
 
+	node_lock_note(&running->lock, version, "kernel image");
+	r = node_stage(running->node, running->releases, version, now_seconds(), &watch, &result, err);
 	if (running->open)
 		progress_end(running->progress, NULL);
 	running->open = false;
@@ -182,22 +208,11 @@ static int follow(struct running *running, struct error **err)
 
 static int open_releases(struct running *running, struct error **err)
 {
-	const struct node_releases_options options = {.worker = &running->worker, .now = now_seconds()};
+	const struct node_releases_options options = {
+		.worker = &running->worker, .now = now_seconds(), .stop = is_wanted, .userdata = running};
 
+	node_lock_note(&running->lock, NULL, "ask the repository");
 	return node_releases_open(running->node, &options, &running->releases, err);
-}
-
-/* What the repository said last: its withdrawals and its floor hold, also when they are no longer valid. */
-static int recall(struct running *running, struct error **err)
-{
-	_cleanup_error_ struct error *why = NULL;
-	int r = node_releases_recall(running->node, 0, &running->known, &why);
-
-	/* Nothing was kept, or the image follows no repository. */
-	if (r >= 0 || r == -ENOENT || r == -ENOKEY)
-		return 0;
-	error_move(err, TAKE_PTR(why));
-	return r;
 }
 
 /* Back to the other slot needs no repository; but where there is one, what it says counts. */
@@ -208,7 +223,9 @@ static int refresh(struct running *running, struct error **err)
 	int r;
 
 	if (is_back && !running->node->config.repository)
-		return recall(running, err);
+		return node_recall(running->node, &running->known, err);
+	if (is_back)
+		running->worker.total_seconds = BACK_SECONDS;
 	r = open_releases(running, &why);
 	if (r >= 0)
 		return 0;
@@ -217,13 +234,32 @@ static int refresh(struct running *running, struct error **err)
 		return r;
 	}
 	fprintf(stderr, "orlop-node: %s; going by what is known of it on this node\n", error_message(why));
-	return recall(running, err);
+	return node_recall(running->node, &running->known, err);
+}
+
+static void tell_holder(const struct node_lock_holder *holder, void *userdata)
+{
+	_cleanup_free_ char *text = node_lock_holder_text(holder);
+
+	(void)userdata;
+	fprintf(stderr, "orlop-node: %s, and is asked to make way\n", text ? text : "somebody");
+}
+
+static int lock(struct running *running, struct error **err)
+{
+	enum policy_order order = running->round->order.order;
+	const struct node_lock_request request = {
+		.rank = order == POLICY_ORDER_ROLLBACK ? NODE_LOCK_URGENT : NODE_LOCK_OPERATOR,
+		.command = running->round->command,
+		.now = now_seconds(),
+		.waits = tell_holder};
+
+	return node_lock_take(running->node, &request, &running->lock, err);
 }
 
 int node_round_run(const struct node_round *round, struct error **err)
 {
-	_cleanup_(running_release) struct running running = {.round = round};
-	_cleanup_close_ int lock = -1;
+	_cleanup_(running_release) struct running running = {.round = round, .lock = NODE_LOCK_INIT};
 	_cleanup_free_ char *folder = NULL;
 	int r = round->order.order == POLICY_ORDER_ROLLBACK
 			? node_open_without_settings(&running.node, NULL, err)
@@ -236,11 +272,14 @@ int node_round_run(const struct node_round *round, struct error **err)
 	if (r >= 0)
 		r = node_worker_options(&running.worker, err);
 	if (r >= 0)
-		r = lock = node_lock(running.node, false, err);
+		r = lock(&running, err);
 	if (r < 0)
 		return r;
 	if (!round->quiet)
 		running.progress = progress_new(STDERR_FILENO, progress_style_of(STDERR_FILENO));
 	r = refresh(&running, err);
-	return r < 0 ? r : follow(&running, err);
+	if (r >= 0)
+		r = follow(&running, err);
+	return r == -ECANCELED ? error_wrap(err, "made way for orlop-node rollback: what was fetched is kept")
+			       : r;
 }

@@ -6,6 +6,7 @@
 
 #include "base/progress.h"
 #include "update/node-cycle.h"
+#include "update/node-lock.h"
 
 /* The program's name and the hidden verb by which it becomes the worker: argv. */
 extern const char *const node_worker_arguments[];
@@ -22,8 +23,15 @@ int node_open_here(struct node **ret, struct error **err);
  */
 int node_open_without_settings(struct node **ret, struct error **ret_fault, struct error **err);
 
+/*
+ * What the repository said last: its withdrawals and its floor hold, also when they are no longer valid.
+ * Returns 0 with *ret*, which stays NULL where nothing was kept; the errors of node_releases_recall().
+ */
+int node_recall(const struct node *node, struct node_releases **ret, struct error **err);
+
 /* A round that an operator asked for, on the terminal: refresh, decide, do it. */
 struct node_round {
+	const char *command; /* verb of orlop-node */
 	struct node_order order;
 	bool dry;    /* only say what would be done */
 	bool reboot; /* restart as soon as the release starts next */

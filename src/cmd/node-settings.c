@@ -40,7 +40,8 @@ static int set(const char *key, const char *value, struct error **err)
 {
 	_cleanup_node_ struct node *node = NULL;
 	_cleanup_free_ char *path = NULL, *zones = NULL;
-	int r = node_open_here(&node, err);
+	/* What is wrong in the file may be what is set right now. */
+	int r = node_open_without_settings(&node, NULL, err);
 
 	if (r >= 0)
 		r = own_config(node, &path, err);
@@ -72,19 +73,19 @@ static const struct command_usage channel_usage = {
 static int explain(struct error **err)
 {
 	_cleanup_node_ struct node *node = NULL;
-	_cleanup_release_index_ struct release_index index = {};
+	_cleanup_node_releases_ struct node_releases *known = NULL;
 	_cleanup_node_view_ struct node_view view = {};
 	_cleanup_strv_ struct strv lines = {};
 	static const struct node_order nobody = {};
-	bool known;
 	int r = node_open_here(&node, err);
 
+	if (r >= 0)
+		r = node_recall(node, &known, err);
 	if (r < 0)
 		return r;
-	known = node_releases_read_kept(node, &index, NULL) >= 0;
 	if (!known)
 		fprintf(stderr, "orlop-node: the repository was not asked yet; orlop-node check does it\n");
-	r = node_view_open(node, known ? &index : NULL, &nobody, (int64_t)time(NULL), &view, err);
+	r = node_view_open(node, known ? &known->index : NULL, &nobody, (int64_t)time(NULL), &view, err);
 	if (r >= 0)
 		r = policy_explain(&view.input, &lines, err);
 	for (size_t i = 0; r >= 0 && i < lines.count; i++)

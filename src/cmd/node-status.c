@@ -38,9 +38,11 @@ static const struct command_usage status_usage = {
 
 struct status {
 	struct node *node;
-	struct error *fault; /* of the settings, which do not count then */
-	struct release_index index;
-	bool asked; /* the repository was, once at least */
+	struct error *fault;	     /* of the settings, which do not count then */
+	struct node_releases *known; /* what the repository said last; NULL: nothing that can be believed */
+	struct error *doubt;	     /* why not, where it was asked */
+	bool is_busy;
+	struct node_lock_holder holder;
 	struct node_view view;
 	struct policy_decision decision;
 };
@@ -49,7 +51,8 @@ static void status_release(struct status *status)
 {
 	policy_decision_release(&status->decision);
 	node_view_release(&status->view);
-	release_index_release(&status->index);
+	node_releases_free(status->known);
+	error_free(status->doubt);
 	error_free(status->fault);
 	node_free(status->node);
 }
@@ -61,9 +64,12 @@ static int look(struct status *status, struct error **err)
 
 	if (r < 0)
 		return r;
-	status->asked = node_releases_read_kept(status->node, &status->index, NULL) >= 0;
-	r = node_view_open(status->node, status->asked ? &status->index : NULL, &nobody, (int64_t)time(NULL),
-		&status->view, err);
+	status->is_busy = node_lock_find_holder(status->node, &status->holder) > 0;
+	r = node_recall(status->node, &status->known, &status->doubt);
+	if (r < 0 && !status->doubt)
+		return error_set_errno(err, r, "status");
+	r = node_view_open(status->node, status->known ? &status->known->index : NULL, &nobody,
+		(int64_t)time(NULL), &status->view, err);
 	return r < 0 ? r : policy_decide(&status->view.input, &status->decision, err);
 }
 
@@ -89,6 +95,19 @@ static json_t *slot_json(const struct node_slot *slot, const struct boot_entry *
 		entry_json(entry));
 }
 
+static json_t *holder_json(const struct status *status)
+{
+	const struct node_lock_holder *holder = &status->holder;
+	char since[TUF_TIME_SIZE] = "";
+
+	if (!status->is_busy)
+		return json_null();
+	(void)tuf_time_format(holder->since, since);
+	return json_pack("{s:I, s:s, s:s, s:s?, s:s?}", "pid", (json_int_t)holder->pid, "command",
+		holder->command, "since", since, "version", holder->version[0] ? holder->version : NULL,
+		"step", holder->step[0] ? holder->step : NULL);
+}
+
 static int print_json(json_t *object, struct error **err)
 {
 	int r = object ? json_dumpf(object, stdout, JSON_INDENT(2)) : -1;
@@ -98,28 +117,48 @@ static int print_json(json_t *object, struct error **err)
 	return r < 0 ? error_set_errno(err, -ENOMEM, "JSON") : 0;
 }
 
-static int print_status_json(const struct status *status, struct error **err)
+static json_t *settings_json(const struct status *status)
 {
 	const struct node *node = status->node;
-	const struct install_state *state = &status->view.state;
-	const struct policy_decision *decision = &status->decision;
-	_cleanup_free_ char *root = hex_encode_new(node->root_hash, SHA256_SIZE);
-	char when[TUF_TIME_SIZE] = "";
 
-	if (decision->when > 0)
-		(void)tuf_time_format(decision->when, when);
-	return print_json(json_pack("{s:s, s:s, s:s, s:s?, s:s?, s:s?, s:s, s:s?, s:s?, s:o, s:o, s:o, "
-				    "s:{s:s, s:s?, s:s?}}",
-				  "edition", node->edition, "architecture", node->architecture, "version",
-				  node->version, "root_hash", root, "settings_error",
-				  status->fault ? error_message(status->fault) : NULL, "repository",
-				  node->config.repository, "channel", node_channel_name(node->config.channel),
-				  "pin", node->config.pin, "degraded", node->degraded, "running",
-				  slot_json(&state->running, state->running_entry), "other",
-				  slot_json(&state->other, state->other_entry), "next",
-				  entry_json(state->next), "decision", "sentence", decision->sentence,
-				  "version", decision->version, "when", when[0] ? when : NULL),
-		err);
+	return json_pack("{s:s, s:s, s:s, s:s?, s:s?, s:s, s:s?, s:s?}", "edition", node->edition,
+		"architecture", node->architecture, "version", node->version, "settings_error",
+		status->fault ? error_message(status->fault) : NULL, "repository", node->config.repository,
+		"channel", node_channel_name(node->config.channel), "pin", node->config.pin, "degraded",
+		node->degraded);
+}
+
+static json_t *time_json(int64_t time)
+{
+	char text[TUF_TIME_SIZE];
+
+	return time > 0 && tuf_time_format(time, text) >= 0 ? json_string(text) : json_null();
+}
+
+static json_t *decision_json(const struct policy_decision *decision)
+{
+	return json_pack("{s:s, s:s?, s:o}", "sentence", decision->sentence, "version", decision->version,
+		"when", time_json(decision->when));
+}
+
+static int print_status_json(const struct status *status, struct error **err)
+{
+	const struct install_state *state = &status->view.state;
+	_cleanup_free_ char *root = hex_encode_new(status->node->root_hash, SHA256_SIZE);
+	json_t *object = settings_json(status);
+	json_t *more = json_pack("{s:s, s:o, s:s?, s:o, s:o, s:o, s:o, s:o}", "root_hash", root,
+		"metadata_expires", time_json(status->known ? node_releases_expire(status->known) : 0),
+		"metadata_error", status->doubt ? error_message(status->doubt) : NULL, "running",
+		slot_json(&state->running, state->running_entry), "other",
+		slot_json(&state->other, state->other_entry), "next", entry_json(state->next), "at_work",
+		holder_json(status), "decision", decision_json(&status->decision));
+
+	if (!more || json_object_update(object, more) < 0) {
+		json_decref(object);
+		object = NULL;
+	}
+	json_decref(more);
+	return print_json(object, err);
 }
 
 static const char *entry_text(const struct boot_entry *entry, char ret[64])
@@ -147,6 +186,38 @@ static void print_slot(const char *title, const struct node_slot *slot, const st
 		printf("%-12s nothing in slot %c\n", title, slot->letter);
 }
 
+static void print_holder(const struct status *status)
+{
+	_cleanup_free_ char *text = status->is_busy ? node_lock_holder_text(&status->holder) : NULL;
+	char since[TUF_TIME_SIZE] = "";
+
+	if (!text)
+		return;
+	(void)tuf_time_format(status->holder.since, since);
+	printf("%-12s %s, since %s\n", "at work", text, since);
+}
+
+/* How long what the repository said last may be believed. */
+static void print_validity(const struct status *status)
+{
+	char when[TUF_TIME_SIZE] = "";
+	int64_t expires;
+
+	if (status->doubt)
+		printf("%-12s no: %s\n", "valid", error_message(status->doubt));
+	if (!status->known)
+		return;
+	expires = node_releases_expire(status->known);
+	(void)tuf_time_format(expires, when);
+	if (expires > (int64_t)time(NULL))
+		printf("%-12s until %s\n", "valid", when);
+	else
+		printf("%-12s no: what it said last expired at %s, and nothing new is taken from it "
+		       "(orlop-node "
+		       "check says why)\n",
+			"valid", when);
+}
+
 static void print_status(const struct status *status)
 {
 	const struct node *node = status->node;
@@ -155,17 +226,21 @@ static void print_status(const struct status *status)
 	print_slot("running", &state->running, state->running_entry);
 	print_slot("other", &state->other, state->other_entry);
 	printf("%-12s %s\n", "starts next", state->next ? state->next->version : "nothing");
+	print_holder(status);
 	if (status->fault)
 		printf("%-12s wrong, and none count: %s\n", "settings", error_message(status->fault));
 	printf("%-12s %s\n", "repository",
 		node->config.repository ? node->config.repository : "none: updates are off");
+	print_validity(status);
 	printf("%-12s %s\n", "channel", node_channel_name(node->config.channel));
 	if (node->config.pin)
 		printf("%-12s %s\n", "pinned to", node->config.pin);
 	if (node->degraded)
 		printf("%-12s %s\n", "degraded", node->degraded);
 	printf("%-12s %s%s\n", "plan", status->decision.sentence,
-		status->asked || !node->config.repository ? "" : " (the repository was not asked yet)");
+		status->known || status->doubt || !node->config.repository
+			? ""
+			: " (the repository was not asked yet)");
 }
 
 int node_status(int argc, char **argv, struct error **err)

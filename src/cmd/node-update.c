@@ -39,7 +39,8 @@ int node_check(int argc, char **argv, struct error **err)
 
 	if (!command_parse(&check_usage, argc, argv, &values, &call, err))
 		return call.status;
-	return node_round_run(&(struct node_round){.dry = true, .quiet = values.quiet}, err);
+	return node_round_run(
+		&(struct node_round){.command = "check", .dry = true, .quiet = values.quiet}, err);
 }
 
 /* ---- update ---- */
@@ -72,12 +73,12 @@ int node_update(int argc, char **argv, struct error **err)
 
 	if (!command_parse(&update_usage, argc, argv, &values, &call, err))
 		return call.status;
-	return node_round_run(
-		&(struct node_round){.order = {.order = values.to ? POLICY_ORDER_TO : POLICY_ORDER_UPDATE,
-					     .version = values.to,
-					     .restart = true},
-			.reboot = values.reboot,
-			.quiet = values.quiet},
+	return node_round_run(&(struct node_round){.command = "update",
+				      .order = {.order = values.to ? POLICY_ORDER_TO : POLICY_ORDER_UPDATE,
+					      .version = values.to,
+					      .restart = true},
+				      .reboot = values.reboot,
+				      .quiet = values.quiet},
 		err);
 }
 
@@ -107,11 +108,11 @@ int node_rollback(int argc, char **argv, struct error **err)
 
 	if (!command_parse(&rollback_usage, argc, argv, &values, &call, err))
 		return call.status;
-	return node_round_run(
-		&(struct node_round){.order = {.order = values.to ? POLICY_ORDER_TO : POLICY_ORDER_ROLLBACK,
-					     .version = values.to,
-					     .restart = true},
-			.reboot = values.reboot,
-			.quiet = values.quiet},
+	return node_round_run(&(struct node_round){.command = "rollback",
+				      .order = {.order = values.to ? POLICY_ORDER_TO : POLICY_ORDER_ROLLBACK,
+					      .version = values.to,
+					      .restart = true},
+				      .reboot = values.reboot,
+				      .quiet = values.quiet},
 		err);
 }

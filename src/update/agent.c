@@ -12,6 +12,7 @@
 #include "base/string-util.h"
 #include "update/health-gate.h"
 #include "update/metrics.h"
+#include "update/node-lock.h"
 
 #define RETRY_SECONDS 300 /* after a round that failed, at least so long */
 #define WAIT_MAX 86400	  /* seconds; the clock may be set meanwhile */
@@ -26,10 +27,12 @@ struct agent {
 	const struct agent_options *options;
 	bool stop, again; /* told to */
 	bool restarting;
-	int64_t last_check, last_success, next; /* Unix seconds */
-	uint64_t fetched;			/* bytes */
+	int64_t last_check, last_success, expires, next; /* Unix seconds */
+	uint64_t fetched;				 /* bytes */
 	struct metrics_errors errors[ERROR_KINDS];
 	char *available, *said; /* newest version for the node; the last sentence that was logged */
+	struct node_lock lock;	/* of this round */
+	bool made_way;		/* this round ended since somebody else wanted the lock */
 	const char *version;	/* that is being staged, … */
 	unsigned percent;	/* … and how far */
 };
@@ -91,6 +94,7 @@ static void write_metrics(struct agent *agent)
 	metrics.available = agent->available;
 	metrics.last_check = agent->last_check > 0 ? agent->last_check : -1;
 	metrics.last_success = agent->last_success > 0 ? agent->last_success : -1;
+	metrics.expires = agent->expires > 0 ? agent->expires : -1;
 	metrics.bytes_fetched = (int64_t)agent->fetched;
 	metrics.errors = agent->errors;
 	metrics.error_count = ERROR_KINDS;
@@ -133,7 +137,8 @@ static bool is_stopped(void *userdata)
 	struct agent *agent = userdata;
 
 	read_signals(agent);
-	return agent->stop;
+	agent->made_way = agent->made_way || node_lock_is_wanted(&agent->lock);
+	return agent->stop || agent->made_way;
 }
 
 static const char *step_name(enum install_step step)
@@ -151,6 +156,7 @@ static void tell_step(enum install_step step, void *userdata)
 {
 	struct agent *agent = userdata;
 
+	node_lock_note(&agent->lock, agent->version, step_name(step));
 	say(agent, LOG_DEBUG, agent->version, step_name(step), step_name(step));
 }
 
@@ -233,7 +239,7 @@ static int act(struct agent *agent, struct node_releases *releases, const struct
 		agent->restarting = r >= 0 && decision->action == POLICY_RESTART;
 		break;
 	}
-	if (r < 0 && !agent->stop)
+	if (r < 0 && !agent->stop && !agent->made_way)
 		fail(agent, kind, decision->version, err);
 	return r < 0 ? r : decision->action != POLICY_RESTART;
 }
@@ -251,7 +257,7 @@ static int follow(struct agent *agent, struct node_releases *releases, struct er
 	static const struct node_order nobody = {};
 	int r = 1;
 
-	for (unsigned i = 0; i < ACTIONS_MAX && r > 0 && !agent->restarting; i++) {
+	for (unsigned i = 0; i < ACTIONS_MAX && r > 0 && !agent->restarting && !agent->made_way; i++) {
 		_cleanup_policy_decision_ struct policy_decision decision = {};
 		_cleanup_node_view_ struct node_view view = {};
 
@@ -309,12 +315,13 @@ static void look_round(struct agent *agent)
 	r = node_releases_open(node, &options, &releases, &err);
 	if (r >= 0) {
 		agent->last_success = agent->last_check;
+		agent->expires = node_releases_expire(releases);
 		kind = ERROR_LOOK;
 		r = drop_withdrawn(agent, releases, &err);
 	}
 	if (r >= 0)
 		r = follow(agent, releases, &err);
-	if (r >= 0 || agent->stop)
+	if (r >= 0 || agent->stop || agent->made_way)
 		return;
 	fail(agent, kind, NULL, err);
 	agent->next = MIN(agent->next, now_seconds() + RETRY_SECONDS);
@@ -323,30 +330,40 @@ static void look_round(struct agent *agent)
 		say(agent, LOG_WARNING, NULL, error_kinds[kind], error_message(err));
 }
 
-/* One round under the lock. The settings are read anew; where they are wrong, those of before count. */
+/* One round under the lock. The settings are read anew; where they are wrong, those of before count, or none.
+ */
 static void go_round(struct agent *agent)
 {
 	struct node *node = agent->options->node;
 	_cleanup_error_ struct error *err = NULL;
-	_cleanup_close_ int lock = -1;
+	bool wrong;
 
-	agent->again = false;
-	if (node_reload(node, &err) < 0) {
+	agent->again = agent->made_way = false;
+	wrong = node_reload(node, &err) < 0;
+	if (wrong) {
 		fail(agent, ERROR_LOOK, NULL, err);
 		err = error_free(err);
 	}
 	if (policy_next_check(&node->config, node->machine, now_seconds(), &agent->next) < 0)
 		agent->next = now_seconds() + RETRY_SECONDS;
 	if (!node->config.repository) {
-		agent->next = now_seconds() + WAIT_MAX;
+		agent->next = now_seconds() + (wrong ? RETRY_SECONDS : WAIT_MAX);
 		return;
 	}
-	lock = node_lock(node, false, &err);
-	if (lock < 0) {
+	if (node_lock_take(node,
+		    &(struct node_lock_request){
+			    .rank = NODE_LOCK_AGENT, .command = "agent", .now = now_seconds()},
+		    &agent->lock, &err) < 0) {
 		agent->next = now_seconds() + LOCK_SECONDS;
 		return;
 	}
 	look_round(agent);
+	node_lock_release(&agent->lock);
+	if (agent->made_way) {
+		say(agent, LOG_NOTICE, NULL, "lock",
+			"made way for somebody who is changing what this node starts");
+		agent->next = now_seconds() + LOCK_SECONDS;
+	}
 }
 
 static void wait_until(struct agent *agent, int64_t instant)
@@ -368,7 +385,7 @@ static void settle(struct agent *agent)
 
 int agent_run(const struct agent_options *options, struct error **err)
 {
-	struct agent agent = {.options = options};
+	struct agent agent = {.options = options, .lock = NODE_LOCK_INIT};
 	_cleanup_free_ char *folder = node_path(options->node, NODE_STATE);
 	int r = folder ? mkdir_parents(folder, err) : error_set_errno(err, -ENOMEM, "agent");
 

@@ -115,6 +115,9 @@ static void format_update(const struct metrics *metrics, struct buffer *out)
 		"When the repository was asked for releases last.", metrics->last_check);
 	single(out, "orlop_update_last_success_timestamp_seconds", "gauge",
 		"When the repository last answered with metadata that is right.", metrics->last_success);
+	single(out, "orlop_update_metadata_expires_timestamp_seconds", "gauge",
+		"When what the repository said last expires, and nothing is taken from it any more.",
+		metrics->expires);
 	single(out, "orlop_update_bytes_fetched_total", "counter", "Bytes that came from the repository.",
 		metrics->bytes_fetched);
 	format_place(metrics, out);

@@ -27,6 +27,7 @@ struct metrics {
 	const char *staged;    /* version in the other slot that is to start */
 	int64_t last_check;    /* when the repository was asked last: seconds since 1970-01-01 … */
 	int64_t last_success;  /* … and when its answer was good */
+	int64_t expires;       /* when what it said last does */
 	int64_t bytes_fetched; /* since the agent began */
 	int64_t tries_left;    /* of a release on trial */
 	int64_t place, places; /* where the node stands in the rollout of *available*: *place* of *places* */
@@ -34,9 +35,10 @@ struct metrics {
 	size_t error_count;
 	const struct health_report *health; /* NULL: not checked yet */
 };
-#define METRICS_INIT                                                                                     \
-	{                                                                                                \
-		.last_check = -1, .last_success = -1, .bytes_fetched = -1, .tries_left = -1, .place = -1 \
+#define METRICS_INIT                                                                                        \
+	{                                                                                                   \
+		.last_check = -1, .last_success = -1, .expires = -1, .bytes_fetched = -1, .tries_left = -1, \
+		.place = -1                                                                                 \
 	}
 
 /* Appends the text. Returns 0 or -ENOMEM. */

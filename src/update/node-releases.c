@@ -235,6 +235,33 @@ int node_releases_recall(const struct node *node, int64_t now, struct node_relea
 	return 0;
 }
 
+int64_t node_releases_expire(const struct node_releases *releases)
+{
+	int64_t first = INT64_MAX;
+
+	for (enum tuf_type type = 0; type < TUF_TYPES; type++) {
+		const struct tuf_metadata *metadata = tuf_client_metadata(releases->client, type);
+
+		if (metadata)
+			first = MIN(first, metadata->expires);
+	}
+	return first;
+}
+
+static const char *advice(int code)
+{
+	switch (code) {
+	case -ETIMEDOUT:
+	case -EIO:
+		return "does this machine reach that server? repository: and proxy: in " NODE_CONFIG_PATH
+		       " say whom it asks";
+	case -EACCES:
+		return "may this machine read from that server?";
+	default:
+		return NULL;
+	}
+}
+
 int node_releases_open(const struct node *node, const struct node_releases_options *options,
 	struct node_releases **ret, struct error **err)
 {
@@ -258,6 +285,7 @@ int node_releases_open(const struct node *node, const struct node_releases_optio
 	if (r >= 0)
 		r = refresh(releases, root, root_size, options->now, err);
 	if (r < 0) {
+		(void)error_advise(err, advice(r));
 		(void)error_wrap(err, "repository %s", node->config.repository);
 		return r;
 	}
@@ -343,13 +371,4 @@ int node_releases_get(struct node_releases *releases, const char *version, struc
 	*ret = info;
 	info = (struct release_info){};
 	return 0;
-}
-
-int node_releases_read_kept(const struct node *node, struct release_index *ret, struct error **err)
-{
-	_cleanup_free_ char *path = node_path(node, KEPT_INDEX), *text = NULL;
-	size_t size;
-	int r = path ? file_read(path, RELEASE_INDEX_MAX, &text, &size, err) : -ENOMEM;
-
-	return r < 0 ? r : release_index_parse(text, size, ret, err);
 }

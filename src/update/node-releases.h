@@ -47,7 +47,8 @@ DEFINE_CLEANUP(struct node_releases *, node_releases_free);
 /*
  * What the last refresh that went well has left, verified anew, for the time when the repository can't be
  * asked: what it forbids is forbidden, and what was brought before may start. *now* is what the metadata must
- * be valid at; 0: at any time. Of *ret*, only the index is of use: nothing can be fetched.
+ * be valid at; 0: at any time. Of *ret*, only index and node_releases_expire() are of use: nothing can be
+ * fetched.
  *
  * Returns 0; -ENOENT where nothing was left; -EKEYEXPIRED and the other errors of tuf_client_refresh();
  * -EBADMSG where the index is not the one that is signed for.
@@ -55,10 +56,9 @@ DEFINE_CLEANUP(struct node_releases *, node_releases_free);
 int node_releases_recall(
 	const struct node *node, int64_t now, struct node_releases **ret, struct error **err);
 
+/* When the first of the documents that the releases are signed by expires: Unix seconds. */
+int64_t node_releases_expire(const struct node_releases *releases);
+
 /* One release for this node: what release.json says of it, and its kernel image. The caller releases both. */
 int node_releases_get(struct node_releases *releases, const char *version, struct release_info *ret,
 	struct buffer *ret_uki, struct error **err);
-
-/* The index that the last refresh that went well has left, for display: no part of what is decided. -ENOENT.
- */
-int node_releases_read_kept(const struct node *node, struct release_index *ret, struct error **err);

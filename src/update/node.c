@@ -7,7 +7,6 @@
 #include <jansson.h>
 #include <linux/fs.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/sysmacros.h>
 
@@ -321,31 +320,7 @@ struct install node_install(const struct node *node, int64_t now)
 	return install;
 }
 
-/* ---- Lock and trust ---- */
-
-int node_lock(const struct node *node, bool wait, struct error **err)
-{
-	_cleanup_free_ char *path = node_path(node, "/run/orlop/update.lock");
-	_cleanup_close_ int fd = -1;
-	char holder[32] = {};
-
-	if (!path)
-		return error_set_errno(err, -ENOMEM, "lock");
-	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-	if (fd < 0)
-		return error_set_errno(err, -errno, "%s", path);
-	if (flock(fd, LOCK_EX | (wait ? 0 : LOCK_NB)) < 0) {
-		if (errno != EWOULDBLOCK)
-			return error_set_errno(err, -errno, "%s", path);
-		(void)!pread(fd, holder, sizeof(holder) - 1, 0);
-		return error_set(err, -EBUSY,
-			"process %s is changing what this node starts; see: orlop-node status", holder);
-	}
-	(void)snprintf(holder, sizeof(holder), "%ld", (long)getpid());
-	if (ftruncate(fd, 0) < 0 || pwrite_full(fd, holder, strlen(holder), 0) < 0)
-		return error_set_errno(err, -EIO, "%s", path);
-	return TAKE_FD(fd);
-}
+/* ---- Trust ---- */
 
 int node_trust_store(const struct node *node, struct buffer *ret, struct error **err)
 {

@@ -71,11 +71,5 @@ int node_open_partition(const struct node *node, unsigned number, struct error *
 /* What install.h needs to know of the node. */
 struct install node_install(const struct node *node, int64_t now);
 
-/*
- * Takes the lock under which the disk and what is remembered are changed. Where somebody has it, *wait* says
- * whether to wait; else -EBUSY with *err* saying who. It lasts until the returned descriptor is closed.
- */
-int node_lock(const struct node *node, bool wait, struct error **err);
-
 /* Reads the certificates of the firmware's db (format/efi-signature.h). *ret* is the caller's. */
 int node_trust_store(const struct node *node, struct buffer *ret, struct error **err);

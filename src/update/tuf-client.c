@@ -463,19 +463,6 @@ static const char *advice(int code)
 	}
 }
 
-/* Says what to do, behind what is wrong. */
-static int advise(int code, struct error **err)
-{
-	struct error *fault = err ? *err : NULL;
-
-	if (!fault || !advice(code))
-		return code;
-	*err = NULL;
-	(void)error_set(err, code, "%s (%s)", error_message(fault), advice(code));
-	error_free(fault);
-	return code;
-}
-
 int tuf_client_refresh(struct tuf_client *client, struct error **err)
 {
 	static int (*const steps[])(struct tuf_client *, struct error **) = {
@@ -486,5 +473,7 @@ int tuf_client_refresh(struct tuf_client *client, struct error **err)
 		tuf_metadata_release(&client->trusted[type]);
 	for (size_t i = 0; i < ARRAY_SIZE(steps) && r >= 0; i++)
 		r = steps[i](client, err);
-	return r < 0 ? advise(r, err) : 0;
+	if (r < 0)
+		(void)error_advise(err, advice(r));
+	return MIN(r, 0);
 }

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # orlop-node on a node that is only files: what it may go back to, with its server and without, and with settings that are wrong.
-# shellcheck disable=SC2030,SC2031 # bats sets output and status for each test
+# shellcheck disable=SC2030,SC2031,SC2154 # bats sets output and status for each test; what the loaded files set
 
 bats_require_minimum_version 1.5.0
 
@@ -23,6 +23,7 @@ setup_file() {
 
 setup() {
 	load ../lib/node-root
+	load ../lib/nginx
 	chmod 755 "$BATS_RUN_TMPDIR/test" "$BATS_TEST_TMPDIR" 2>/dev/null || true
 	cd "$BATS_TEST_TMPDIR" || return 1
 	cp -r "$made/repo" repo
@@ -33,7 +34,10 @@ setup() {
 }
 
 # What a test leaves running, bats waits for. $! is a shell between it and the agent, and %1 is bats' own, where it has a time limit.
-teardown() { end_agent; }
+teardown() {
+	end_agent
+	nginx_stop
+}
 
 end_agent() { pkill -f "^$NODE agent" || [ $? = 1 ]; }
 settings() { printf '%s\n' "$@" >node/etc/orlop/node.yaml; }
@@ -141,4 +145,128 @@ refused() {
 	node status --json | jq -e '.settings_error | contains("node.yaml:1: repository")'
 	settings "repository: file://$PWD/repo"
 	node status --json | jq -e '.settings_error == null'
+}
+
+@test "settings that are wrong are put right by the verb that sets them" {
+	settings "repository: file://$PWD/repo" 'channel: Nonsense'
+	run node channel
+	[ "$status" = 1 ]
+	node channel Unmanaged
+	[ "$(node channel)" = Unmanaged ]
+	node check --quiet
+}
+
+@test "an agent with wrong settings goes on, and follows the right ones as soon as they are there" {
+	settings 'repository: htp://x'
+	node agent 3>&- >agent.log 2>&1 &
+	agent=$!
+	said 'node.yaml:1: repository'
+	settings "repository: file://$PWD/repo"
+	pkill -HUP -f "^$NODE agent"
+	said 'nothing newer is published'
+	end_agent
+	wait $agent || true
+}
+
+# said TEXT: the agent says it before long
+said() {
+	local i
+	for ((i = 0; i < 100; i++)); do
+		! grep -q "$1" agent.log || return 0
+		read -rt 0.1 <> <(:) || true
+	done
+	cat agent.log
+	return 1
+}
+
+@test "status tells how long what the repository said holds, and when it does no more" {
+	[ "$(node status --json | jq .metadata_expires)" = null ]
+	node check
+	expires=$(jq -r .signed.expires repo/metadata/timestamp.json)
+	[ "$(node status --json | jq -r .metadata_expires)" = "$expires" ]
+	node status | grep -x "valid  *until $expires"
+	# Eight days ago, for seven days.
+	rm -r node
+	node_root "$PWD/node" repo/metadata/1.root.json 1.1 "$made/b2" 1.0 "$made/b1"
+	settings "repository: file://$PWD/repo"
+	faketime -f -8d "$ORLOP" publish refresh --to repo --keys "$keys"
+	run node check --quiet
+	echo "$output"
+	[ "$status" = 1 ]
+	[[ $output == *'timestamp.json: version '*' expired at '*'set the clock if it is wrong; otherwise the repository was not renewed'* ]]
+	if [ "$(id -u)" = 0 ]; then user=(setpriv --reuid=nobody --regid=nogroup --clear-groups); fi
+	"${user[@]}" faketime -f -8d env ORLOP_NODE_ROOT="$PWD/node" "$NODE" check --quiet
+	node status | grep '^valid  *no: what it said last expired at '
+	node status --json | jq -e '.metadata_expires < (now | todate)'
+}
+
+@test "an error of the network says what to do" {
+	settings 'repository: http://127.0.0.1:9'
+	run node check --quiet
+	echo "$output"
+	[ "$status" = 1 ]
+	[[ $output == *'repository http://127.0.0.1:9'*'does this machine reach that server? repository: and proxy: in /etc/orlop/node.yaml'* ]]
+}
+
+# slow_server: the repository, a byte a second; the node follows it
+slow_server() {
+	mkdir -p server/www
+	cp -r repo server/www/repo
+	chmod -R a+rX server
+	nginx_start "$PWD/server" 'limit_rate 1;'
+	settings "repository: $nginx_url/repo"
+}
+
+# at_work COMMAND: until status tells of it
+at_work() {
+	local i
+	for ((i = 0; i < 100; i++)); do
+		[ "$(node status --json | jq -r .at_work.command)" != "$1" ] || return 0
+		read -rt 0.1 <> <(:) || true
+	done
+	return 1
+}
+
+@test "a slow server keeps nobody from going back: who waits for it is told of, and makes way" {
+	slow_server
+	node update --quiet >update.log 2>&1 3>&- &
+	updating=$!
+	at_work update
+	node status | tee status
+	grep '^at work .*(orlop-node update) is at work (ask the repository), since ' status
+	run node check --quiet
+	echo "$output"
+	[ "$status" = 1 ]
+	[[ $output == *"(orlop-node update) is at work"* ]]
+	begun=$SECONDS
+	node rollback --quiet 2>rollback.log
+	cat rollback.log
+	[ $((SECONDS - begun)) -lt 40 ]
+	grep -q 'is asked to make way' rollback.log
+	grep -q 'going by what is known of it on this node' rollback.log
+	[ "$(next)" = 1.0 ]
+	status=0
+	wait $updating || status=$?
+	cat update.log
+	[ "$status" = 1 ]
+	grep -q 'made way for orlop-node rollback' update.log
+	[ "$(node status --json | jq .at_work)" = null ]
+}
+
+@test "the agent makes way, and goes on" {
+	slow_server
+	node agent 3>&- >agent.log 2>&1 &
+	agent=$!
+	at_work agent
+	node rollback --quiet
+	[ "$(next)" = 1.0 ]
+	for ((i = 0; i < 50; i++)); do
+		! grep -q 'made way' agent.log || break
+		read -rt 0.1 <> <(:) || true
+	done
+	end_agent
+	wait $agent || true
+	cat agent.log
+	grep -q 'made way for somebody' agent.log
+	run ! grep -q 'stopped' agent.log
 }

@@ -215,6 +215,7 @@ static void a_node_that_updates_itself_is_all_there(void **state)
 		.staged = "202611.30.0",
 		.last_check = 1795860000,
 		.last_success = 1795859999,
+		.expires = 1796464799,
 		.bytes_fetched = 123456789012,
 		.tries_left = 2,
 		.place = 2503,
@@ -235,6 +236,7 @@ static void a_node_that_updates_itself_is_all_there(void **state)
 	assert_sample(&exposition, "orlop_update_staged{version=\"202611.30.0\"}", 1);
 	assert_sample(&exposition, "orlop_update_last_check_timestamp_seconds", 1795860000);
 	assert_sample(&exposition, "orlop_update_last_success_timestamp_seconds", 1795859999);
+	assert_sample(&exposition, "orlop_update_metadata_expires_timestamp_seconds", 1796464799);
 	assert_sample(&exposition, "orlop_update_bytes_fetched_total", 123456789012.0);
 	assert_sample(&exposition, "orlop_rollout_place_ratio{version=\"202611.30.0\"}", 0.2503);
 	assert_sample(&exposition, "orlop_update_errors_total{step=\"check\"}", 3);
@@ -243,7 +245,7 @@ static void a_node_that_updates_itself_is_all_there(void **state)
 	assert_sample(&exposition, "orlop_health_check{name=\"health.d/10-gpu\"}", 0);
 	assert_sample(&exposition, "orlop_health_check{name=\"health.d/20-rack\"}", 1);
 	assert_sample(&exposition, "orlop_health", 0);
-	assert_int_equal(exposition.count, 14);
+	assert_int_equal(exposition.count, 15);
 	/* What only grows is a counter, and only that; its name ends in _total. */
 	for (size_t i = 0; i < exposition.name_count; i++)
 		assert_int_equal(

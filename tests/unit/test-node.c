@@ -2,10 +2,6 @@
 #include "scratch.h"
 
 #include <fcntl.h>
-#include <poll.h>
-#include <signal.h>
-#include <sys/time.h>
-#include <sys/wait.h>
 
 #include "base/encoding.h"
 #include "update/node.h"
@@ -340,109 +336,7 @@ static void opens_disk_and_partitions_by_number(void **state)
 	assert_error(node_open_partition(m->node, 3, &err), -ENODEV, err, "partition 3");
 }
 
-/* ---- Lock and trust ---- */
-
-static void who_comes_second_is_told_who_was_first(void **state)
-{
-	struct machine *m = *state;
-	_cleanup_error_ struct error *err = NULL;
-	_cleanup_free_ char *who = string_format("process %ld is changing", (long)getpid());
-	int fd, other;
-
-	assert_non_null(who);
-	assert_ok(look(m, &err), err);
-	put(m, "/run/orlop/update.lock", "1234567890123456789012345678");
-	fd = node_lock(m->node, false, &err);
-	assert_ok(fd, err);
-	assert_int_equal(fcntl(fd, F_GETFD) & FD_CLOEXEC, FD_CLOEXEC);
-	assert_error(node_lock(m->node, false, &err), -EBUSY, err, who);
-	(void)close(fd);
-	other = node_lock(m->node, false, &err);
-	assert_ok(other, err);
-	(void)close(other);
-}
-
-/* A lock that can't be had for another reason is no sign that somebody is at work. */
-static void a_lock_that_can_not_be_made_is_not_a_busy_one(void **state)
-{
-	struct machine *m = *state;
-	_cleanup_error_ struct error *err = NULL;
-
-	assert_ok(look(m, &err), err);
-	shell(m->root, "rm -r run/orlop");
-	assert_error(node_lock(m->node, false, &err), -ENOENT, err, "/run/orlop/update.lock");
-}
-
-static void nothing(int signal)
-{
-	(void)signal;
-}
-
-/* A signal ends the wait: that nobody may go on is one thing, who has the lock another. */
-static void a_signal_ends_the_wait(void **state)
-{
-	const struct itimerval often = {{.tv_usec = 20000}, {.tv_usec = 20000}}, never = {};
-	const struct sigaction interrupt = {.sa_handler = nothing};
-	struct machine *m = *state;
-	_cleanup_error_ struct error *err = NULL;
-	struct sigaction before;
-	int fd;
-
-	assert_ok(look(m, &err), err);
-	fd = node_lock(m->node, false, &err);
-	assert_ok(fd, err);
-	assert_int_equal(sigaction(SIGALRM, &interrupt, &before), 0);
-	assert_int_equal(setitimer(ITIMER_REAL, &often, NULL), 0);
-	assert_error(node_lock(m->node, true, &err), -EINTR, err, "/run/orlop/update.lock");
-	assert_int_equal(setitimer(ITIMER_REAL, &never, NULL), 0);
-	assert_int_equal(sigaction(SIGALRM, &before, NULL), 0);
-	(void)close(fd);
-}
-
-/* The other process: asks for the lock and says through *to* that it asks, and that it has it. */
-static _Noreturn void take_lock(const struct node *node, int to)
-{
-	int fd;
-
-	if (write(to, "?", 1) != 1)
-		_exit(1);
-	fd = node_lock(node, true, NULL);
-	_exit(fd >= 0 && write(to, "!", 1) == 1 ? 0 : 1);
-}
-
-static void who_waits_gets_the_lock_when_it_is_free(void **state)
-{
-	struct machine *m = *state;
-	_cleanup_error_ struct error *err = NULL;
-	int ends[2], fd, status;
-	struct pollfd ready;
-	char said;
-	pid_t child;
-
-	assert_ok(look(m, &err), err);
-	fd = node_lock(m->node, true, &err);
-	assert_ok(fd, err);
-	assert_int_equal(pipe(ends), 0);
-	child = fork();
-	assert_true(child >= 0);
-	if (child == 0) {
-		(void)close(fd); /* a copy would keep the lock */
-		(void)close(ends[0]);
-		take_lock(m->node, ends[1]);
-	}
-	(void)close(ends[1]);
-	assert_int_equal(read(ends[0], &said, 1), 1);
-	assert_int_equal(said, '?');
-	/* Neither has it nor is gone, which would be an end of file. */
-	ready = (struct pollfd){.fd = ends[0], .events = POLLIN};
-	assert_int_equal(poll(&ready, 1, 200), 0);
-	(void)close(fd);
-	assert_int_equal(read(ends[0], &said, 1), 1);
-	assert_int_equal(said, '!');
-	assert_int_equal(waitpid(child, &status, 0), child);
-	assert_int_equal(status, 0);
-	(void)close(ends[0]);
-}
+/* ---- Trust ---- */
 
 static void the_store_is_the_variable_without_its_attributes(void **state)
 {
@@ -488,10 +382,6 @@ int main(void)
 		TEST(the_administrators_settings_come_before_the_credentials),
 		TEST(settings_stay_where_new_ones_are_wrong),
 		TEST(opens_disk_and_partitions_by_number),
-		TEST(who_comes_second_is_told_who_was_first),
-		TEST(a_lock_that_can_not_be_made_is_not_a_busy_one),
-		TEST(a_signal_ends_the_wait),
-		TEST(who_waits_gets_the_lock_when_it_is_free),
 		TEST(the_store_is_the_variable_without_its_attributes),
 		TEST(a_firmware_without_the_variable_has_no_keys),
 #undef TEST
