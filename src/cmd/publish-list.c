@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * orlop publish refresh, pause, resume, withdraw, floor, list: what a repository says of its releases.
+ * orlop publish refresh and list: what a repository says of its releases.
  */
 #include <errno.h>
 #include <jansson.h>
@@ -13,20 +13,9 @@
 
 struct values {
 	struct repository_values repository; /* first: OPTION_TO */
-	const char *edition, *architecture, *reason;
+	struct publish_filter filter;
 	bool json;
 };
-
-#define OPTION_EDITION                                                                                      \
-	{                                                                                                   \
-		"edition", 0, "EDITION", "Only the release of this edition. Default: of all that have it.", \
-			OPTION_STRING, offsetof(struct values, edition)                                     \
-	}
-#define OPTION_ARCH                                                                             \
-	{                                                                                       \
-		"arch", 'a', "ARCH", "Only the release for amd64 or arm64. Default: for both.", \
-			OPTION_STRING, offsetof(struct values, architecture)                    \
-	}
 
 /* ---- refresh ---- */
 
@@ -42,7 +31,7 @@ static const struct command_usage refresh_usage = {
 	.options = refresh_options,
 };
 
-static int run_refresh(int argc, char **argv, struct error **err)
+int publish_refresh(int argc, char **argv, struct error **err)
 {
 	_cleanup_repository_ struct repository *repository = NULL;
 	_cleanup_free_ char *keys = NULL;
@@ -65,115 +54,6 @@ static int run_refresh(int argc, char **argv, struct error **err)
 	return 0;
 }
 
-/* ---- pause, resume, withdraw, floor ---- */
-
-static const struct command_option change_options[] = {
-	OPTION_TO, OPTION_KEYS, OPTION_EXPIRES, OPTION_EDITION, OPTION_ARCH, {}};
-
-static const struct command_option withdraw_options[] = {OPTION_TO,
-	{"reason", 'r', "TEXT", "Why no node shall run it. Must be given.", OPTION_STRING,
-		offsetof(struct values, reason)},
-	OPTION_KEYS, OPTION_EXPIRES, OPTION_EDITION, OPTION_ARCH, {}};
-
-static const struct {
-	struct command_usage usage;
-	const char *done;
-} changes[] = {
-	[PUBLISH_PAUSE] = {{.name = "orlop publish pause",
-				   .arguments = "VERSION",
-				   .summary = "Pauses a release: no node begins with it that has not begun.",
-				   .options = change_options,
-				   .least = 1,
-				   .most = 1},
-		"Paused"},
-	[PUBLISH_RESUME] = {{.name = "orlop publish resume",
-				    .arguments = "VERSION",
-				    .summary = "Lets nodes begin with a release again that was paused.",
-				    .options = change_options,
-				    .least = 1,
-				    .most = 1},
-		"Resumed"},
-	[PUBLISH_WITHDRAW] =
-		{{.name = "orlop publish withdraw",
-			 .arguments = "VERSION",
-			 .summary = "Withdraws a release for good: no node goes to it, by itself or by "
-				    "hand. Its files stay, since patches may lead from it.",
-			 .options = withdraw_options,
-			 .least = 1,
-			 .most = 1},
-			"Withdrew"},
-	[PUBLISH_FLOOR] =
-		{{.name = "orlop publish floor",
-			 .arguments = "VERSION",
-			 .summary = "Sets the security floor: no node goes to a version below this one, "
-				    "not even back. A floor never goes down.",
-			 .options = change_options,
-			 .least = 1,
-			 .most = 1},
-			"Set the floor:"},
-};
-
-static int change(
-	const struct values *values, enum publish_change which, const char *version, struct error **err)
-{
-	const struct publish_selection selection = {
-		.version = version, .edition = values->edition, .architecture = values->architecture};
-	_cleanup_repository_ struct repository *repository = NULL;
-	_cleanup_release_index_ struct release_index index = {};
-	_cleanup_free_ char *keys = NULL;
-	int count, r = open_repository(&changes[which].usage, &values->repository, false, time(NULL), &keys,
-			   &repository, err);
-
-	if (r != 0)
-		return r;
-	r = publish_read_index(repository, &index, err);
-	if (r < 0)
-		return r;
-	count = publish_change(&index, which, &selection, values->reason, err);
-	if (count < 0)
-		return count;
-	r = publish_put_index(repository, &index, err);
-	if (r >= 0)
-		r = repository_commit(repository, err);
-	if (r < 0)
-		return r;
-	printf("%s %s (%d %s)\n", changes[which].done, version, count, count == 1 ? "release" : "releases");
-	print_validity(repository, values->repository.to);
-	return 0;
-}
-
-static int run_change(int argc, char **argv, enum publish_change which, struct error **err)
-{
-	struct values values = {};
-	struct command_call call;
-
-	if (!command_parse(&changes[which].usage, argc, argv, &values, &call, err))
-		return call.status;
-	if (which == PUBLISH_WITHDRAW && (!values.reason || !*values.reason))
-		return command_usage_error(&changes[which].usage, err, "--reason is missing");
-	return change(&values, which, call.arguments[0], err);
-}
-
-static int run_pause(int argc, char **argv, struct error **err)
-{
-	return run_change(argc, argv, PUBLISH_PAUSE, err);
-}
-
-static int run_resume(int argc, char **argv, struct error **err)
-{
-	return run_change(argc, argv, PUBLISH_RESUME, err);
-}
-
-static int run_withdraw(int argc, char **argv, struct error **err)
-{
-	return run_change(argc, argv, PUBLISH_WITHDRAW, err);
-}
-
-static int run_floor(int argc, char **argv, struct error **err)
-{
-	return run_change(argc, argv, PUBLISH_FLOOR, err);
-}
-
 /* ---- list ---- */
 
 static const struct command_option list_options[] = {OPTION_TO,
@@ -193,8 +73,8 @@ static const struct command_usage list_usage = {
 
 static bool is_wanted(const struct values *values, const struct release_entry *entry)
 {
-	return (!values->edition || streq(values->edition, entry->edition)) &&
-	       (!values->architecture || streq(values->architecture, entry->architecture));
+	return (!values->filter.edition || streq(values->filter.edition, entry->edition)) &&
+	       (!values->filter.architecture || streq(values->filter.architecture, entry->architecture));
 }
 
 static const char *channels_text(unsigned channels)
@@ -209,8 +89,9 @@ static unsigned percent_at(const struct release_entry *entry, int64_t now)
 {
 	unsigned percent = entry->step_count == 0 ? 100 : 0;
 
+	now = entry->paused ? entry->paused : now;
 	for (size_t i = 0; i < entry->step_count; i++)
-		if (now - entry->published >= (int64_t)entry->steps[i].hours * 3600)
+		if (now - release_entry_begins(entry) >= (int64_t)entry->steps[i].hours * 3600)
 			percent = entry->steps[i].percent;
 	return percent;
 }
@@ -244,15 +125,29 @@ static void print_entries(const struct values *values, const struct release_inde
 	}
 }
 
+/* What would be given as --rollout; NULL: everybody at once. */
+static json_t *rollout_json(const struct release_entry *entry)
+{
+	_cleanup_buffer_ struct buffer text = {};
+
+	if (entry->step_count == 0)
+		return json_null();
+	for (size_t i = 0; i < entry->step_count; i++)
+		buffer_printf(&text, "%s%u%%@%uh", i > 0 ? "," : "", entry->steps[i].percent,
+			entry->steps[i].hours);
+	return buffer_failed(&text) ? NULL : json_stringn((const char *)text.data, text.size);
+}
+
 static json_t *entry_json(const struct release_index *index, const struct release_entry *entry, int64_t now)
 {
 	char published[TUF_TIME_SIZE] = "?";
 	json_t *object;
 
 	(void)tuf_time_format(entry->published, published);
-	object = json_pack("{s:s, s:s, s:s, s:[], s:s, s:i, s:s}", "edition", entry->edition, "version",
+	object = json_pack("{s:s, s:s, s:s, s:[], s:s, s:o, s:i, s:s}", "edition", entry->edition, "version",
 		entry->version, "architecture", entry->architecture, "channels", "published", published,
-		"percent", (int)percent_at(entry, now), "state", state_of(index, entry));
+		"rollout", rollout_json(entry), "percent", (int)percent_at(entry, now), "state",
+		state_of(index, entry));
 	if (object && entry->channels & RELEASE_WEEKLY)
 		(void)json_array_append_new(json_object_get(object, "channels"), json_string("weekly"));
 	if (object && entry->channels & RELEASE_SECURITY)
@@ -300,7 +195,7 @@ static int print_json(const struct values *values, const struct repository *repo
 	return r < 0 ? -EIO : 0;
 }
 
-static int run_list(int argc, char **argv, struct error **err)
+int publish_list(int argc, char **argv, struct error **err)
 {
 	_cleanup_repository_ struct repository *repository = NULL;
 	_cleanup_release_index_ struct release_index index = {};
@@ -328,13 +223,3 @@ static int run_list(int argc, char **argv, struct error **err)
 	print_validity(repository, values.repository.to);
 	return 0;
 }
-
-const struct command publish_commands[] = {
-	{"refresh", "Sign the timestamp again, so that nodes go on believing", run_refresh},
-	{"pause", "Let no further node begin with a release", run_pause},
-	{"resume", "Let nodes begin with a paused release again", run_resume},
-	{"withdraw", "Withdraw a release for good", run_withdraw},
-	{"floor", "Let no node go below a version any more", run_floor},
-	{"list", "List the releases", run_list},
-	{},
-};

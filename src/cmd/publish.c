@@ -151,9 +151,10 @@ static int print_result(
 
 /* ---- Arguments ---- */
 
-static int read_channels(const struct strv *names, unsigned *ret, struct error **err)
+static int read_channels(
+	const struct command_usage *of, const struct strv *names, unsigned *ret, struct error **err)
 {
-	*ret = names->count == 0 ? RELEASE_WEEKLY : 0;
+	*ret = 0;
 	for (size_t i = 0; i < names->count; i++) {
 		if (streq(names->items[i], "weekly"))
 			*ret |= RELEASE_WEEKLY;
@@ -161,18 +162,23 @@ static int read_channels(const struct strv *names, unsigned *ret, struct error *
 			*ret |= RELEASE_SECURITY;
 		else
 			return command_usage_error(
-				&usage, err, "--channel %s: not weekly or security", names->items[i]);
+				of, err, "--channel %s: not weekly or security", names->items[i]);
 	}
 	return 0;
 }
 
-static int read_rollout(const char *text, struct release_step **ret, size_t *ret_count, struct error **err)
+int publish_read_audience(const struct command_usage *of, const char *rollout, const struct strv *channels,
+	struct release_step **ret_steps, struct publish_audience *ret, struct error **err)
 {
 	_cleanup_error_ struct error *fault = NULL;
+	int r = read_channels(of, channels, &ret->channels, err);
 
-	if (!text || publish_parse_rollout(text, ret, ret_count, &fault) >= 0)
-		return 0;
-	return command_usage_error(&usage, err, "--rollout %s: %s", text, error_message(fault));
+	if (r != 0)
+		return r;
+	if (rollout && publish_parse_rollout(rollout, ret_steps, &ret->step_count, &fault) < 0)
+		return command_usage_error(of, err, "--rollout %s: %s", rollout, error_message(fault));
+	ret->steps = *ret_steps;
+	return 0;
 }
 
 /* db, where the keys have it; the disk image has a signature otherwise. */
@@ -235,10 +241,8 @@ static int run(const struct values *values, const char *build, struct error **er
 		return command_usage_error(&usage, err, "--threads: at most %d", THREADS_MAX);
 	if (values->patch_from > IMAGE_DELTAS_MAX)
 		return command_usage_error(&usage, err, "--patch-from: at most %d", IMAGE_DELTAS_MAX);
-	r = read_channels(&values->channels, &publish_options.channels, err);
-	if (r == 0)
-		r = read_rollout(values->rollout, &steps, &publish_options.step_count, err);
-	publish_options.steps = steps;
+	r = publish_read_audience(
+		&usage, values->rollout, &values->channels, &steps, &publish_options.audience, err);
 	return r == 0 ? publish(values, &publish_options, err) : r;
 }
 

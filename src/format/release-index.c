@@ -33,6 +33,11 @@ static void release_floor_release(struct release_floor *floor)
 	free(floor->version);
 }
 
+int64_t release_entry_begins(const struct release_entry *entry)
+{
+	return entry->begins ? entry->begins : entry->published;
+}
+
 void release_index_release(struct release_index *index)
 {
 	for (size_t i = 0; i < index->count; i++)
@@ -119,13 +124,24 @@ static int read_channels(const struct json_place *place, unsigned *ret, struct e
 	return r;
 }
 
-static int read_time(const struct json_place *place, int64_t *ret, struct error **err)
+static int read_time(const struct json_place *place, const char *member, int64_t *ret, struct error **err)
 {
 	const char *text = NULL;
-	int r = json_read_string(place, "published", TUF_TIME_SIZE - 1, &text, err);
+	int r = json_read_string(place, member, TUF_TIME_SIZE - 1, &text, err);
 
 	if (r == 0 && tuf_time_parse(text, ret) < 0)
-		r = json_fault(place, "published", "not a time like \"2030-01-01T00:00:00Z\"", err);
+		r = json_fault(place, member, "not a time like \"2030-01-01T00:00:00Z\"", err);
+	return r;
+}
+
+/* One that may be missing, which is 0. */
+static int read_later_time(
+	const struct json_place *place, const char *member, int64_t *ret, struct error **err)
+{
+	int r = json_object_get(place->json, member) ? read_time(place, member, ret, err) : 0;
+
+	if (r == 0 && json_object_get(place->json, member) && *ret == 0)
+		r = json_fault(place, member, "not a time after 1970-01-01T00:00:00Z", err);
 	return r;
 }
 
@@ -192,18 +208,18 @@ static int read_withdrawn(const struct json_place *place, char **ret, struct err
 
 static int read_entry(const struct json_place *place, struct release_entry *ret, struct error **err)
 {
-	const json_t *paused = json_object_get(place->json, "paused");
 	int r = release_names_read(place, &ret->edition, &ret->architecture, &ret->version, err);
 
 	if (r == 0)
 		r = read_channels(place, &ret->channels, err);
 	if (r == 0)
-		r = read_time(place, &ret->published, err);
+		r = read_time(place, "published", &ret->published, err);
 	if (r == 0)
 		r = read_steps(place, ret, err);
-	if (r == 0 && paused && !json_is_boolean(paused))
-		r = json_fault(place, "paused", "not true or false", err);
-	ret->paused = json_is_true(paused);
+	if (r == 0)
+		r = read_later_time(place, "begins", &ret->begins, err);
+	if (r == 0)
+		r = read_later_time(place, "paused", &ret->paused, err);
 	return r < 0 ? r : read_withdrawn(place, &ret->withdrawn, err);
 }
 
@@ -305,6 +321,16 @@ static json_t *steps_json(const struct release_entry *entry)
 	return list;
 }
 
+/* One that is 0 is left out. */
+static int set_time(json_t *json, const char *member, int64_t time)
+{
+	char text[TUF_TIME_SIZE];
+
+	if (time == 0)
+		return 0;
+	return tuf_time_format(time, text) < 0 ? -1 : json_object_set_new(json, member, json_string(text));
+}
+
 static json_t *entry_json(const struct release_entry *entry)
 {
 	char time[TUF_TIME_SIZE];
@@ -318,8 +344,10 @@ static json_t *entry_json(const struct release_entry *entry)
 		"published", time);
 	if (json && entry->step_count > 0)
 		r = json_object_set_new(json, "rollout", steps_json(entry));
-	if (json && r == 0 && entry->paused)
-		r = json_object_set_new(json, "paused", json_true());
+	if (json && r == 0)
+		r = set_time(json, "begins", entry->begins);
+	if (json && r == 0)
+		r = set_time(json, "paused", entry->paused);
 	if (json && r == 0 && entry->withdrawn)
 		r = json_object_set_new(json, "withdrawn", json_string(entry->withdrawn));
 	if (r == 0)

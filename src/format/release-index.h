@@ -21,7 +21,7 @@
 /* The channels that a release is published in, as bits. */
 enum release_channel { RELEASE_WEEKLY = 1 << 0, RELEASE_SECURITY = 1 << 1 };
 
-/* From *hours* after publication on, *percent* of all nodes may have the release. */
+/* From *hours* after the rollout's beginning on, *percent* of all nodes may have the release. */
 struct release_step {
 	uint32_t hours;
 	uint32_t percent; /* 0 to 100 */
@@ -33,7 +33,8 @@ struct release_entry {
 	int64_t published;	    /* seconds since 1970 */
 	struct release_step *steps; /* ascending in both members; none: every node at once */
 	size_t step_count;
-	bool paused;	 /* no node begins with it now that has not begun */
+	int64_t begins;	 /* when the rollout did, seconds since 1970; 0: when it was published */
+	int64_t paused;	 /* since then no node begins with it that has not begun; 0: it is not paused */
 	char *withdrawn; /* why no node shall run it; NULL: it is not withdrawn */
 };
 
@@ -48,6 +49,9 @@ struct release_index {
 	struct release_floor *floors; /* no two of one edition and architecture */
 	size_t floor_count;
 };
+
+/* When the hours of the rollout's steps began. */
+int64_t release_entry_begins(const struct release_entry *entry);
 
 void release_index_release(struct release_index *index);
 #define _cleanup_release_index_ _cleanup_(release_index_release)

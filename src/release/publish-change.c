@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <errno.h>
+#include <string.h>
 
 #include "base/string-util.h"
 #include "release/publish.h"
@@ -100,36 +101,92 @@ static int set_floor(struct release_index *index, const struct release_entry *en
 	return floor->edition && floor->architecture && floor->version ? 0 : -ENOMEM;
 }
 
-static int change_entry(struct release_index *index, struct release_entry *entry, enum publish_change change,
-	const char *reason, struct error **err)
+static int set_steps(struct release_entry *entry, const struct publish_audience *audience)
 {
-	switch (change) {
-	case PUBLISH_PAUSE:
-	case PUBLISH_RESUME:
-		entry->paused = change == PUBLISH_PAUSE;
-		return 0;
-	case PUBLISH_WITHDRAW:
-		return set_text(&entry->withdrawn, reason);
-	case PUBLISH_FLOOR:
-		if (entry->withdrawn)
-			return error_set(err, -EINVAL,
-				"%s is withdrawn: no node may run it, so it can't be the floor",
-				entry->version);
-		return set_floor(index, entry, err);
-	}
-	return -EINVAL;
+	struct release_step *steps = calloc(MAX(audience->step_count, (size_t)1), sizeof(*steps));
+
+	if (!steps)
+		return -ENOMEM;
+	if (audience->step_count > 0)
+		memcpy(steps, audience->steps, audience->step_count * sizeof(*steps));
+	free(entry->steps);
+	entry->steps = steps;
+	entry->step_count = audience->step_count;
+	return 0;
 }
 
-int publish_change(struct release_index *index, enum publish_change change,
-	const struct publish_selection *selection, const char *reason, struct error **err)
+int publish_set_audience(struct release_entry *entry, const struct publish_audience *audience)
 {
-	int count = 0, r = 0;
+	if (audience->channels)
+		entry->channels = audience->channels;
+	return audience->steps ? set_steps(entry, audience) : 0;
+}
+
+bool publish_is_for(const struct release_entry *entry, const struct publish_audience *audience)
+{
+	if (audience->channels && audience->channels != entry->channels)
+		return false;
+	return !audience->steps ||
+	       (audience->step_count == entry->step_count &&
+		       (entry->step_count == 0 || memcmp(audience->steps, entry->steps,
+							  entry->step_count * sizeof(*entry->steps)) == 0));
+}
+
+/* Nobody has a turn while it is paused, so that time doesn't count. */
+static void resume(struct release_entry *entry, int64_t now)
+{
+	entry->begins = release_entry_begins(entry) + MAX(now - entry->paused, (int64_t)0);
+	entry->paused = 0;
+}
+
+/* Returns whether that changed the entry. */
+static int change_entry(struct release_index *index, struct release_entry *entry,
+	const struct publish_change *change, struct error **err)
+{
+	int r = 0;
+
+	if (entry->withdrawn && change->kind != PUBLISH_WITHDRAW)
+		return error_set(err, -EINVAL,
+			"%s for %s is withdrawn, and that is for good: publish another version instead",
+			entry->version, entry->architecture);
+	switch (change->kind) {
+	case PUBLISH_PAUSE:
+		r = entry->paused == 0;
+		entry->paused = r ? change->now : entry->paused;
+		return r;
+	case PUBLISH_RESUME:
+		r = entry->paused != 0;
+		if (r)
+			resume(entry, change->now);
+		return r;
+	case PUBLISH_PLAN:
+		if (publish_is_for(entry, &change->audience))
+			return 0;
+		r = publish_set_audience(entry, &change->audience);
+		break;
+	case PUBLISH_WITHDRAW:
+		if (entry->withdrawn && streq(entry->withdrawn, change->reason))
+			return 0;
+		r = set_text(&entry->withdrawn, change->reason);
+		break;
+	case PUBLISH_FLOOR:
+		r = set_floor(index, entry, err);
+		break;
+	}
+	return r < 0 ? r : 1;
+}
+
+int publish_change(struct release_index *index, const struct publish_change *change,
+	const struct publish_selection *selection, struct error **err)
+{
+	int count = 0, changed = 0, r = 0;
 
 	for (size_t i = 0; i < index->count && r >= 0; i++) {
 		if (!is_selected(selection, &index->entries[i]))
 			continue;
 		count++;
-		r = change_entry(index, &index->entries[i], change, reason, err);
+		r = change_entry(index, &index->entries[i], change, err);
+		changed += r > 0;
 	}
 	if (r == -ENOMEM)
 		return error_set_errno(err, r, RELEASE_INDEX_TARGET);
@@ -140,5 +197,5 @@ int publish_change(struct release_index *index, enum publish_change change,
 			selection->version, selection->edition ? " of " : "",
 			selection->edition ? selection->edition : "", selection->architecture ? " for " : "",
 			selection->architecture ? selection->architecture : "");
-	return count;
+	return changed;
 }

@@ -5,9 +5,12 @@
 
 #include "base/encoding.h"
 #include "base/string-util.h"
+#include "format/tuf.h"
 #include "release/build-outputs.h"
 #include "release/notes.h"
 #include "release/old-image.h"
+
+#define CLOCK_SECONDS 300 /* that two publishing machines may differ */
 
 void publish_result_release(struct publish_result *result)
 {
@@ -50,16 +53,12 @@ static int copy_entry(
 		.edition = strdup(build->edition),
 		.architecture = strdup(build->architecture),
 		.version = strdup(build->version),
-		.channels = options->channels,
+		.channels = RELEASE_WEEKLY,
 		.published = options->now,
-		.steps = options->step_count ? calloc(options->step_count, sizeof(*ret->steps)) : NULL,
-		.step_count = options->step_count,
 	};
-	if (!ret->edition || !ret->architecture || !ret->version || (options->step_count && !ret->steps))
+	if (!ret->edition || !ret->architecture || !ret->version)
 		return -ENOMEM;
-	if (options->step_count)
-		memcpy(ret->steps, options->steps, options->step_count * sizeof(*ret->steps));
-	return 0;
+	return publish_set_audience(ret, &options->audience);
 }
 
 static int add_entry(struct release_index *index, const struct build_outputs *build,
@@ -78,10 +77,14 @@ static int add_entry(struct release_index *index, const struct build_outputs *bu
 
 /* ---- What is there ---- */
 
-/* Whether the version is there with the same content: 1, 0 where it isn't there, -EEXIST. */
+/* Whether the version is there with the same content, for the same nodes: 1, 0 where it isn't there, -EEXIST.
+ */
 static int find_published(const struct repository *repository, const struct release_index *index,
-	const struct build_outputs *build, struct published *ret, struct error **err)
+	const struct build_outputs *build, const struct publish_options *options, struct published *ret,
+	struct error **err)
 {
+	const struct release_entry *entry =
+		release_index_find(index, build->edition, build->architecture, build->version);
 	_cleanup_free_ char *name =
 		release_path(build->edition, build->version, build->architecture, "release.json");
 	const struct build_output *uki = &build->files[BUILD_UKI];
@@ -91,7 +94,7 @@ static int find_published(const struct repository *repository, const struct rele
 
 	if (!name)
 		return error_set_errno(err, -ENOMEM, "release");
-	if (!release_index_find(index, build->edition, build->architecture, build->version))
+	if (!entry)
 		return 0;
 	r = repository_read(repository, name, RELEASE_INFO_MAX, &text, &size, err);
 	if (r >= 0)
@@ -99,12 +102,17 @@ static int find_published(const struct repository *repository, const struct rele
 	if (r < 0)
 		return r;
 	ret->already = true;
-	if (memcmp(ret->info.usr.root, build->root, SHA256_SIZE) == 0 && ret->info.uki_size == uki->size &&
-		memcmp(ret->info.uki_sha256, uki->sha256, SHA256_SIZE) == 0)
-		return 1;
-	return error_set(err, -EEXIST,
-		"%s %s for %s is published already, with other content: build it with a new version",
-		build->edition, build->version, build->architecture);
+	if (memcmp(ret->info.usr.root, build->root, SHA256_SIZE) != 0 || ret->info.uki_size != uki->size ||
+		memcmp(ret->info.uki_sha256, uki->sha256, SHA256_SIZE) != 0)
+		return error_set(err, -EEXIST,
+			"%s %s for %s is published already, with other content: build it with a new version",
+			build->edition, build->version, build->architecture);
+	if (!publish_is_for(entry, &options->audience))
+		return error_set(err, -EEXIST,
+			"%s %s for %s is published already, in other channels or with another rollout; what "
+			"changes that is `orlop publish plan`",
+			build->edition, build->version, build->architecture);
+	return 1;
 }
 
 static int compare_versions(const void *a, const void *b)
@@ -374,6 +382,27 @@ static int publish_new(struct repository *repository, struct release_index *inde
 	return r < 0 ? r : repository_commit(repository, err);
 }
 
+/* A clock that is behind would sign what has expired, and let a rollout begin in the past. */
+static int check_clock(const struct release_index *index, int64_t now, struct error **err)
+{
+	char published[TUF_TIME_SIZE] = "?", shown[TUF_TIME_SIZE] = "?";
+
+	for (size_t i = 0; i < index->count; i++) {
+		const struct release_entry *entry = &index->entries[i];
+
+		if (entry->withdrawn || entry->published <= now + CLOCK_SECONDS)
+			continue;
+		(void)tuf_time_format(entry->published, published);
+		(void)tuf_time_format(now, shown);
+		return error_set(err, -EINVAL,
+			"this machine's clock says %s, but %s was published at %s: set the clock, or "
+			"withdraw what was "
+			"published with a wrong one",
+			shown, entry->version, published);
+	}
+	return 0;
+}
+
 int publish_run(struct repository *repository, const struct publish_options *options,
 	struct publish_result *ret, struct error **err)
 {
@@ -385,6 +414,8 @@ int publish_run(struct repository *repository, const struct publish_options *opt
 	if (r >= 0)
 		r = publish_read_index(repository, &index, err);
 	if (r >= 0)
+		r = check_clock(&index, options->now, err);
+	if (r >= 0)
 		r = repository_unlock(repository, err);
 	if (r < 0)
 		return r;
@@ -393,7 +424,7 @@ int publish_run(struct repository *repository, const struct publish_options *opt
 		return error_set_errno(err, -ENOMEM, "releases");
 	result.count = builds.count;
 	for (size_t i = 0; i < builds.count && r >= 0; i++)
-		r = find_published(repository, &index, &builds.items[i], &result.items[i], err);
+		r = find_published(repository, &index, &builds.items[i], options, &result.items[i], err);
 	if (r >= 0)
 		r = publish_new(repository, &index, &builds, options, &result, err);
 	if (r < 0)

@@ -179,18 +179,18 @@ static unsigned channels_of(const struct node_config *config)
 	return RELEASE_WEEKLY | RELEASE_SECURITY;
 }
 
-/* Whether the rollout has reached this node. A clock that is before publication counts as being at it. */
+/* Whether the rollout has reached this node. A clock that is before its beginning counts as being at it. */
 static int judge_turn(const struct policy_input *input, const struct release_entry *entry,
 	struct policy_verdict *verdict, struct error **err)
 {
-	int64_t now = MAX(input->now, entry->published);
+	int64_t begins = release_entry_begins(entry), now = MAX(input->now, begins);
 
 	if (entry->step_count == 0)
 		return 0;
 	if (policy_place(input->machine, entry->edition, entry->version, &verdict->place) < 0)
 		return error_set_errno(err, -ENOMEM, "%s", entry->version);
 	for (size_t i = 0; i < entry->step_count; i++) {
-		int64_t when = entry->published + (int64_t)entry->steps[i].hours * SECONDS_PER_HOUR;
+		int64_t when = begins + (int64_t)entry->steps[i].hours * SECONDS_PER_HOUR;
 
 		verdict->percent = entry->steps[i].percent;
 		if (entry->steps[i].percent * 100 <= verdict->place)

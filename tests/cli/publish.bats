@@ -182,6 +182,66 @@ target() {
 	[[ $output == *'withdrawn: does not start'* ]]
 }
 
+@test "for whom a release is can be changed, and publishing it again with another plan says so" {
+	publish "$made/b2" --rollout 10%@0h,100%@48h >/dev/null
+	plan() { "$ORLOP" publish list --to repo --json | jq -c '.releases[1] | [.rollout, .percent, .channels]'; }
+	[ "$(plan)" = '["10%@0h,100%@48h",10,["weekly"]]' ]
+	run -0 publish "$made/b2"
+	run -0 publish "$made/b2" --rollout 10%@0h,100%@48h --channel weekly
+	[[ $output == *'is already published'* ]]
+	for other in '--rollout 100%@0h' '--channel security'; do
+		# shellcheck disable=SC2086 # two words
+		run -1 publish "$made/b2" $other
+		[[ $output == *'1.1 for amd64 is published already, in other channels or with another rollout'*'orlop publish plan'* ]]
+	done
+	run -0 "$ORLOP" publish plan 1.1 --rollout 60%@0h --channel weekly --channel security --to repo --keys "$keys"
+	[ "${lines[0]}" = 'Changed the plan of 1.1 (1 release)' ]
+	[ "$(plan)" = '["60%@0h",60,["weekly","security"]]' ]
+	run -0 "$ORLOP" publish plan 1.1 --rollout 60%@0h --to repo --keys "$keys"
+	[ "${lines[0]}" = '1.1 has that plan already' ]
+	run -2 "$ORLOP" publish plan 1.1 --to repo --keys "$keys"
+	[[ $output == *'--rollout or --channel is missing'* ]]
+	run -2 "$ORLOP" publish plan 1.1 --rollout soon --to repo --keys "$keys"
+	follow
+	[ "$(jq -c '.releases[1].rollout' releases.json)" = '[{"hours":0,"percent":60}]' ]
+}
+
+@test "a rollout that is paused goes on where it was" {
+	percent() { faketime -f "$1" "$ORLOP" publish list --to repo --json | jq '.releases[1].percent'; }
+	publish "$made/b2" --rollout 10%@0h,100%@48h --expires 30 >/dev/null
+	[ "$(percent +47h)" = 10 ]
+	[ "$(percent +49h)" = 100 ]
+	"$ORLOP" publish pause 1.1 --to repo --keys "$keys" --expires 30
+	[ "$(percent +49h)" = 10 ]
+	run -0 "$ORLOP" publish pause 1.1 --to repo --keys "$keys"
+	[ "${lines[0]}" = '1.1 is paused already' ]
+	faketime -f +40h "$ORLOP" publish resume 1.1 --to repo --keys "$keys" --expires 30
+	[ "$(percent +49h)" = 10 ]
+	[ "$(percent +89h)" = 100 ]
+	run -0 "$ORLOP" publish resume 1.1 --to repo --keys "$keys"
+	[ "${lines[0]}" = '1.1 is not paused' ]
+	"$ORLOP" publish withdraw 1.1 --reason 'does not start' --to repo --keys "$keys"
+	for command in pause resume floor 'plan --rollout 1%@0h'; do
+		# shellcheck disable=SC2086 # several words
+		run -1 "$ORLOP" publish $command 1.1 --to repo --keys "$keys"
+		[[ $output == *'1.1 for amd64 is withdrawn, and that is for good'* ]]
+	done
+}
+
+@test "a clock that is behind publishes nothing" {
+	local before
+	before=$(find repo -type f -exec sha256sum {} + | sort)
+	run -1 faketime -f -2d "$ORLOP" publish --quiet --level 3 --keys "$keys" --to repo "$made/b2"
+	[[ $output == *"this machine's clock says "*', but 1.0 was published at '*'set the clock'* ]]
+	[ "$(find repo -type f -exec sha256sum {} + | sort)" = "$before" ]
+	# One that was ahead once is no reason to publish nothing any more.
+	faketime -f +20d "$ORLOP" publish --quiet --level 3 --keys "$keys" --to repo "$made/b2"
+	run -1 publish "$made/b3"
+	[[ $output == *'withdraw what was published with a wrong one'* ]]
+	"$ORLOP" publish withdraw 1.1 --reason 'published with a wrong clock' --to repo --keys "$keys"
+	publish "$made/b3"
+}
+
 @test "refresh signs the timestamp, with its key alone" {
 	mkdir few
 	cp "$keys"/{root.json,timestamp.key} few

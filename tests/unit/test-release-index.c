@@ -3,15 +3,17 @@
 
 #include "format/release-index.h"
 
+#define PAUSED "\"paused\": \"2026-11-24T06:00:00Z\""
+
 static const char good[] =
 	"{\"format\": 1, \"releases\": ["
 	"{\"edition\": \"container-linux\", \"architecture\": \"amd64\", \"version\": \"202611.23.10\","
 	" \"channels\": [\"weekly\", \"security\"], \"published\": \"2026-11-23T06:00:00Z\","
 	" \"rollout\": [{\"hours\": 0, \"percent\": 5}, {\"hours\": 24, \"percent\": 100, \"later\": 7}],"
-	" \"paused\": true, \"later\": {}},"
+	" \"begins\": \"2026-11-23T09:00:00Z\", " PAUSED ", \"later\": {}},"
 	"{\"edition\": \"container-linux\", \"architecture\": \"amd64\", \"version\": \"202611.23.9\","
 	" \"channels\": [\"security\"], \"published\": \"1970-01-01T00:00:00Z\", \"rollout\": [],"
-	" \"paused\": false, \"withdrawn\": \"h\u00e4ngt bei \\\"start\\\"\"},"
+	" \"withdrawn\": \"h\u00e4ngt bei \\\"start\\\"\"},"
 	"{\"edition\": \"a\", \"architecture\": \"arm64\", \"version\": \"1\", \"channels\": [\"weekly\"],"
 	" \"published\": \"9999-12-31T23:59:59Z\"}],"
 	"\"floors\": [{\"edition\": \"container-linux\", \"architecture\": \"amd64\","
@@ -35,13 +37,16 @@ static void reads_all_members(void **state)
 	assert_int_equal(entry->steps[0].percent, 5);
 	assert_int_equal(entry->steps[1].hours, 24);
 	assert_int_equal(entry->steps[1].percent, 100);
-	assert_true(entry->paused);
+	assert_int_equal(entry->paused, 1795500000);
+	assert_int_equal(entry->begins, 1795413600 + 3 * 3600);
+	assert_int_equal(release_entry_begins(entry), entry->begins);
 	assert_null(entry->withdrawn);
 	entry = release_index_find(&index, "container-linux", "amd64", "202611.23.9");
 	assert_int_equal(entry->channels, RELEASE_SECURITY);
 	assert_int_equal(entry->published, 0);
 	assert_int_equal(entry->step_count, 0);
-	assert_false(entry->paused);
+	assert_int_equal(entry->paused, 0);
+	assert_int_equal(release_entry_begins(entry), entry->published);
 	assert_string_equal(entry->withdrawn, "h\u00e4ngt bei \"start\"");
 	assert_int_equal(index.floor_count, 1);
 	assert_string_equal(release_index_floor(&index, "container-linux", "amd64")->version, "202610.5.0");
@@ -135,13 +140,16 @@ static const struct json_case refused[] = {
 	{"\"percent\": 5", "\"percent\": 0.5", "releases[0].rollout[0].percent: not a number"},
 	{"\"percent\": 100", "\"percent\": 101", "releases[0].rollout[1].percent: not a number"},
 	{"\"percent\": 100", "\"percent\": 4", "releases[0].rollout[1].percent: less"},
-	{"\"paused\": true", "\"paused\": 1", "releases[0].paused: not true or false"},
-	{"\"paused\": true", "\"paused\": null", "releases[0].paused: not true or false"},
-	{"\"paused\": true", "\"withdrawn\": true", "releases[0].withdrawn: missing, or not a text"},
-	{"\"paused\": true", "\"withdrawn\": null", "releases[0].withdrawn: missing, or not a text"},
-	{"\"paused\": true", "\"withdrawn\": \"\"", "releases[0].withdrawn: doesn't say why"},
-	{"\"paused\": true", "\"withdrawn\": \"\\u001b[2J\"", "releases[0].withdrawn: has control"},
-	{"\"paused\": true", "\"withdrawn\": \"\\u009b2J\"", "releases[0].withdrawn: has control"},
+	{PAUSED, "\"paused\": true", "releases[0].paused: missing, or not a text"},
+	{PAUSED, "\"paused\": null", "releases[0].paused: missing, or not a text"},
+	{PAUSED, "\"paused\": \"yesterday\"", "releases[0].paused: not a time"},
+	{PAUSED, "\"paused\": \"1970-01-01T00:00:00Z\"", "releases[0].paused: not a time after"},
+	{"2026-11-23T09:00:00Z", "2026-11-23 09:00", "releases[0].begins: not a time"},
+	{PAUSED, "\"withdrawn\": true", "releases[0].withdrawn: missing, or not a text"},
+	{PAUSED, "\"withdrawn\": null", "releases[0].withdrawn: missing, or not a text"},
+	{PAUSED, "\"withdrawn\": \"\"", "releases[0].withdrawn: doesn't say why"},
+	{PAUSED, "\"withdrawn\": \"\\u001b[2J\"", "releases[0].withdrawn: has control"},
+	{PAUSED, "\"withdrawn\": \"\\u009b2J\"", "releases[0].withdrawn: has control"},
 	{"202611.23.10", "202611.23.9", "container-linux 202611.23.9 for amd64 is listed twice"},
 	{FLOOR, FLOOR "}, " FLOOR, "floors: container-linux for amd64 is listed twice"},
 	{FLOOR, "{\"edition\": \"container-linux\", \"architecture\": \"amd64\"",
@@ -170,7 +178,7 @@ static void refuses_by_name(void **state)
 }
 
 static const struct json_case accepted[] = {
-	{"\"paused\": true, ", "", NULL},
+	{PAUSED ", ", "", NULL},
 	{"\"percent\": 100", "\"percent\": 5", NULL},
 	{"\"percent\": 5", "\"percent\": 0", NULL},
 	{"\"hours\": 24", "\"hours\": 87600", NULL},
@@ -255,7 +263,8 @@ static void what_is_written_reads_and_writes_the_same(void **state)
 	assert_int_equal(entry->published, 1795413600);
 	assert_int_equal(entry->step_count, 2);
 	assert_memory_equal(entry->steps, first.entries[2].steps, 2 * sizeof(*entry->steps));
-	assert_true(entry->paused);
+	assert_int_equal(entry->paused, 1795500000);
+	assert_int_equal(entry->begins, 1795413600 + 3 * 3600);
 	assert_string_equal(second.entries[1].withdrawn, "h\u00e4ngt bei \"start\"");
 }
 

@@ -709,6 +709,54 @@ static void rollout_plans_are_read(void **state)
 	}
 }
 
+static int change(struct release_index *index, enum publish_change_kind kind,
+	const struct publish_selection *selection, struct error **err)
+{
+	const struct publish_change how = {.kind = kind, .reason = "bad", .now = NOW};
+
+	return publish_change(index, &how, selection, err);
+}
+
+/* A rollout of an hour that is paused for a day after half of it has another half to go. */
+static void a_paused_rollout_stands_still(void **state)
+{
+	struct release_step steps[] = {{0, 10}, {1, 100}}, faster[] = {{0, 50}};
+	struct release_entry entry = {.edition = (char *)"a",
+		.architecture = (char *)"amd64",
+		.version = (char *)"1",
+		.channels = RELEASE_WEEKLY,
+		.published = NOW};
+	struct release_index index = {.entries = &entry, .count = 1};
+	const struct publish_selection one = {.version = "1"};
+	struct publish_change how = {.kind = PUBLISH_PLAN, .audience = {.steps = steps, .step_count = 2}};
+	_cleanup_error_ struct error *err = NULL;
+
+	(void)state;
+	assert_int_equal(publish_change(&index, &how, &one, &err), 1);
+	assert_int_equal(publish_change(&index, &how, &one, &err), 0);
+	assert_int_equal(entry.step_count, 2);
+	assert_int_equal(entry.channels, RELEASE_WEEKLY);
+	how = (struct publish_change){.kind = PUBLISH_PAUSE, .now = NOW + 1800};
+	assert_int_equal(publish_change(&index, &how, &one, &err), 1);
+	assert_int_equal(release_entry_begins(&entry), NOW);
+	how = (struct publish_change){.kind = PUBLISH_RESUME, .now = NOW + 1800 + 86400};
+	assert_int_equal(publish_change(&index, &how, &one, &err), 1);
+	assert_int_equal(release_entry_begins(&entry), NOW + 86400);
+	assert_int_equal(entry.published, NOW);
+	/* A clock that went back takes nothing off. */
+	how = (struct publish_change){.kind = PUBLISH_PAUSE, .now = NOW + 90000};
+	assert_int_equal(publish_change(&index, &how, &one, &err), 1);
+	how = (struct publish_change){.kind = PUBLISH_RESUME, .now = NOW};
+	assert_int_equal(publish_change(&index, &how, &one, &err), 1);
+	assert_int_equal(release_entry_begins(&entry), NOW + 86400);
+	how = (struct publish_change){.kind = PUBLISH_PLAN,
+		.audience = {.channels = RELEASE_SECURITY, .steps = faster, .step_count = 1}};
+	assert_int_equal(publish_change(&index, &how, &one, &err), 1);
+	assert_int_equal(entry.channels, RELEASE_SECURITY);
+	assert_int_equal(entry.steps[0].percent, 50);
+	free(entry.steps);
+}
+
 static void floors_only_rise_and_withdrawn_releases_are_none(void **state)
 {
 	static const char text[] = "{\"format\": 1, \"releases\": ["
@@ -727,21 +775,26 @@ static void floors_only_rise_and_withdrawn_releases_are_none(void **state)
 	const struct publish_selection one = {.version = "1"}, two = {.version = "2"},
 				       none = {.version = "3"},
 				       arm = {.version = "2", .architecture = "arm64"};
+	static const enum publish_change_kind others[] = {
+		PUBLISH_PAUSE, PUBLISH_RESUME, PUBLISH_PLAN, PUBLISH_FLOOR};
 
 	(void)state;
 	assert_ok(release_index_parse(text, strlen(text), &index, &err), err);
-	assert_int_equal(publish_change(&index, PUBLISH_PAUSE, &two, NULL, &err), 2);
-	assert_int_equal(publish_change(&index, PUBLISH_RESUME, &arm, NULL, &err), 1);
-	assert_true(release_index_find(&index, "a", "amd64", "2")->paused);
-	assert_false(release_index_find(&index, "a", "arm64", "2")->paused);
-	assert_error(publish_change(&index, PUBLISH_PAUSE, &none, NULL, &err), -ENOENT, err, "3");
-	assert_int_equal(publish_change(&index, PUBLISH_FLOOR, &two, NULL, &err), 2);
-	assert_error(
-		publish_change(&index, PUBLISH_FLOOR, &one, NULL, &err), -EINVAL, err, "never goes down");
+	assert_int_equal(change(&index, PUBLISH_PAUSE, &two, &err), 2);
+	assert_int_equal(change(&index, PUBLISH_PAUSE, &two, &err), 0);
+	assert_int_equal(change(&index, PUBLISH_RESUME, &arm, &err), 1);
+	assert_int_equal(change(&index, PUBLISH_RESUME, &arm, &err), 0);
+	assert_int_equal(release_index_find(&index, "a", "amd64", "2")->paused, NOW);
+	assert_int_equal(release_index_find(&index, "a", "arm64", "2")->paused, 0);
+	assert_error(change(&index, PUBLISH_PAUSE, &none, &err), -ENOENT, err, "3");
+	assert_int_equal(change(&index, PUBLISH_FLOOR, &two, &err), 2);
+	assert_error(change(&index, PUBLISH_FLOOR, &one, &err), -EINVAL, err, "never goes down");
 	assert_string_equal(release_index_floor(&index, "a", "amd64")->version, "2");
-	assert_int_equal(publish_change(&index, PUBLISH_WITHDRAW, &arm, "bad", &err), 1);
+	assert_int_equal(change(&index, PUBLISH_WITHDRAW, &arm, &err), 1);
+	assert_int_equal(change(&index, PUBLISH_WITHDRAW, &arm, &err), 0);
 	assert_string_equal(release_index_find(&index, "a", "arm64", "2")->withdrawn, "bad");
-	assert_error(publish_change(&index, PUBLISH_FLOOR, &arm, NULL, &err), -EINVAL, err, "withdrawn");
+	for (size_t i = 0; i < ARRAY_SIZE(others); i++)
+		assert_error(change(&index, others[i], &arm, &err), -EINVAL, err, "2 for arm64 is withdrawn");
 	assert_ok(release_index_write(&index, &again, &err), err);
 }
 
@@ -778,6 +831,7 @@ int main(void)
 		cmocka_unit_test(an_interrupted_change_of_keys_is_taken_up),
 		cmocka_unit_test(rollout_plans_are_read),
 		cmocka_unit_test(floors_only_rise_and_withdrawn_releases_are_none),
+		cmocka_unit_test(a_paused_rollout_stands_still),
 	};
 
 	return cmocka_run_group_tests(tests, make_keys, drop_keys);
