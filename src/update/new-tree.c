@@ -144,7 +144,10 @@ static int bring_delta(const struct usr_update *update, const struct image_delta
 	struct tree_delta delta;
 	int r;
 
-	r = remote_fetch_bytes(update->remote, file->tree.name, file->tree.size, &range, false, &data, err);
+	r = remote_fetch_bytes(update->remote,
+		&(struct remote_request){
+			.name = file->tree.name, .file_size = file->tree.size, .ranges = &range, .count = 1},
+		&data, err);
 	if (r >= 0)
 		r = report(update, file->tree.size, file->tree.size, err);
 	if (r < 0)

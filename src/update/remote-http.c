@@ -143,6 +143,8 @@ static int check_range(struct transfer *transfer)
 	return 0;
 }
 
+static const char no_ranges[] = "the server knows no ranges";
+
 /* Decides with the first bytes of a body what they are. Returns 0 or a negative errno with the fault set. */
 static int accept_body(struct transfer *transfer, const char *data)
 {
@@ -156,8 +158,10 @@ static int accept_body(struct transfer *transfer, const char *data)
 	if (status == 206)
 		return check_range(transfer);
 	if (status == 200 && transfer->accepted && !is_whole) {
-		pull->whole_wanted = true;
-		return error_set(&transfer->fault, -EAGAIN, "the server knows no ranges");
+		pull->http->counts.whole = true;
+		pull->whole_wanted = !pull->request->ranges_only;
+		return error_set(
+			&transfer->fault, pull->whole_wanted ? -EAGAIN : -EOPNOTSUPP, "%s", no_ranges);
 	}
 	return 0;
 }
@@ -407,7 +411,7 @@ static void go_whole(struct pull *pull)
 	pull->whole_wanted = false;
 	for (size_t i = 0; i < REMOTE_PARALLEL_MAX; i++)
 		transfer_end(&pull->transfers[i]);
-	pull->whole = pull->http->counts.whole = true;
+	pull->whole = true;
 }
 
 static int transfer_finish(struct transfer *transfer, CURLcode code, struct error **err)
@@ -513,9 +517,12 @@ static int pull_wait(struct pull *pull, struct error **err)
 static int http_fetch(void *userdata, const struct remote_request *request, struct error **err)
 {
 	struct remote_http *http = userdata;
-	_cleanup_(pull_release) struct pull pull = {.http = http, .request = request};
+	_cleanup_(pull_release) struct pull pull = {
+		.http = http, .request = request, .whole = http->counts.whole};
 	int r = 0;
 
+	if (pull.whole && request->ranges_only)
+		return error_set(err, -EOPNOTSUPP, "%s", no_ranges);
 	pull.url = string_format("%s%s%s", http->url, endswith(http->url, "/") ? "" : "/", request->name);
 	pull.pieces = calloc(request->count, sizeof(*pull.pieces));
 	if (!pull.url || !pull.pieces)

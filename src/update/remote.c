@@ -26,27 +26,24 @@ static int take_bytes(size_t range, const uint8_t *data, size_t size, void *user
 	return 0;
 }
 
-int remote_fetch_bytes(const struct remote *remote, const char *name, uint64_t file_size,
-	const struct remote_range *range, bool again, uint8_t **ret, struct error **err)
+int remote_fetch_bytes(
+	const struct remote *remote, const struct remote_request *request, uint8_t **ret, struct error **err)
 {
-	_cleanup_free_ uint8_t *data = malloc(range->size);
-	struct bytes bytes = {.data = data, .size = range->size};
-	const struct remote_request request = {.name = name,
-		.file_size = file_size,
-		.ranges = range,
-		.count = 1,
-		.again = again,
-		.sink = take_bytes,
-		.userdata = &bytes};
+	uint64_t size = request->ranges[0].size;
+	_cleanup_free_ uint8_t *data = malloc(size);
+	struct bytes bytes = {.data = data, .size = size};
+	struct remote_request filled = *request;
 	int r;
 
 	if (!data)
-		return error_set_errno(err, -ENOMEM, "%s", name);
-	r = remote_fetch(remote, &request, err);
+		return error_set_errno(err, -ENOMEM, "%s", request->name);
+	filled.sink = take_bytes;
+	filled.userdata = &bytes;
+	r = remote_fetch(remote, &filled, err);
 	if (r < 0)
 		return r;
 	if (bytes.have != bytes.size)
-		return error_set(err, -EBADMSG, "%s: less came than was asked for", name);
+		return error_set(err, -EBADMSG, "%s: less came than was asked for", request->name);
 	*ret = TAKE_PTR(data);
 	return 0;
 }

@@ -29,7 +29,9 @@ struct remote_request {
 	uint64_t file_size; /* signed: no range reaches behind it */
 	const struct remote_range *ranges;
 	size_t count;
-	bool again; /* what caches on the way had of it was wrong: ask behind them */
+	bool again;	  /* what caches on the way had of it was wrong: ask behind them */
+	bool ranges_only; /* where the server sends nothing but the whole file, that is -EOPNOTSUPP, and no
+			   * more than its beginning comes */
 	remote_sink_fn sink;
 	void *userdata;
 };
@@ -59,6 +61,6 @@ struct remote {
 
 int remote_fetch(const struct remote *remote, const struct remote_request *request, struct error **err);
 
-/* Fetches one range into a malloc()ed array that the caller frees. */
-int remote_fetch_bytes(const struct remote *remote, const char *name, uint64_t file_size,
-	const struct remote_range *range, bool again, uint8_t **ret, struct error **err);
+/* Fetches the request's only range into a malloc()ed array that the caller frees. Its sink is not called. */
+int remote_fetch_bytes(
+	const struct remote *remote, const struct remote_request *request, uint8_t **ret, struct error **err);

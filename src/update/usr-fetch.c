@@ -38,7 +38,13 @@ static int get_index(struct usr_work *work, struct blocks_index *ret, struct err
 		_cleanup_error_ struct error *fault = NULL;
 
 		if (!work->blocks_index) {
-			r = remote_fetch_bytes(work->update->remote, file->name, file->size, &range, i > 0,
+			r = remote_fetch_bytes(work->update->remote,
+				&(struct remote_request){.name = file->name,
+					.file_size = file->size,
+					.ranges = &range,
+					.count = 1,
+					.again = i > 0,
+					.ranges_only = true},
 				&work->blocks_index, err);
 			if (r < 0)
 				return r;
@@ -142,9 +148,13 @@ static int fetch_frames(struct fetching *fetching, bool again, struct error **er
 int usr_fetch(struct usr_work *work, struct error **err)
 {
 	_cleanup_(fetching_release) struct fetching fetching = {.work = work, .before = work->missing};
+	_cleanup_error_ struct error *why = NULL;
 	const char *name = work->update->image->image.name;
-	int r = get_index(work, &fetching.index, err);
+	int r = get_index(work, &fetching.index, &why);
 
+	if (r == -EOPNOTSUPP)
+		return usr_stream(work, err);
+	error_move(err, TAKE_PTR(why));
 	if (r < 0)
 		return r;
 	fetching.zstd = ZSTD_createDCtx();

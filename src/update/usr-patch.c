@@ -69,8 +69,10 @@ static int get_index(struct patching *patching, struct error **err)
 	int r = 0;
 
 	if (!work->patch_index) {
-		r = remote_fetch_bytes(
-			work->update->remote, file->name, file->size, &range, false, &work->patch_index, err);
+		r = remote_fetch_bytes(work->update->remote,
+			&(struct remote_request){
+				.name = file->name, .file_size = file->size, .ranges = &range, .count = 1},
+			&work->patch_index, err);
 		if (r < 0)
 			return r;
 		work->result->index_bytes += file->index;

@@ -92,3 +92,6 @@ int usr_copy(struct usr_work *work, struct error **err);
 /* usr-patch.c, usr-fetch.c: fetch what is missing. */
 int usr_patch(struct usr_work *work, struct error **err);
 int usr_fetch(struct usr_work *work, struct error **err);
+
+/* usr-stream.c: the same from a server that knows no ranges, for usr-fetch.c. */
+int usr_stream(struct usr_work *work, struct error **err);

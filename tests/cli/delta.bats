@@ -137,10 +137,38 @@ judge() {
 	mkdir server
 	cp -r "$images/www" server/www
 	nginx_start "$PWD/server" 'max_ranges 0;'
-	"$bench" update --no-patch "$images/www/three" "$nginx_url/three" slot slot.tree "$images/two" "$images/two.tree" >result
-	nginx_stop
+	url=$nginx_url/three
+	update --no-patch >result
 	judge
 	[ "$(jq .whole result)" = true ]
+	came_once
+	# Nothing to start from.
+	rm slot slot.tree
+	truncate -s 16M slot
+	truncate -s 1M slot.tree
+	"$bench" update --no-patch "$images/www/three" "$url" slot slot.tree >result
+	judge
+	came_once
+	# Little is missing, near the beginning: the rest needs not come.
+	dd if=/dev/urandom of=slot bs=4096 seek=10 count=5 conv=notrunc status=none
+	"$bench" update --no-patch "$images/www/three" "$url" slot slot.tree >result
+	judge
+	[ "$(jq .bytes.bodies result)" -lt 1000000 ]
+	# What it sends is proved all the same.
+	dd if=/dev/urandom of=server/www/three/usr.blocks.zst bs=4096 seek=300 count=2 conv=notrunc status=none
+	cp "$images/one" slot
+	cp "$images/three.tree" slot.tree
+	truncate -s 16M slot
+	run "$bench" update --no-patch "$images/www/three" "$url" slot slot.tree
+	nginx_stop
+	[ "$status" = 1 ]
+	[[ $output == *'usr.blocks.zst: what the server has is not the release: '* ]]
+}
+
+# came_once: the compressed image did, with what else was needed, and a little of an answer that was not taken
+came_once() {
+	jq .bytes.bodies result
+	[ "$(jq .bytes.bodies result)" -lt $(($(cat server/www/three/usr.{blocks,verity}.zst | wc -c) + 300000)) ]
 }
 
 @test "TLS with HTTP/2, and a certificate that nobody signed is refused" {

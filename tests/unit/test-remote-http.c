@@ -204,6 +204,32 @@ static void server_without_ranges_sends_the_file_once(void **state)
 	assert_true(http_server_requests(f->server, "/file") <= 4);
 }
 
+/* Who can do with the whole file as well wants to know before it comes. */
+static void server_without_ranges_is_told_of_where_that_is_wanted(void **state)
+{
+	struct fixture *f = *state;
+	_cleanup_error_ struct error *err = NULL;
+	_cleanup_free_ uint8_t *data = NULL;
+	const struct remote_request request = {
+		.name = "file", .file_size = SIZE, .ranges = ranges + 1, .count = 1, .ranges_only = true};
+
+	assert_ok(remote_fetch_bytes(&f->remote, &request, &data, &err), err);
+	assert_memory_equal(data, f->content + ranges[1].offset, ranges[1].size);
+	free(TAKE_PTR(data));
+	assert_int_equal(http_server_requests(f->server, "/file"), 1);
+	http_server_fault(f->server, "/file", HTTP_IGNORE_RANGE, 0, 1000);
+	for (unsigned i = 0; i < 2; i++)
+		assert_error(
+			remote_fetch_bytes(&f->remote, &request, &data, &err), -EOPNOTSUPP, err, "no ranges");
+	/* It is asked once, and its answer is not taken in. */
+	assert_int_equal(http_server_requests(f->server, "/file"), 2);
+	assert_true(counts_of(f).whole);
+	assert_int_equal(counts_of(f).bytes, ranges[1].size);
+	assert_ok(fetch(f, &err), err);
+	assert_fetched(f);
+	assert_int_equal(http_server_requests(f->server, "/file"), 3);
+}
+
 static void server_that_forgets_ranges_half_way(void **state)
 {
 	struct fixture *f = *state;
@@ -375,6 +401,7 @@ int main(void)
 		TEST(passing_faults_are_got_over),
 		TEST(broken_ranges_go_on_where_they_broke_off),
 		TEST(server_without_ranges_sends_the_file_once),
+		TEST(server_without_ranges_is_told_of_where_that_is_wanted),
 		TEST(server_that_forgets_ranges_half_way),
 		TEST(lasting_faults_are_errors),
 		TEST(files_that_are_longer_than_signed_are_refused),
