@@ -90,6 +90,16 @@ int tuf_root_remove(json_t *body, enum tuf_type role, const char *keyid)
 	return 0;
 }
 
+int tuf_root_set_threshold(json_t *body, enum tuf_type role, uint32_t threshold)
+{
+	json_t *place = json_object_get(json_object_get(body, "roles"), tuf_type_name(role));
+	json_int_t count = (json_int_t)json_array_size(keyids_of(body, role));
+
+	if (threshold > 0 && json_object_set_new(place, "threshold", json_integer(threshold)) < 0)
+		return -ENOMEM;
+	return json_integer_value(json_object_get(place, "threshold")) > count ? -EINVAL : 0;
+}
+
 static int add_signature(
 	json_t *signatures, const struct tuf_signer *signer, const struct buffer *bytes, struct error **err)
 {

@@ -25,6 +25,12 @@ int tuf_root_add(json_t *body, enum tuf_type role, const struct tuf_signer *sign
 int tuf_root_remove(json_t *body, enum tuf_type role, const char *keyid);
 
 /*
+ * How many of a role's keys must sign; 0: as many as before. Returns 0; -EINVAL where it has fewer keys;
+ * -ENOMEM.
+ */
+int tuf_root_set_threshold(json_t *body, enum tuf_type role, uint32_t threshold);
+
+/*
  * Appends the text of the document: *body* with a signature by each of *signers*. Returns 0; -EIO where one
  * does not sign; -ENOMEM.
  */

@@ -583,25 +583,45 @@ int repository_commit(struct repository *repository, struct error **err)
 		repository->path, expired);
 }
 
-/* ---- Rotation ---- */
+/* ---- The root ---- */
 
-static json_t *next_root(const struct repository *repository, enum tuf_type role, const char *old_key,
-	const struct tuf_signer *new_key, uint32_t days)
+bool repository_lists_key(const struct repository *repository, enum tuf_type role, const char *keyid)
+{
+	const struct tuf_role *keys = &repository->of[TUF_ROOT].roles[role];
+
+	for (size_t i = 0; i < keys->count; i++)
+		if (streq(keys->keyids[i], keyid))
+			return true;
+	return false;
+}
+
+static int next_root(const struct repository *repository, const struct root_change *change, json_t **ret,
+	struct error **err)
 {
 	_cleanup_json_ json_t *body =
 		json_deep_copy(json_object_get(repository->of[TUF_ROOT].document, "signed"));
+	int r = body ? tuf_body_update(body, next_version(repository, TUF_ROOT),
+			       repository->now + (int64_t)change->days * SECONDS_PER_DAY)
+		     : -ENOMEM;
 
-	if (!body ||
-		tuf_body_update(body, next_version(repository, TUF_ROOT),
-			repository->now + (int64_t)days * SECONDS_PER_DAY) < 0 ||
-		tuf_root_remove(body, role, old_key) < 0 || tuf_root_add(body, role, new_key) < 0)
-		return NULL;
-	return TAKE_PTR(body);
+	if (r >= 0 && change->remove)
+		r = tuf_root_remove(body, change->role, change->remove);
+	if (r >= 0 && change->add)
+		r = tuf_root_add(body, change->role, change->add);
+	if (r >= 0)
+		r = tuf_root_set_threshold(body, change->role, change->threshold);
+	if (r == -EINVAL)
+		return error_set(err, r, "the role %s would have fewer keys than must sign for it",
+			tuf_type_name(change->role));
+	if (r < 0)
+		return error_set_errno(err, r, "root");
+	*ret = TAKE_PTR(body);
+	return 0;
 }
 
 /* By the keys of the old root and by those of the new one. */
-static int sign_root(struct repository *repository, enum tuf_type role, json_t *body,
-	struct tuf_signer *new_key, struct buffer *ret, struct tuf_metadata *ret_root, struct error **err)
+static int sign_root(struct repository *repository, const struct root_change *change, json_t *body,
+	struct buffer *ret, struct tuf_metadata *ret_root, struct error **err)
 {
 	const struct tuf_signers *own = &repository->signers[TUF_ROOT];
 	_cleanup_free_ struct tuf_signer **signers = NULL;
@@ -615,13 +635,27 @@ static int sign_root(struct repository *repository, enum tuf_type role, json_t *
 	if (!signers)
 		return error_set_errno(err, -ENOMEM, "root");
 	memcpy(signers, own->items, count * sizeof(*signers));
-	if (role == TUF_ROOT)
-		signers[count++] = new_key;
+	if (change->role == TUF_ROOT && change->add)
+		signers[count++] = change->add;
 	r = tuf_document_write(body, signers, count, ret, err);
 	if (r >= 0)
 		r = repository_parse(&repository->of[TUF_ROOT], TUF_ROOT, ret->data, ret->size,
 			"the new root", ret_root, err);
 	return r < 0 ? r : tuf_verify(ret_root, &ret_root->keys, &ret_root->roles[TUF_ROOT], err);
+}
+
+/* What the role signed, by all of its keys and the new one: it holds under the old root and under the new
+ * one. */
+static int sign_role(
+	struct repository *repository, enum tuf_type role, struct tuf_signer **add, struct error **err)
+{
+	int r = load_signers(repository, role, err);
+
+	if (r < 0)
+		return r;
+	if (*add && tuf_signers_add(&repository->signers[role], TAKE_PTR(*add)) < 0)
+		return error_set_errno(err, -ENOMEM, "signers");
+	return commit(repository, role, err);
 }
 
 /* What is published holds under the new root, too. */
@@ -650,23 +684,19 @@ static int place_root(struct repository *repository, struct tuf_metadata *root, 
 	return 0;
 }
 
-int repository_rotate(struct repository *repository, enum tuf_type role, const char *old_key,
-	struct tuf_signer *new_key, uint32_t days, struct error **err)
+int repository_change_root(
+	struct repository *repository, const struct root_change *change, struct error **err)
 {
 	_cleanup_buffer_ struct buffer text = {};
-	_cleanup_tuf_signer_ struct tuf_signer *key = new_key;
-	_cleanup_json_ json_t *body = next_root(repository, role, old_key, key, days);
+	_cleanup_tuf_signer_ struct tuf_signer *add = change->add;
+	_cleanup_json_ json_t *body = NULL;
 	_cleanup_tuf_metadata_ struct tuf_metadata root = {};
-	int r = body ? sign_root(repository, role, body, key, &text, &root, err)
-		     : error_set_errno(err, -ENOMEM, "root");
+	int r = next_root(repository, change, &body, err);
 
-	/* Metadata with both signatures first: it holds under the old root and under the new one. */
-	if (r >= 0 && role != TUF_ROOT)
-		r = load_signers(repository, role, err);
-	if (r >= 0 && role != TUF_ROOT) {
-		r = tuf_signers_add(&repository->signers[role], TAKE_PTR(key));
-		r = r < 0 ? error_set_errno(err, r, "signers") : commit(repository, role, err);
-	}
+	if (r >= 0)
+		r = sign_root(repository, change, body, &text, &root, err);
+	if (r >= 0 && change->role != TUF_ROOT)
+		r = sign_role(repository, change->role, &add, err);
 	if (r >= 0)
 		r = check_under(repository, &root, err);
 	return r < 0 ? r : place_root(repository, &root, &text, err);

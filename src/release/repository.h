@@ -98,13 +98,25 @@ int repository_commit(struct repository *repository, struct error **err);
 /* What the last commit signed. */
 bool repository_signed(const struct repository *repository, enum tuf_type type);
 
+/* Whether the root lets a key sign for the role. */
+bool repository_lists_key(const struct repository *repository, enum tuf_type role, const char *keyid);
+
+/* What the root's next version says of a role. */
+struct root_change {
+	enum tuf_type role;
+	const char *remove;	/* id of a key that signs no more; NULL: none */
+	struct tuf_signer *add; /* that signs, too; NULL: none */
+	uint32_t threshold;	/* how many must sign; 0: as many as before */
+	uint32_t days;		/* that this root is valid */
+};
+
 /*
- * Makes the root's next version, in which *new_key* signs for *role* in place of *old_key* (an id), and
- * commits what the role signed before under both keys, so that there is no moment at which one of the two
- * roots does not hold. The root is valid for *days*. Takes *new_key* over, also when it fails.
+ * Makes the root's next version, and commits before what the role signed under the keys of both roots, so
+ * that there is no moment at which one of the two does not hold. Takes *add* over, also when it fails.
+ * -EINVAL where fewer keys would be left than must sign.
  */
-int repository_rotate(struct repository *repository, enum tuf_type role, const char *old_key,
-	struct tuf_signer *new_key, uint32_t days, struct error **err);
+int repository_change_root(
+	struct repository *repository, const struct root_change *change, struct error **err);
 
 /* Appends the text of the newest root. */
 int repository_root_text(const struct repository *repository, struct buffer *ret, struct error **err);

@@ -5,16 +5,16 @@
 
 #include "base/file.h"
 #include "base/string-util.h"
+#include "release/key-files.h"
 
 struct paths {
-	char *key, *pending, *root;
+	char *key, *pending;
 };
 
 static void paths_release(struct paths *paths)
 {
 	free(paths->key);
 	free(paths->pending);
-	free(paths->root);
 }
 
 static int make_paths(const struct rotation *rotation, struct paths *ret, struct error **err)
@@ -23,43 +23,10 @@ static int make_paths(const struct rotation *rotation, struct paths *ret, struct
 
 	ret->key = string_format("%s/%s.key", rotation->keys, role);
 	ret->pending = string_format("%s/%s.key.new", rotation->keys, role);
-	ret->root = string_format("%s/root.json", rotation->keys);
-	return ret->key && ret->pending && ret->root ? 0 : error_set_errno(err, -ENOMEM, "%s", role);
+	return ret->key && ret->pending ? 0 : error_set_errno(err, -ENOMEM, "%s", role);
 }
 
 /* ---- The new key ---- */
-
-/* A key of the caller's: a copy of the file, or a line that points to the token. */
-static int copy_key(const char *from, const char *to, struct error **err)
-{
-	_cleanup_free_ char *line = NULL;
-	char *text = NULL;
-	size_t size;
-	int r;
-
-	if (startswith(from, "pkcs11:")) {
-		line = string_format("%s\n", from);
-		return line ? file_write_atomic(to, line, strlen(line), 0600, err)
-			    : error_set_errno(err, -ENOMEM, "%s", to);
-	}
-	r = file_read(from, MiB(1), &text, &size, err);
-	if (r < 0)
-		return r;
-	r = file_write_atomic(to, text, size, 0600, err);
-	(void)tuf_pem_free(text);
-	return r;
-}
-
-static int make_key(const char *to, struct error **err)
-{
-	char *pem = NULL;
-	int r = tuf_signer_generate(&pem, err);
-
-	if (r >= 0)
-		r = file_write_atomic(to, pem, strlen(pem), 0600, err);
-	(void)tuf_pem_free(pem);
-	return r;
-}
 
 /* A key that is named now must be the one that an interrupted rotation began with. */
 static int check_same(const struct rotation *rotation, const struct paths *paths,
@@ -87,8 +54,7 @@ static int pending_key(const struct rotation *rotation, const struct paths *path
 
 	*ret_taken_up = access(paths->pending, F_OK) == 0;
 	if (!*ret_taken_up)
-		r = rotation->new_key ? copy_key(rotation->new_key, paths->pending, err)
-				      : make_key(paths->pending, err);
+		r = key_file_make(paths->pending, rotation->new_key, err);
 	if (r < 0)
 		return r;
 	r = tuf_signer_load(paths->pending, rotation->secret, ret, err);
@@ -98,16 +64,6 @@ static int pending_key(const struct rotation *rotation, const struct paths *path
 	if (r < 0 && rotation->new_key && !*ret_taken_up)
 		(void)unlink(paths->pending);
 	return r;
-}
-
-static bool root_lists(const struct repository *repository, enum tuf_type role, const char *keyid)
-{
-	const struct tuf_role *keys = &repository_root(repository)->roles[role];
-
-	for (size_t i = 0; i < keys->count; i++)
-		if (streq(keys->keyids[i], keyid))
-			return true;
-	return false;
 }
 
 /* Whether a key is the one that is to be replaced. */
@@ -128,7 +84,7 @@ static int check_new(const struct repository *repository, const struct rotation 
 	const struct paths *paths, const struct tuf_signer *key, bool taken_up, struct error **err)
 {
 	for (enum tuf_type role = 0; role < TUF_TYPES; role++) {
-		if (!root_lists(repository, role, tuf_signer_id(key)) ||
+		if (!repository_lists_key(repository, role, tuf_signer_id(key)) ||
 			(role == rotation->role && taken_up && !is_current(rotation, paths, key)))
 			continue;
 		(void)unlink(paths->pending);
@@ -142,43 +98,11 @@ static int check_new(const struct repository *repository, const struct rotation 
 
 /* ---- The folder of keys ---- */
 
-/* Keeps a file under another name, too; one that is there from an interrupted call is the same file. */
-static int keep(const char *path, uint64_t version, struct error **err)
-{
-	_cleanup_free_ char *kept = string_format("%s.%ju", path, (uintmax_t)version);
-	struct stat a, b;
-
-	if (!kept)
-		return error_set_errno(err, -ENOMEM, "%s", path);
-	if (link(path, kept) == 0)
-		return fsync_parent(kept, err);
-	if (errno == EEXIST && stat(path, &a) == 0 && stat(kept, &b) == 0 && a.st_ino == b.st_ino &&
-		a.st_dev == b.st_dev)
-		return 0;
-	return error_set_errno(err, -errno, "%s", kept);
-}
-
-/* Makes the repository's newest root that of the keys. */
-static int renew_root(const struct repository *repository, const struct rotation *rotation,
-	const struct paths *paths, struct error **err)
-{
-	_cleanup_tuf_metadata_ struct tuf_metadata old = {};
-	_cleanup_buffer_ struct buffer text = {};
-	int r = release_root_load(rotation->keys, 0, &old, NULL, err);
-
-	if (r < 0 || old.version >= repository_root(repository)->version)
-		return r;
-	r = repository_root_text(repository, &text, err);
-	if (r >= 0)
-		r = keep(paths->root, old.version, err);
-	return r < 0 ? r : file_write_atomic(paths->root, text.data, text.size, 0644, err);
-}
-
 /* The last step: once it is done, nothing is pending. */
 static int renew_key(const struct repository *repository, const struct paths *paths, struct error **err)
 {
 	int r = access(paths->key, F_OK) == 0
-			? keep(paths->key, repository_root(repository)->version - 1, err)
+			? key_file_keep(paths->key, repository_root(repository)->version - 1, err)
 			: 0;
 
 	if (r < 0)
@@ -198,12 +122,16 @@ static int rotate_in_repository(struct repository *repository, const struct rota
 
 	if (r < 0)
 		return r;
-	if (!root_lists(repository, rotation->role, tuf_signer_id(old_key)))
+	if (!repository_lists_key(repository, rotation->role, tuf_signer_id(old_key)))
 		return error_set(err, -ENOKEY,
 			"%s is not a key of the repository's role %s: nothing can be put in its place",
 			paths->key, tuf_type_name(rotation->role));
-	return repository_rotate(
-		repository, rotation->role, tuf_signer_id(old_key), TAKE_PTR(new_key), ROTATE_ROOT_DAYS, err);
+	return repository_change_root(repository,
+		&(struct root_change){.role = rotation->role,
+			.remove = tuf_signer_id(old_key),
+			.add = TAKE_PTR(new_key),
+			.days = ROOT_DAYS},
+		err);
 }
 
 int rotate_key(
@@ -220,10 +148,10 @@ int rotate_key(
 		r = check_new(repository, rotation, &paths, key, taken_up, err);
 	if (r < 0)
 		return r;
-	*ret_ended = root_lists(repository, rotation->role, tuf_signer_id(key));
+	*ret_ended = repository_lists_key(repository, rotation->role, tuf_signer_id(key));
 	if (!*ret_ended)
 		r = rotate_in_repository(repository, rotation, &paths, TAKE_PTR(key), err);
 	if (r >= 0)
-		r = renew_root(repository, rotation, &paths, err);
+		r = key_files_renew_root(repository, rotation->keys, err);
 	return r < 0 ? r : renew_key(repository, &paths, err);
 }

@@ -12,8 +12,6 @@
 
 #include "release/repository.h"
 
-#define ROTATE_ROOT_DAYS 3653 /* ten years */
-
 struct rotation {
 	enum tuf_type role;
 	const char *keys; /* the folder that the repository was opened with */

@@ -242,6 +242,72 @@ target() {
 	publish "$made/b3"
 }
 
+@test "where several keys of a role must sign, fewer are not enough, and nodes follow" {
+	cp -r "$keys" own
+	change() { run "$ORLOP" keys "$@" --to repo --keys own; }
+	change add targets backup --threshold 2
+	[ "$output" = 'Changed: 2 of 2 keys must sign for targets; repo has version 2 of the root' ]
+	[ "$(stat -c %a own/targets-backup.key)" = 600 ]
+	[ "$(jq '.signed.roles.targets | [.threshold, (.keyids | length)] | tostring' repo/metadata/2.root.json)" = '"[2,2]"' ]
+	[ "$(jq '.signatures | length' "repo/metadata/$(jq '.signed.meta."targets.json".version' "repo/metadata/$(jq \
+		'.signed.meta."snapshot.json".version' repo/metadata/timestamp.json).snapshot.json").targets.json")" = 2 ]
+	cmp own/root.json repo/metadata/2.root.json
+	follow
+	change add targets backup
+	[ "$output" = 'Nothing to do: 2 of 2 keys must sign for targets; repo has version 2 of the root' ]
+	cp -r own few
+	rm few/targets-backup.key
+	run -1 "$ORLOP" publish --quiet --level 3 --keys few --to repo "$made/b2"
+	[[ $output == *'1 of the 2 keys are there that must sign for the role targets'* ]]
+	"$ORLOP" publish --quiet --level 3 --keys own --to repo "$made/b2"
+	follow
+	change remove targets backup
+	[ "$status" = 1 ]
+	[[ $output == *'targets would have fewer keys than must sign'* ]]
+	change remove targets backup --threshold 1
+	[ "$output" = 'Changed: 1 of 1 keys must sign for targets; repo has version 3 of the root' ]
+	[ ! -e own/targets-backup.key ]
+	[ -e own/targets-backup.key.2 ]
+	follow
+	change threshold timestamp 2
+	[ "$status" = 1 ]
+	[[ $output == *'timestamp would have fewer keys than must sign'* ]]
+	# The root itself; a call that was interrupted once the key was made.
+	openssl genpkey -algorithm ed25519 -out own/root-second.key
+	change add root second
+	[ "$output" = 'Changed: 1 of 2 keys must sign for root; repo has version 4 of the root' ]
+	change threshold root 2
+	[ "$output" = 'Changed: 2 of 2 keys must sign for root; repo has version 5 of the root' ]
+	follow
+	change rotate snapshot
+	[ "$status" = 0 ]
+	follow
+	mv own/root-second.key away
+	change rotate snapshot
+	[ "$status" = 1 ]
+	[[ $output == *'1 of the 2 keys are there that must sign for the role root'* ]]
+	mv away own/root-second.key
+	change rotate snapshot
+	[ "$status" = 0 ]
+	follow
+}
+
+@test "a key has one role, and a name is a name" {
+	local before
+	cp -r "$keys" own
+	before=$(find repo own -type f -exec sha256sum {} + | sort)
+	run -1 "$ORLOP" keys add snapshot x --new-key own/root.key --to repo --keys own
+	[[ $output == *"is a key of the repository's role root"* ]]
+	run -2 "$ORLOP" keys add snapshot ../x --to repo --keys own
+	run -2 "$ORLOP" keys add mirror x --to repo --keys own
+	run -2 "$ORLOP" keys threshold snapshot none --to repo --keys own
+	run -1 "$ORLOP" keys remove snapshot x --to repo --keys own
+	[[ $output == *'snapshot-x.key: No such file'* ]]
+	echo nonsense >nonsense
+	run -1 "$ORLOP" keys add snapshot x --new-key nonsense --to repo --keys own
+	[ "$(find repo own -type f -exec sha256sum {} + | sort)" = "$before" ]
+}
+
 @test "refresh signs the timestamp, with its key alone" {
 	mkdir few
 	cp "$keys"/{root.json,timestamp.key} few
