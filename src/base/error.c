@@ -8,8 +8,23 @@
 
 static const char out_of_memory[] = "out of memory";
 
+/*
+ * What a message quotes may come from anybody, and a terminal obeys it: control characters (ECMA-48: C0 but
+ * for newline and tab, DEL, and C1 in UTF-8) become question marks.
+ */
+static void make_printable(char *text)
+{
+	for (uint8_t *c = (uint8_t *)text; *c; c++)
+		if ((*c < ' ' && *c != '\n' && *c != '\t') || *c == 0x7f)
+			*c = '?';
+		else if (*c == 0xc2 && c[1] >= 0x80 && c[1] < 0xa0)
+			c[0] = c[1] = '?';
+}
+
 static void error_new(struct error **err, int code, char *message)
 {
+	if (message)
+		make_printable(message);
 	struct error *error;
 
 	if (!err) {
@@ -74,6 +89,7 @@ int error_wrap(struct error **err, const char *format, ...)
 	prefix = format_message(format, args);
 	va_end(args);
 	if (prefix && asprintf(&message, "%s: %s", prefix, error_message(*err)) >= 0) {
+		make_printable(message);
 		free((*err)->message);
 		(*err)->message = message;
 	}

@@ -6,6 +6,8 @@
  * A function that can fail returns 0 (or a count) or a negative errno, and takes `struct error **err` as its
  * last parameter where there is more to say than the errno does. *err* may be NULL; *err must be NULL on
  * entry. On success *err is untouched. The caller owns what it finds in *err and frees it with error_free().
+ *
+ * A message may quote what comes from anybody: its control characters become question marks.
  */
 #pragma once
 

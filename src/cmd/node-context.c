@@ -7,6 +7,7 @@
 
 #include "base/file.h"
 #include "base/string-util.h"
+#include "cmd/node-print.h"
 
 #define WORKER_USER "orlop-fetch"
 #define BACK_SECONDS \
@@ -194,6 +195,8 @@ static int follow(struct running *running, struct error **err)
 				decision.sentence, NULL);
 		return error_set(err, -EPERM, "%s", decision.sentence);
 	}
+	if (running->round->json)
+		return node_print_json(node_decision_json(&decision), err);
 	printf("%s\n", decision.sentence);
 	if (running->round->dry || decision.action == POLICY_NOTHING)
 		return 0;

@@ -33,7 +33,8 @@ int node_recall(const struct node *node, struct node_releases **ret, struct erro
 struct node_round {
 	const char *command; /* verb of orlop-node */
 	struct node_order order;
-	bool dry;    /* only say what would be done */
+	bool dry;    /* only say what would be done, … */
+	bool json;   /* … in JSON */
 	bool reboot; /* restart as soon as the release starts next */
 	bool quiet;
 };

@@ -10,6 +10,7 @@
 #include "base/file.h"
 #include "base/journal.h"
 #include "base/string-util.h"
+#include "cmd/node-print.h"
 #include "cmd/node.h"
 #include "format/canonical-json.h"
 #include "format/os-release.h"
@@ -90,15 +91,6 @@ static void print_report(const struct health_report *report, FILE *out)
 		fprintf(out, "%-16s %-8s %5.1f s%s%s\n", check->name, health_outcome_name(check->outcome),
 			(double)check->ms / 1000, *check->detail ? "  " : "", check->detail);
 	}
-}
-
-static int print_json(json_t *object, struct error **err)
-{
-	if (!object)
-		return error_set_errno(err, -ENOMEM, "health");
-	if (json_dumpf(object, stdout, JSON_INDENT(2)) < 0 || putchar('\n') == EOF)
-		return error_set_errno(err, errno ? -errno : -EIO, "cannot write to standard output");
-	return 0;
 }
 
 static const char *verdict_text(const struct health_gate *gate)
@@ -202,26 +194,19 @@ static int run_gate(
 	tell_console(&gate);
 	if (r < 0)
 		fprintf(stderr, "orlop-node: health: %s\n", error_message(trial_err));
-	if (json) {
-		_cleanup_json_ json_t *object = health_gate_json(&gate);
-
-		return print_json(object, err);
-	}
-	return 0;
+	return json ? node_print_json(health_gate_json(&gate), err) : 0;
 }
 
 static int show(
 	const struct running *running, const struct health_report *report, bool json, struct error **err)
 {
-	_cleanup_json_ json_t *object = NULL;
-
 	if (!json) {
 		print_report(report, stdout);
 		return 0;
 	}
-	object = json_pack("{s:s?, s:s?, s:o}", "version", running->version, "slot", running->slot, "health",
-		health_report_json(report));
-	return print_json(object, err);
+	return node_print_json(json_pack("{s:s?, s:s?, s:o}", "version", running->version, "slot",
+				       running->slot, "health", health_report_json(report)),
+		err);
 }
 
 /* The time that the node's settings give a release; settings that are wrong are no fault of the release. */

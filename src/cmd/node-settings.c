@@ -9,11 +9,17 @@
 #include "base/file.h"
 #include "base/string-util.h"
 #include "cmd/node-context.h"
+#include "cmd/node-print.h"
 #include "cmd/node.h"
 
 struct values {
-	bool explain, none;
+	bool explain, none, json;
 };
+
+#define OPTION_JSON                                                                              \
+	{                                                                                        \
+		"json", 0, NULL, "Print it as JSON.", OPTION_TRUE, offsetof(struct values, json) \
+	}
 
 /* The file is the administrator's from now on, also where a credential brought it first. */
 static int own_config(const struct node *node, char **ret, struct error **err)
@@ -57,6 +63,7 @@ static int set(const char *key, const char *value, struct error **err)
 static const struct command_option channel_options[] = {
 	{"explain", 0, NULL, "Say what this node will do and when, and why.", OPTION_TRUE,
 		offsetof(struct values, explain)},
+	OPTION_JSON,
 	{},
 };
 
@@ -70,7 +77,22 @@ static const struct command_usage channel_usage = {
 	.most = 1,
 };
 
-static int explain(struct error **err)
+static int print_explanation(const struct node *node, const struct strv *lines, bool json, struct error **err)
+{
+	json_t *list = json ? json_array() : NULL;
+
+	for (size_t i = 0; i < lines->count; i++)
+		if (!json)
+			printf("%s\n", lines->items[i]);
+		else if (json_array_append_new(list, json_string(lines->items[i])) < 0)
+			return json_decref(list), error_set_errno(err, -ENOMEM, "JSON");
+	return json ? node_print_json(json_pack("{s:s, s:o}", "channel",
+					      node_channel_name(node->config.channel), "explanation", list),
+			      err)
+		    : 0;
+}
+
+static int explain(bool json, struct error **err)
 {
 	_cleanup_node_ struct node *node = NULL;
 	_cleanup_node_releases_ struct node_releases *known = NULL;
@@ -88,16 +110,17 @@ static int explain(struct error **err)
 	r = node_view_open(node, known ? &known->index : NULL, &nobody, (int64_t)time(NULL), &view, err);
 	if (r >= 0)
 		r = policy_explain(&view.input, &lines, err);
-	for (size_t i = 0; r >= 0 && i < lines.count; i++)
-		printf("%s\n", lines.items[i]);
-	return r;
+	return r < 0 ? r : print_explanation(node, &lines, json, err);
 }
 
-static int print_channel(struct error **err)
+static int print_channel(bool json, struct error **err)
 {
 	_cleanup_node_ struct node *node = NULL;
 	int r = node_open_here(&node, err);
 
+	if (r >= 0 && json)
+		return node_print_json(
+			json_pack("{s:s}", "channel", node_channel_name(node->config.channel)), err);
 	if (r >= 0)
 		printf("%s\n", node_channel_name(node->config.channel));
 	return r;
@@ -119,13 +142,16 @@ int node_channel(int argc, char **argv, struct error **err)
 		if (r < 0)
 			return r;
 	}
-	return values.explain ? explain(err) : call.count > 0 ? 0 : print_channel(err);
+	if (values.explain)
+		return explain(values.json, err);
+	return call.count > 0 && !values.json ? 0 : print_channel(values.json, err);
 }
 
 /* ---- pin ---- */
 
 static const struct command_option pin_options[] = {
 	{"none", 0, NULL, "Pin no version any more.", OPTION_TRUE, offsetof(struct values, none)},
+	OPTION_JSON,
 	{},
 };
 
@@ -139,11 +165,13 @@ static const struct command_usage pin_usage = {
 	.most = 1,
 };
 
-static int print_pin(struct error **err)
+static int print_pin(bool json, struct error **err)
 {
 	_cleanup_node_ struct node *node = NULL;
 	int r = node_open_here(&node, err);
 
+	if (r >= 0 && json)
+		return node_print_json(json_pack("{s:s?}", "pin", node->config.pin), err);
 	if (r >= 0)
 		printf("%s\n", node->config.pin ? node->config.pin : "none");
 	return r;
@@ -158,7 +186,11 @@ int node_pin(int argc, char **argv, struct error **err)
 		return call.status;
 	if (values.none && call.count > 0)
 		return command_usage_error(&pin_usage, err, "--none and a version contradict each other");
-	if (values.none || call.count > 0)
-		return set("pin", values.none ? NULL : call.arguments[0], err);
-	return print_pin(err);
+	if (values.none || call.count > 0) {
+		int r = set("pin", values.none ? NULL : call.arguments[0], err);
+
+		if (r < 0 || !values.json)
+			return r;
+	}
+	return print_pin(values.json, err);
 }

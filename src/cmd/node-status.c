@@ -10,6 +10,7 @@
 #include "base/encoding.h"
 #include "base/string-util.h"
 #include "cmd/node-context.h"
+#include "cmd/node-print.h"
 #include "cmd/node.h"
 #include "format/canonical-json.h"
 #include "format/tuf.h"
@@ -108,15 +109,6 @@ static json_t *holder_json(const struct status *status)
 		"step", holder->step[0] ? holder->step : NULL);
 }
 
-static int print_json(json_t *object, struct error **err)
-{
-	int r = object ? json_dumpf(object, stdout, JSON_INDENT(2)) : -1;
-
-	json_decref(object);
-	putchar('\n');
-	return r < 0 ? error_set_errno(err, -ENOMEM, "JSON") : 0;
-}
-
 static json_t *settings_json(const struct status *status)
 {
 	const struct node *node = status->node;
@@ -128,37 +120,24 @@ static json_t *settings_json(const struct status *status)
 		node->degraded);
 }
 
-static json_t *time_json(int64_t time)
-{
-	char text[TUF_TIME_SIZE];
-
-	return time > 0 && tuf_time_format(time, text) >= 0 ? json_string(text) : json_null();
-}
-
-static json_t *decision_json(const struct policy_decision *decision)
-{
-	return json_pack("{s:s, s:s?, s:o}", "sentence", decision->sentence, "version", decision->version,
-		"when", time_json(decision->when));
-}
-
 static int print_status_json(const struct status *status, struct error **err)
 {
 	const struct install_state *state = &status->view.state;
 	_cleanup_free_ char *root = hex_encode_new(status->node->root_hash, SHA256_SIZE);
 	json_t *object = settings_json(status);
 	json_t *more = json_pack("{s:s, s:o, s:s?, s:o, s:o, s:o, s:o, s:o}", "root_hash", root,
-		"metadata_expires", time_json(status->known ? node_releases_expire(status->known) : 0),
+		"metadata_expires", node_time_json(status->known ? node_releases_expire(status->known) : 0),
 		"metadata_error", status->doubt ? error_message(status->doubt) : NULL, "running",
 		slot_json(&state->running, state->running_entry), "other",
 		slot_json(&state->other, state->other_entry), "next", entry_json(state->next), "at_work",
-		holder_json(status), "decision", decision_json(&status->decision));
+		holder_json(status), "decision", node_decision_json(&status->decision));
 
 	if (!more || json_object_update(object, more) < 0) {
 		json_decref(object);
 		object = NULL;
 	}
 	json_decref(more);
-	return print_json(object, err);
+	return node_print_json(object, err);
 }
 
 static const char *entry_text(const struct boot_entry *entry, char ret[64])
@@ -307,7 +286,7 @@ int node_history(int argc, char **argv, struct error **err)
 	path = node_path(node, NODE_HISTORY);
 	r = path ? history_load(path, &history, err) : error_set_errno(err, -ENOMEM, "history");
 	if (r >= 0 && values.json)
-		return print_json(history_json(&history), err);
+		return node_print_json(history_json(&history), err);
 	for (size_t i = 0; r >= 0 && i < history.count; i++) {
 		_cleanup_free_ char *line = history_entry_text(&history.entries[i]);
 

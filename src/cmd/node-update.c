@@ -11,7 +11,7 @@
 
 struct values {
 	const char *to;
-	bool reboot, quiet;
+	bool reboot, quiet, json;
 };
 
 #define OPTION_QUIET                                                                                 \
@@ -21,7 +21,8 @@ struct values {
 
 /* ---- check ---- */
 
-static const struct command_option check_options[] = {OPTION_QUIET, {}};
+static const struct command_option check_options[] = {
+	{"json", 0, NULL, "Print it as JSON.", OPTION_TRUE, offsetof(struct values, json)}, OPTION_QUIET, {}};
 
 static const struct command_usage check_usage = {
 	.name = "orlop-node check",
@@ -40,7 +41,9 @@ int node_check(int argc, char **argv, struct error **err)
 	if (!command_parse(&check_usage, argc, argv, &values, &call, err))
 		return call.status;
 	return node_round_run(
-		&(struct node_round){.command = "check", .dry = true, .quiet = values.quiet}, err);
+		&(struct node_round){
+			.command = "check", .dry = true, .json = values.json, .quiet = values.quiet},
+		err);
 }
 
 /* ---- update ---- */

@@ -117,6 +117,18 @@ refused() {
 	[ "$(node status --json | jq -r .other.entry.file)" = orlop_1.1+3-0.efi ]
 }
 
+@test "what is printed can be had as JSON" {
+	node check --json | jq -e '.action == "nothing" and .version == null and .when == null and (.sentence | length) > 0'
+	[ "$(node channel --json)" = '{
+  "channel": "NodeImage"
+}' ]
+	[ "$(node channel SecurityPatch --json | jq -r .channel)" = SecurityPatch ]
+	node channel --explain --json | jq -e '.channel == "SecurityPatch" and (.explanation | length) > 1'
+	[ "$(node pin --json | jq .pin)" = null ]
+	[ "$(node pin 1.0 --json | jq -r .pin)" = 1.0 ]
+	[ "$(node pin --none --json | jq .pin)" = null ]
+}
+
 @test "a node that was never told anything goes back all the same" {
 	mv repo gone
 	node rollback --quiet
