@@ -4,7 +4,7 @@ PREFIX ?= /usr/local
 DESTDIR ?=
 
 .DEFAULT_GOAL := all
-.PHONY: all deps demo check check-updates bench fuzz install clean
+.PHONY: all deps demo check bench fuzz install clean
 
 all: $(BUILD)/build.ninja
 	ninja -C $(BUILD)
@@ -21,9 +21,6 @@ demo: deps
 
 check: deps
 	tools/check
-
-check-updates: deps
-	tools/check compile update
 
 bench: deps
 	$(MAKE) all
