@@ -4,7 +4,7 @@ PREFIX ?= /usr/local
 DESTDIR ?=
 
 .DEFAULT_GOAL := all
-.PHONY: all deps demo check bench fuzz install clean
+.PHONY: all deps demo check check-power bench fuzz install clean
 
 all: $(BUILD)/build.ninja
 	ninja -C $(BUILD)
@@ -21,6 +21,9 @@ demo: deps
 
 check: deps
 	tools/check
+
+check-power: deps
+	tools/check compile power
 
 bench: deps
 	$(MAKE) all

@@ -9,23 +9,27 @@ machine_start() {
 	export machine=update-$$ disk=$BATS_FILE_TMPDIR/disk.raw
 	mkdir -m 700 "$XDG_RUNTIME_DIR"
 	copy_image "${raw[0]}" "$disk"
+	# shellcheck disable=SC2119
 	power_on
 }
 
+# shellcheck disable=SC2120 # options that only some want
+#
 # The TPM and the firmware's variables are new each time, as on a machine that was reset; the disk is what counts.
-power_on() { "$ORLOP" vm start "$machine" "$disk" --write --keys "$ORLOP_TEST_KEYS" --cpus 2 --credential "orlop.node=$settings"; }
+power_on() { "$ORLOP" vm start "$machine" "$disk" --write --keys "$ORLOP_TEST_KEYS" --cpus 2 --credential "orlop.node=$settings" "$@"; }
 power_off() { "$ORLOP" vm stop --force "$machine" || true; }
 
 node() { "$ORLOP" vm exec "$machine" "$1"; }
 
 running() { node '. /usr/lib/os-release; echo $IMAGE_VERSION'; }
 
-# Waits until the machine runs VERSION, has come to rest, and is well: SECONDS at most.
+# Waits until the machine runs VERSION (a pattern), has come to rest, and is well: SECONDS at most.
 wait_for() { # VERSION SECONDS
 	local end=$((SECONDS + $2)) seen='' state=''
 	while [ $SECONDS -lt $end ]; do
 		seen=$(timeout 60 "$ORLOP" vm exec "$machine" '. /usr/lib/os-release; echo $IMAGE_VERSION' 2>/dev/null) || seen=
-		if [ "$seen" = "$1" ]; then
+		# shellcheck disable=SC2053 # a pattern
+		if [ -n "$seen" ] && [[ $seen == $1 ]]; then
 			state=$(timeout 400 "$ORLOP" vm exec "$machine" 'systemctl is-system-running --wait' 2>/dev/null) || true
 			[ "$state" != running ] || return 0
 		fi
