@@ -11,8 +11,9 @@
  * cut at a moment that SEED chooses could have left: all that was done before the last flush, and of what was
  * done since any sectors or none (base/block-io.h). Prints the moment, and how much was lost.
  *
- * Even seeds choose a second, odd ones the room between two flushes: most of an update's time goes by while
- * blocks are written, and most of what could go wrong is in the few writes that come after them.
+ * Seeds choose in turn a second, a write, and the room between two flushes: the most time goes by in the
+ * restart, the most is written before it, and most of what could go wrong is in the few writes between many
+ * flushes.
  *
  * What was written while a flush was under way counts as flushed, since LOG doesn't say when a flush began. A
  * guest that wants it on disk flushes again; one that does not is not seen to lose it here.
@@ -183,7 +184,9 @@ static size_t choose_cut(const struct recording *recording, uint64_t seed, uint6
 	size_t begin = entries_within(recording, first->size), end = entries_within(recording, last->size);
 	size_t flushes = 0, chosen, from = begin, to = end;
 
-	if (seed % 2 == 0)
+	if (seed % 3 == 1)
+		return begin + random_below(state, end - begin + 1);
+	if (seed % 3 == 0)
 		return entries_within(recording,
 			size_at(recording, first->time + (last->time - first->time) *
 								 (double)random_below(state, 1000000) / 1e6));
