@@ -371,7 +371,9 @@ int install_start_other(const struct install *install, struct error **err)
 	if (!entry || is_running(&session, entry))
 		return error_set(
 			err, -ENOENT, "slot %c holds no release that can be started", session.other->letter);
-	if (boot_entry_is_last(entry))
+	/* Also what has proved itself once: nobody has looked at its slot since, and without a counter the
+	 * boot loader would start it for ever. */
+	if (!entry->counted || boot_entry_is_last(entry))
 		r = boot_entry_retry(session.esp, entry, INSTALL_TRIES, err);
 	if (r >= 0)
 		r = read_entries(&session, err);

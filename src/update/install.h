@@ -71,9 +71,9 @@ int install_release(const struct install *install, const struct install_release 
 	struct error **err);
 
 /*
- * Sees to it that the release in the other slot starts next: one that is staged, or bad, is given
- * INSTALL_TRIES tries, and where the running one would come first, that is marked as bad and so becomes the
- * last resort.
+ * Sees to it that the release in the other slot starts next: it is given INSTALL_TRIES tries, unless it has
+ * some left, and where the running one would come first, that is marked as bad and so becomes the last
+ * resort.
  *
  * Returns 0; -ENOENT where the other slot holds nothing that can start.
  */

@@ -500,6 +500,28 @@ static void a_last_resort_can_be_updated(void **state)
 	assert_ok(install_version(f, 2, NULL, &err), err);
 }
 
+/* What ran here once may have been damaged since. Where it does not start, what was left for it does again.
+ */
+static void a_way_back_that_does_not_start_is_left_again(void **state)
+{
+	struct fixture *f = *state;
+	_cleanup_error_ struct error *err = NULL;
+	_cleanup_install_state_ struct install_state look = {};
+	struct install install;
+
+	assert_ok(install_version(f, 1, NULL, &err), err);
+	restart(f);
+	assert_ok(start_other(f, &err), err);
+	assert_int_equal(assert_starts(f), 0);
+	install = install_of(f);
+	assert_ok(install_look(&install, &look, &err), err);
+	assert_string_equal(look.other_entry->name, "orlop_202601.05.0+3-0.efi");
+	spend_tries(f, 0);
+	install_state_release(&look);
+	assert_ok(install_look(&install, &look, &err), err);
+	assert_ptr_equal(look.next, look.running_entry);
+}
+
 static void takes_the_other_release_away(void **state)
 {
 	struct fixture *f = *state;
@@ -705,6 +727,7 @@ int main(void)
 		TEST(refuses_while_the_running_release_is_on_trial),
 		TEST(the_last_try_can_be_found_good),
 		TEST(a_last_resort_can_be_updated),
+		TEST(a_way_back_that_does_not_start_is_left_again),
 		TEST(takes_the_other_release_away),
 		TEST(a_full_boot_partition_is_an_error_before_anything_changes),
 		TEST(a_release_that_is_too_large_is_an_error_before_anything_changes),
