@@ -171,12 +171,35 @@ static int start(struct running *running, const char *version, struct error **er
 	return running->round->reboot ? node_restart(err) : 0;
 }
 
+/* What the repository says, or said when it could last be asked; NULL: nothing is known. */
+static const struct release_index *index_of(const struct running *running)
+{
+	const struct node_releases *releases = running->releases ? running->releases : running->known;
+
+	return releases ? &releases->index : NULL;
+}
+
+/* What is known now to be withdrawn must not start next because it was chosen when it was not. */
+static int drop_withdrawn(const struct running *running, struct error **err)
+{
+	const struct release_index *index = index_of(running);
+	_cleanup_free_ char *version = NULL;
+	int r = 0;
+
+	if (index && !running->round->dry)
+		r = node_drop_withdrawn(running->node, index, now_seconds(), &version, err);
+	if (r >= 0 && version)
+		printf("%s, in the other slot, was withdrawn or is below the floor, and can't start any "
+		       "more\n",
+			version);
+	return r;
+}
+
 static int decide(struct running *running, struct policy_decision *ret, struct error **err)
 {
 	_cleanup_node_view_ struct node_view view = {};
-	const struct node_releases *releases = running->releases ? running->releases : running->known;
-	int r = node_view_open(running->node, releases ? &releases->index : NULL, &running->round->order,
-		now_seconds(), &view, err);
+	int r = node_view_open(
+		running->node, index_of(running), &running->round->order, now_seconds(), &view, err);
 
 	return r < 0 ? r : policy_decide(&view.input, ret, err);
 }
@@ -281,6 +304,8 @@ int node_round_run(const struct node_round *round, struct error **err)
 	if (!round->quiet)
 		running.progress = progress_new(STDERR_FILENO, progress_style_of(STDERR_FILENO));
 	r = refresh(&running, err);
+	if (r >= 0)
+		r = drop_withdrawn(&running, err);
 	if (r >= 0)
 		r = follow(&running, err);
 	return r == -ECANCELED ? error_wrap(err, "made way for orlop-node rollback: what was fetched is kept")

@@ -75,6 +75,17 @@ refused() {
 	refused 'it eats disks'
 }
 
+@test "an order takes out of what starts next what was withdrawn since it was chosen" {
+	node rollback --quiet
+	[ "$(next)" = 1.0 ]
+	change withdraw 1.0 --reason 'it eats disks'
+	node check
+	[ "$(next)" = 1.0 ]
+	node update --quiet | grep '^1.0, in the other slot, was withdrawn'
+	[ "$(next)" = 1.1 ]
+	[ "$(node status --json | jq -r .other.entry)" = null ]
+}
+
 @test "without its server a node fetches nothing, and says so" {
 	node check
 	node rollback --quiet
