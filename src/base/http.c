@@ -9,6 +9,8 @@
 
 #include "base/string-util.h"
 
+#define RETRY_AFTER_MAX 120 /* seconds */
+
 #define REDIRECTS_MAX 10
 #define PAUSE_MAX_MS 30000
 
@@ -18,6 +20,46 @@ uint64_t http_now_ms(void)
 
 	(void)clock_gettime(CLOCK_MONOTONIC, &now);
 	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+/* The fault of a status that is no success. */
+static int judge_status(CURL *easy, long status, uint64_t *ret_wait_ms, struct error **err)
+{
+	curl_off_t wait = 0;
+
+	if (status == 404 || status == 410)
+		return error_set(err, -ENOENT, "the server does not have it");
+	if (!http_status_is_passing(status))
+		return error_set(err, status == 401 || status == 403 || status == 407 ? -EACCES : -EPROTO,
+			"the server answers with status %ld", status);
+	(void)curl_easy_getinfo(easy, CURLINFO_RETRY_AFTER, &wait);
+	if (wait > RETRY_AFTER_MAX)
+		return error_set(err, -EBUSY,
+			"the server answers with status %ld and asks to come back in %jd seconds", status,
+			(intmax_t)wait);
+	*ret_wait_ms = wait > 0 ? (uint64_t)wait * 1000 : 0;
+	return error_set(err, -EAGAIN, "the server answers with status %ld", status);
+}
+
+int http_judge(const struct http_outcome *outcome, uint64_t *ret_wait_ms, struct error **err)
+{
+	CURLcode code = outcome->code;
+	long status = 0;
+
+	*ret_wait_ms = 0;
+	(void)curl_easy_getinfo(outcome->easy, CURLINFO_RESPONSE_CODE, &status);
+	if (outcome->is_page || status == 511)
+		return error_set(err, -EPROTO,
+			"the answer is a web page and not the file: is there a login page between this "
+			"machine and the server?");
+	if (code == CURLE_FILE_COULDNT_READ_FILE || code == CURLE_REMOTE_FILE_NOT_FOUND)
+		return error_set(err, -ENOENT, "the server does not have it");
+	if (code != CURLE_OK && !(code == CURLE_WRITE_ERROR && status >= 400))
+		return error_set(err, http_code_is_lasting(code) ? -EIO : -EAGAIN, "%s",
+			outcome->message[0] ? outcome->message : curl_easy_strerror(code));
+	return status == 0 || status == 200 || status == 206
+		       ? (int)status
+		       : judge_status(outcome->easy, status, ret_wait_ms, err);
 }
 
 bool http_is_file_url(const char *url)

@@ -7,7 +7,7 @@
 
 #include <curl/curl.h>
 
-#include "base/macro.h"
+#include "base/error.h"
 
 /* For how long a transfer is waited for. */
 struct http_limits {
@@ -27,6 +27,21 @@ int http_prepare(CURL *easy, const char *url, const struct http_limits *limits, 
 /* Faults of the moment, which another try may not meet; and such as no other try can mend. */
 bool http_status_is_passing(long status);
 bool http_code_is_lasting(CURLcode code);
+
+/* What came of a request. */
+struct http_outcome {
+	CURL *easy;
+	CURLcode code;
+	const char *message; /* what http_prepare() was given */
+	bool is_page;	     /* a web page came in place of the file */
+};
+
+/*
+ * Returns the status of a success (200, 206; 0 of a file: URL); -EAGAIN where another try may help, with how
+ * many milliseconds the server asks to be left alone in *ret_wait_ms* (0: it doesn't say); what lasts:
+ * -ENOENT; -EACCES; -EBUSY, where it asks for more than two minutes; -EPROTO; -EIO.
+ */
+int http_judge(const struct http_outcome *outcome, uint64_t *ret_wait_ms, struct error **err);
 
 bool http_is_file_url(const char *url);
 

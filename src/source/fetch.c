@@ -14,7 +14,6 @@
 #define CONNECT_SECONDS 20
 #define STALL_SECONDS 30
 #define PAUSE_MS 500
-#define RETRY_AFTER_MAX 120  /* seconds */
 #define RATE_FLOOR 1024	     /* bytes a second */
 #define ERROR_BODY_MAX 65536 /* of the text that comes with a status that is an error */
 
@@ -293,30 +292,6 @@ static bool is_missing(CURLcode code, long status)
 	       status == 410;
 }
 
-/* The fault of a status that is no success, -EAGAIN where it may pass. */
-static int judge_status(struct transfer *transfer, long status, struct error **err)
-{
-	curl_off_t wait = 0;
-
-	if (status == 416 && transfer->offset > 0) {
-		int r = transfer_restart(transfer);
-
-		return r < 0 ? error_set_errno(err, r, "%s", transfer->partial.path)
-			     : error_set(err, -EAGAIN, "the server has less of it than we do");
-	}
-	if (!http_status_is_passing(status))
-		return error_set(err, status == 401 || status == 403 || status == 407 ? -EACCES : -EPROTO,
-			"the server answers with status %ld", status);
-	(void)curl_easy_getinfo(transfer->easy, CURLINFO_RETRY_AFTER, &wait);
-	if (wait > RETRY_AFTER_MAX)
-		return error_set(err, -EBUSY,
-			"the server answers with status %ld and asks to come back in %jd seconds", status,
-			(intmax_t)wait);
-	if (wait > 0)
-		transfer->not_before = http_now_ms() + (uint64_t)wait * 1000;
-	return error_set(err, -EAGAIN, "the server answers with status %ld", status);
-}
-
 static int judge_body(struct transfer *transfer, struct error **err)
 {
 	uint64_t have = transfer_size(transfer);
@@ -358,7 +333,13 @@ static int judge_fault(struct transfer *transfer, struct error **err)
 /* Returns 0: fetched (or known to be missing); -EAGAIN: try again; else lasting. */
 static int judge(struct transfer *transfer, CURLcode code, struct error **err)
 {
+	const struct http_outcome outcome = {.easy = transfer->easy,
+		.code = code,
+		.message = transfer->message,
+		.is_page = transfer->html};
+	uint64_t wait_ms;
 	long status = 0;
+	int r;
 
 	(void)curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &status);
 	if (transfer->fault)
@@ -372,17 +353,15 @@ static int judge(struct transfer *transfer, CURLcode code, struct error **err)
 			"minutes) or out of date "
 			"(choose another with --mirror)");
 	}
-	if (transfer->html || status == 511)
-		return error_set(err, -EPROTO,
-			"the answer is a web page and not what a Debian archive has there: is there a login "
-			"page between this "
-			"machine and the mirror?");
-	if (code != CURLE_OK && !(code == CURLE_WRITE_ERROR && status >= 400))
-		return error_set(err, http_code_is_lasting(code) ? -EIO : -EAGAIN, "%s",
-			transfer->message[0] ? transfer->message : curl_easy_strerror(code));
-	if (status != 0 && status != 200 && status != 206)
-		return judge_status(transfer, status, err);
-	return judge_body(transfer, err);
+	if (status == 416 && transfer->offset > 0) {
+		r = transfer_restart(transfer);
+		return r < 0 ? error_set_errno(err, r, "%s", transfer->partial.path)
+			     : error_set(err, -EAGAIN, "the server has less of it than we do");
+	}
+	r = http_judge(&outcome, &wait_ms, err);
+	if (wait_ms > 0)
+		transfer->not_before = http_now_ms() + wait_ms;
+	return r < 0 ? r : judge_body(transfer, err);
 }
 
 static int name_fault(const struct transfer *transfer, struct error **err)

@@ -13,7 +13,6 @@
 #define RATE_FLOOR 1024
 #define PAUSE_MS 500
 #define PAUSE_STEP_MS 1000   /* how often a pause asks whether to stop */
-#define RETRY_AFTER_MAX 120  /* seconds */
 #define ERROR_BODY_MAX 65536 /* of the text that comes with a status that is an error */
 
 /* One file, over all tries. */
@@ -116,49 +115,24 @@ static int set_options(struct get *get)
 	return code == CURLE_OK ? 0 : code == CURLE_OUT_OF_MEMORY ? -ENOMEM : -ENOTSUP;
 }
 
-/* The fault of a status that is no success, -EAGAIN where it may pass. */
-static int judge_status(struct get *get, long status, struct error **err)
-{
-	curl_off_t wait = 0;
-
-	if (status == 404 || status == 410)
-		return error_set(err, -ENOENT, "the server does not have it");
-	if (!http_status_is_passing(status))
-		return error_set(err, status == 401 || status == 403 || status == 407 ? -EACCES : -EPROTO,
-			"the server answers with status %ld", status);
-	(void)curl_easy_getinfo(get->easy, CURLINFO_RETRY_AFTER, &wait);
-	if (wait > RETRY_AFTER_MAX)
-		return error_set(err, -EBUSY,
-			"the server answers with status %ld and asks to come back in %jd seconds", status,
-			(intmax_t)wait);
-	get->wait_ms = wait > 0 ? (uint64_t)wait * 1000 : 0;
-	return error_set(err, -EAGAIN, "the server answers with status %ld", status);
-}
-
 /* Returns 0: it has come; -EAGAIN: try again; else lasting. */
 static int judge(struct get *get, CURLcode code, struct error **err)
 {
-	long status = 0;
+	const struct http_outcome outcome = {
+		.easy = get->easy, .code = code, .message = get->message, .is_page = get->is_page};
 	int r;
 
-	(void)curl_easy_getinfo(get->easy, CURLINFO_RESPONSE_CODE, &status);
 	if (get->fault) {
 		r = get->fault->code;
 		error_move(err, TAKE_PTR(get->fault));
 		return r;
 	}
-	if (get->is_page || status == 511)
-		return error_set(err, -EPROTO,
-			"the answer is a web page and not the file: is there a login page between this "
-			"machine and the server?");
-	if (code == CURLE_FILE_COULDNT_READ_FILE || code == CURLE_REMOTE_FILE_NOT_FOUND)
-		return error_set(err, -ENOENT, "the server does not have it");
-	if (code != CURLE_OK && !(code == CURLE_WRITE_ERROR && status >= 400))
-		return error_set(err, http_code_is_lasting(code) ? -EIO : -EAGAIN, "%s",
-			get->message[0] ? get->message : curl_easy_strerror(code));
-	if (status != 0 && status != 200)
-		return judge_status(get, status, err);
-	return get->received > 0 ? 0 : get->sink(0, (const uint8_t *)"", 0, get->userdata, err);
+	r = http_judge(&outcome, &get->wait_ms, err);
+	/* It did not ask for a range. */
+	if (r == 206)
+		return error_set(err, -EPROTO, "the server answers with a part of the file");
+	return r < 0 || get->received > 0 ? MIN(r, 0)
+					  : get->sink(0, (const uint8_t *)"", 0, get->userdata, err);
 }
 
 static int try_once(struct get *get, struct error **err)

@@ -13,7 +13,6 @@
 #define STALL_SECONDS 30
 #define RATE_FLOOR 1024
 #define PAUSE_MS 500
-#define RETRY_AFTER_MAX 120  /* seconds */
 #define ERROR_BODY_MAX 65536 /* of the text that comes with a status that is an error */
 
 struct remote_http {
@@ -345,51 +344,30 @@ static int transfer_begin(struct pull *pull, size_t piece, struct error **err)
 
 /* ---- What came of it ---- */
 
-/* The fault of a status that is no success, -EAGAIN where it may pass. */
-static int judge_status(struct transfer *transfer, long status, struct error **err)
-{
-	curl_off_t wait = 0;
-
-	if (status == 404 || status == 410)
-		return error_set(err, -ENOENT, "the server does not have it");
-	if (status == 416)
-		return error_set(err, -EAGAIN, "the server's file is too short for the release");
-	if (!http_status_is_passing(status))
-		return error_set(err, status == 401 || status == 403 || status == 407 ? -EACCES : -EPROTO,
-			"the server answers with status %ld", status);
-	(void)curl_easy_getinfo(transfer->easy, CURLINFO_RETRY_AFTER, &wait);
-	if (wait > RETRY_AFTER_MAX)
-		return error_set(err, -EBUSY,
-			"the server answers with status %ld and asks to come back in %jd seconds", status,
-			(intmax_t)wait);
-	if (wait > 0)
-		transfer->pull->not_before = http_now_ms() + (uint64_t)wait * 1000;
-	return error_set(err, -EAGAIN, "the server answers with status %ld", status);
-}
-
 /* Returns 0: all that was asked for has come; -EAGAIN: ask again; else lasting. */
 static int judge(struct transfer *transfer, CURLcode code, struct error **err)
 {
+	const struct http_outcome outcome = {.easy = transfer->easy,
+		.code = code,
+		.message = transfer->message,
+		.is_page = transfer->is_page};
+	uint64_t wait_ms;
 	long status = 0;
 	int r;
 
-	(void)curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &status);
 	if (transfer->fault) {
 		r = transfer->fault->code;
 		error_move(err, TAKE_PTR(transfer->fault));
 		return r;
 	}
-	if (transfer->is_page || status == 511)
-		return error_set(err, -EPROTO,
-			"the answer is a web page and not the file: is there a login page between this "
-			"machine and the server?");
-	if (code == CURLE_FILE_COULDNT_READ_FILE || code == CURLE_REMOTE_FILE_NOT_FOUND)
-		return error_set(err, -ENOENT, "the server does not have it");
-	if (code != CURLE_OK && !(code == CURLE_WRITE_ERROR && status >= 400))
-		return error_set(err, http_code_is_lasting(code) ? -EIO : -EAGAIN, "%s",
-			transfer->message[0] ? transfer->message : curl_easy_strerror(code));
-	if (status != 0 && status != 200 && status != 206)
-		return judge_status(transfer, status, err);
+	(void)curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &status);
+	if (status == 416)
+		return error_set(err, -EAGAIN, "the server's file is too short for the release");
+	r = http_judge(&outcome, &wait_ms, err);
+	if (wait_ms > 0)
+		transfer->pull->not_before = http_now_ms() + wait_ms;
+	if (r < 0)
+		return r;
 	if (transfer->received < transfer->end - transfer->begin)
 		return error_set(err, -EAGAIN, "ended after %ju of %ju bytes", (uintmax_t)transfer->received,
 			(uintmax_t)(transfer->end - transfer->begin));
