@@ -406,3 +406,21 @@ int remove_tree(const char *path, struct error **err)
 		return error_set_errno(err, -errno, "%s", path);
 	return 0;
 }
+
+int folder_list(const char *path, const char *ending, struct strv *ret, struct error **err)
+{
+	DIR *dir = opendir(path);
+	const struct dirent *entry;
+	int r = 0;
+
+	if (!dir)
+		return error_set_errno(err, -errno, "%s", path);
+	while (r == 0 && (errno = 0, entry = readdir(dir)))
+		if (entry->d_name[0] != '.' && endswith(entry->d_name, ending))
+			r = strv_add(ret, entry->d_name);
+	if (r == 0)
+		r = -errno;
+	(void)closedir(dir);
+	strv_sort_unique(ret);
+	return r < 0 ? error_set_errno(err, r, "%s", path) : 0;
+}

@@ -69,6 +69,13 @@ void atomic_file_discard(struct atomic_file *file);
 /* Writes a whole file through the above. */
 int file_write_atomic(const char *path, const void *data, size_t size, mode_t mode, struct error **err);
 
+/*
+ * Adds the names in a folder that end so to *ret*, but for those that begin with ".", and sorts all that is
+ * there. An *ending* of "" is all. -ENOENT, … with *err* set.
+ */
+struct strv;
+int folder_list(const char *path, const char *ending, struct strv *ret, struct error **err);
+
 /* Removes a folder with all that is in it, without following links. A path that does not exist is no error.
  */
 int remove_tree(const char *path, struct error **err);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "format/uki.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <string.h>
 
@@ -135,4 +136,53 @@ bool uki_is(const struct pe *pe)
 {
 	return pe->subsystem == PE_SUBSYSTEM_EFI_APPLICATION && pe_find_section(pe, ".linux") &&
 	       (pe_find_section(pe, ".osrel") || pe_find_section(pe, ".cmdline"));
+}
+
+/* ---- Which /usr it starts ---- */
+
+/*
+ * Cuts the next argument off *at*, NULL behind the last one, and takes its quotes out: as orlop-init splits
+ * the command line (init/cmdline.h).
+ */
+static char *next_argument(char **at)
+{
+	char *from = *at + strspn(*at, " \t\n\v\f\r"), *argument = from, *to = from;
+	bool quoted = false;
+
+	if (!*from)
+		return NULL;
+	for (; *from && (quoted || !isspace((unsigned char)*from)); from++)
+		if (*from == '"')
+			quoted = !quoted;
+		else
+			*to++ = *from;
+	*at = *from ? from + 1 : from;
+	*to = 0;
+	return argument;
+}
+
+int uki_check_usrhash(const struct pe *pe, const char *digits, struct error **err)
+{
+	const struct pe_section *section = pe_find_section(pe, ".cmdline");
+	_cleanup_free_ char *line = NULL;
+	const char *argument, *value;
+	size_t size, count = 0;
+	const uint8_t *text;
+	bool right = true;
+	char *at;
+
+	if (!section)
+		return error_set(err, -EBADMSG, "the kernel image has no command line of its own");
+	text = pe_section_data(pe, section, &size);
+	at = line = strndup((const char *)text, MIN(size, (size_t)UKI_CMDLINE_MAX));
+	if (!line)
+		return error_set_errno(err, -ENOMEM, "command line");
+	while ((argument = next_argument(&at)) && !streq(argument, "--")) {
+		value = startswith(argument, "usrhash=");
+		count += value != NULL;
+		right = right && (!value || streq(value, digits));
+	}
+	if (count != 1 || !right)
+		return error_set(err, -EBADMSG, "the kernel image does not start the root hash %s", digits);
+	return 0;
 }

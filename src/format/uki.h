@@ -43,3 +43,10 @@ int uki_build(const struct uki_parts *parts, struct buffer *ret, struct error **
 
 /* True where a PE image is a UKI: an EFI program with .linux and .osrel or .cmdline sections. */
 bool uki_is(const struct pe *pe);
+
+/*
+ * Whether what the image starts is the /usr with this root hash (64 lower-case digits): there is exactly one
+ * usrhash= in its command line, as orlop-init reads it (init/cmdline.h), and it is this one. Returns 0;
+ * -EBADMSG; -ENOMEM.
+ */
+int uki_check_usrhash(const struct pe *pe, const char *digits, struct error **err);

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "release/build-outputs.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 
@@ -148,34 +147,11 @@ static int add_build(struct build_list *list, struct build_outputs *outputs, str
 	return 0;
 }
 
-static void closedirp(DIR **dir)
-{
-	if (*dir)
-		(void)closedir(*dir);
-}
-
-static int list_manifests(const char *folder, struct strv *ret, struct error **err)
-{
-	_cleanup_(closedirp) DIR *dir = opendir(folder);
-	struct dirent *entry;
-	int r = 0;
-
-	if (!dir)
-		return error_set_errno(err, -errno, "%s", folder);
-	while (r >= 0 && (entry = readdir(dir)))
-		if (entry->d_name[0] != '.' && endswith(entry->d_name, MANIFEST_ENDING))
-			r = strv_add(ret, entry->d_name);
-	if (r < 0)
-		return error_set_errno(err, r, "%s", folder);
-	strv_sort_unique(ret);
-	return 0;
-}
-
 int build_list_read(const char *folder, const char *version, struct build_list *ret, struct error **err)
 {
 	_cleanup_build_list_ struct build_list list = {};
 	_cleanup_strv_ struct strv names = {};
-	int r = list_manifests(folder, &names, err);
+	int r = folder_list(folder, MANIFEST_ENDING, &names, err);
 
 	for (size_t i = 0; i < names.count && r >= 0; i++) {
 		_cleanup_(build_outputs_release) struct build_outputs outputs = {};
@@ -229,40 +205,22 @@ int build_check(const struct build_outputs *outputs, enum build_file which, int 
 	return 0;
 }
 
-/* One usrhash= in the command line, this one. */
-static bool starts_root(const struct pe *pe, const uint8_t root[SHA256_SIZE])
-{
-	const struct pe_section *section = pe_find_section(pe, ".cmdline");
-	_cleanup_free_ char *line = NULL, *wanted = NULL;
-	char digits[SHA256_HEX_SIZE];
-	const uint8_t *text;
-	const char *at;
-	size_t size;
-
-	if (!section)
-		return false;
-	hex_encode(root, SHA256_SIZE, digits);
-	text = pe_section_data(pe, section, &size);
-	line = string_format(" %.*s ", (int)MIN(size, (size_t)UKI_CMDLINE_MAX), (const char *)text);
-	wanted = string_format(" usrhash=%s ", digits);
-	at = line && wanted ? strstr(line, wanted) : NULL;
-	return at && strstr(line, " usrhash=") == at && !strstr(at + strlen(wanted) - 1, " usrhash=");
-}
-
 static int check_uki(const struct build_outputs *outputs, const struct pe *pe, const struct signer *signer,
 	struct error **err)
 {
 	uint16_t machine = streq(outputs->architecture, "arm64") ? PE_MACHINE_ARM64 : PE_MACHINE_AMD64;
+	char digits[SHA256_HEX_SIZE];
 	const uint8_t *certificate;
 	size_t size;
+	int r;
 
 	if (!uki_is(pe) || pe->machine != machine)
 		return error_set(
 			err, -EBADMSG, "it is no unified kernel image for %s", outputs->architecture);
-	if (!starts_root(pe, outputs->root))
-		return error_set(err, -EBADMSG,
-			"its command line does not start the root hash of the manifest: they are of two "
-			"builds");
+	hex_encode(outputs->root, SHA256_SIZE, digits);
+	r = uki_check_usrhash(pe, digits, err);
+	if (r < 0)
+		return error_wrap(err, "it is not of the manifest's build"), r;
 	if (!signer)
 		return 0;
 	certificate = signer_certificate(signer, &size);

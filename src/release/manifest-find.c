@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "release/manifest-find.h"
 
-#include <dirent.h>
 #include <errno.h>
 
 #include "base/encoding.h"
@@ -42,39 +41,16 @@ static int read_manifest(const char *path, struct manifest_found *ret, struct er
 	return ret->image ? 0 : error_set_errno(err, -ENOMEM, "%s", path);
 }
 
-static void closedirp(DIR **dir)
-{
-	if (*dir)
-		(void)closedir(*dir);
-}
-
-static int list_manifests(const char *folder, struct strv *ret, struct error **err)
-{
-	_cleanup_(closedirp) DIR *dir = opendir(folder);
-	struct dirent *entry;
-	int r = 0;
-
-	if (!dir)
-		return error_set_errno(err, -errno, "%s", folder);
-	while (r == 0 && (errno = 0, entry = readdir(dir)))
-		if (entry->d_name[0] != '.' && endswith(entry->d_name, ENDING))
-			r = strv_add(ret, entry->d_name);
-	if (r == 0)
-		r = -errno;
-	return r < 0 ? error_set_errno(err, r, "%s", folder) : 0;
-}
-
 static int read_folder(const char *folder, struct manifest_found *ret, struct error **err)
 {
 	_cleanup_strv_ struct strv names = {};
 	_cleanup_free_ char *path = NULL;
-	int r = list_manifests(folder, &names, err);
+	int r = folder_list(folder, ENDING, &names, err);
 
 	if (r < 0)
 		return r;
 	if (names.count == 0)
 		return error_set(err, -ENOENT, "%s: there is no " ENDING " of a build in it", folder);
-	strv_sort_unique(&names);
 	if (names.count > 1)
 		return error_set(err, -EINVAL, "%s: has %zu manifests; name one, such as %s/%s", folder,
 			names.count, folder, names.items[0]);

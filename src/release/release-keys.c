@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "release/release-keys.h"
 
-#include <dirent.h>
 #include <errno.h>
 
 #include "base/file.h"
@@ -34,12 +33,6 @@ int tuf_signers_add(struct tuf_signers *signers, struct tuf_signer *signer)
 	return 0;
 }
 
-static void closedirp(DIR **dir)
-{
-	if (*dir)
-		(void)closedir(*dir);
-}
-
 /* Whether a file's name is that of a key of the role: release-keys.h. */
 static bool is_key_of(const char *name, const char *role)
 {
@@ -47,22 +40,6 @@ static bool is_key_of(const char *name, const char *role)
 
 	return rest && (streq(rest, ".key") || streq(rest, ".key.new") ||
 			       (rest[0] == '-' && rest[1] != 0 && endswith(rest, ".key")));
-}
-
-static int list_keys(const char *folder, const char *role, struct strv *ret, struct error **err)
-{
-	_cleanup_(closedirp) DIR *dir = opendir(folder);
-	struct dirent *entry;
-	int r = 0;
-
-	if (!dir)
-		return error_set_errno(err, -errno, "%s", folder);
-	while (r >= 0 && (entry = readdir(dir)))
-		if (is_key_of(entry->d_name, role))
-			r = strv_addf(ret, "%s/%s", folder, entry->d_name);
-	if (r >= 0)
-		strv_sort_unique(ret);
-	return r < 0 ? error_set_errno(err, r, "%s", folder) : 0;
 }
 
 static bool may_sign(const struct tuf_role *role, const struct tuf_signer *signer)
@@ -73,25 +50,33 @@ static bool may_sign(const struct tuf_role *role, const struct tuf_signer *signe
 	return false;
 }
 
+/* Counts the key in a file where it may sign. */
+static int add_signer(const char *folder, const char *name, const struct tuf_role *role,
+	const struct tuf_secret *secret, struct tuf_signers *ret, size_t *count, struct error **err)
+{
+	_cleanup_free_ char *path = string_format("%s/%s", folder, name);
+	_cleanup_tuf_signer_ struct tuf_signer *signer = NULL;
+	int r = path ? tuf_signer_load(path, secret, &signer, err)
+		     : error_set_errno(err, -ENOMEM, "%s", name);
+
+	if (r < 0 || !may_sign(role, signer))
+		return r;
+	(*count)++;
+	r = tuf_signers_add(ret, TAKE_PTR(signer));
+	return r < 0 ? error_set_errno(err, r, "%s", path) : 0;
+}
+
 int release_signers_load(const char *folder, enum tuf_type role, const struct tuf_metadata *root,
 	const struct tuf_secret *secret, struct tuf_signers *ret, struct error **err)
 {
 	const struct tuf_role *keys = &root->roles[role];
-	_cleanup_strv_ struct strv paths = {};
+	_cleanup_strv_ struct strv names = {};
 	size_t count = 0;
-	int r = list_keys(folder, tuf_type_name(role), &paths, err);
+	int r = folder_list(folder, "", &names, err);
 
-	for (size_t i = 0; i < paths.count && r >= 0; i++) {
-		_cleanup_tuf_signer_ struct tuf_signer *signer = NULL;
-
-		r = tuf_signer_load(paths.items[i], secret, &signer, err);
-		if (r < 0 || !may_sign(keys, signer))
-			continue;
-		count++;
-		r = tuf_signers_add(ret, TAKE_PTR(signer));
-		if (r < 0)
-			(void)error_set_errno(err, r, "%s", paths.items[i]);
-	}
+	for (size_t i = 0; i < names.count && r >= 0; i++)
+		if (is_key_of(names.items[i], tuf_type_name(role)))
+			r = add_signer(folder, names.items[i], keys, secret, ret, &count, err);
 	if (r >= 0 && count < keys->threshold)
 		return error_set(err, -ENOKEY,
 			"%s: %zu of the %ju keys are there that must sign for the role %s (%s.key)", folder,

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "update/release-trust.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <openssl/err.h>
 #include <openssl/pkcs7.h>
@@ -12,8 +11,7 @@
 #include "base/string-util.h"
 #include "format/authenticode.h"
 #include "format/efi-signature.h"
-
-#define COMMAND_LINE_MAX 65536 /* bytes that are looked at; the kernel takes fewer */
+#include "format/uki.h"
 
 DEFINE_CLEANUP(PKCS7 *, PKCS7_free);
 DEFINE_CLEANUP(X509 *, X509_free);
@@ -83,54 +81,13 @@ static int check_signatures(const struct release_info *info, const struct pe *pe
 	return 0;
 }
 
-/*
- * Cuts the next argument off *at*, NULL behind the last one, and takes its quotes out: as orlop-init splits
- * the command line (init/cmdline.h).
- */
-static char *next_argument(char **at)
-{
-	char *from = *at + strspn(*at, " \t\n\v\f\r"), *argument = from, *to = from;
-	bool quoted = false;
-
-	if (!*from)
-		return NULL;
-	for (; *from && (quoted || !isspace((unsigned char)*from)); from++)
-		if (*from == '"')
-			quoted = !quoted;
-		else
-			*to++ = *from;
-	*at = *from ? from + 1 : from;
-	*to = 0;
-	return argument;
-}
-
-/* The kernel image has to start this /usr: exactly one usrhash= in its command line, the release's. */
+/* The kernel image has to start this /usr. */
 static int check_command_line(const struct release_info *info, const struct pe *pe, struct error **err)
 {
 	char digits[SHA256_HEX_SIZE];
-	_cleanup_free_ char *line = NULL;
-	const struct pe_section *section = pe_find_section(pe, ".cmdline");
-	const char *argument, *value;
-	size_t size, count = 0;
-	const uint8_t *text;
-	bool right = true;
-	char *at;
 
-	if (!section)
-		return error_set(err, -EBADMSG, "its kernel image has no command line of its own");
 	hex_encode(info->usr.root, SHA256_SIZE, digits);
-	text = pe_section_data(pe, section, &size);
-	at = line = strndup((const char *)text, MIN(size, (size_t)COMMAND_LINE_MAX));
-	if (!line)
-		return error_set_errno(err, -ENOMEM, "command line");
-	while ((argument = next_argument(&at)) && !streq(argument, "--")) {
-		value = startswith(argument, "usrhash=");
-		count += value != NULL;
-		right = right && (!value || streq(value, digits));
-	}
-	if (count != 1 || !right)
-		return error_set(err, -EBADMSG, "its kernel image does not start the root hash %s", digits);
-	return 0;
+	return uki_check_usrhash(pe, digits, err);
 }
 
 int release_trust_check(const struct release_info *info, const void *uki, size_t uki_size,

@@ -141,7 +141,7 @@ target() {
 	cp -r "$made/b2" build && rm build/$name.usr.verity
 	refuses "$name.usr.verity: No such file"
 	cp -r "$made/b2" build && sed -i 's/"root_hash": "./"root_hash": "0/; s/"root_hash": "0\(.\)/"root_hash": "0f/' build/$name.manifest.json
-	refuses 'command line does not start the root hash'
+	refuses 'does not start the root hash'
 	cp -r "$made/b2" build && echo '{' >build/$name.manifest.json
 	refuses "$name.manifest.json"
 	mkdir build

@@ -223,6 +223,24 @@ static void a_parent_is_flushed_whatever_the_path_looks_like(void **state)
 	assert_error(fsync_parent("/nowhere/name", &err), -ENOENT, err, "/nowhere");
 }
 
+static void lists_a_folder(void **state)
+{
+	_cleanup_scratch_ char *folder = scratch_new();
+	_cleanup_error_ struct error *err = NULL;
+	_cleanup_strv_ struct strv names = {}, all = {};
+	_cleanup_free_ char *missing = string_format("%s/none", folder);
+
+	(void)state;
+	shell(folder, "touch b.json a.json .json .a.json c.txt json");
+	assert_ok(folder_list(folder, ".json", &names, &err), err);
+	assert_int_equal(names.count, 2);
+	assert_string_equal(names.items[0], "a.json");
+	assert_string_equal(names.items[1], "b.json");
+	assert_ok(folder_list(folder, "", &all, &err), err);
+	assert_int_equal(all.count, 4);
+	assert_error(folder_list(missing, "", &all, &err), -ENOENT, err, "/none");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -235,6 +253,7 @@ int main(void)
 		cmocka_unit_test(a_full_disk_leaves_the_old_file),
 		cmocka_unit_test(a_killed_writer_leaves_the_old_file),
 		cmocka_unit_test(removing_a_tree_does_not_follow_links),
+		cmocka_unit_test(lists_a_folder),
 		cmocka_unit_test(a_parent_is_flushed_whatever_the_path_looks_like),
 	};
 
