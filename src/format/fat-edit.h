@@ -68,6 +68,12 @@ int fat_volume_list(
 int fat_volume_read(
 	struct fat_volume *volume, const char *path, uint64_t max, struct buffer *ret, struct error **err);
 
+/* The same, handing a file's bytes on in pieces. Where *fn* returns a negative errno with *err* set, that
+ * ends it. */
+typedef int (*fat_bytes_fn)(const uint8_t *data, size_t size, void *userdata, struct error **err);
+int fat_volume_read_to(struct fat_volume *volume, const char *path, uint64_t max, fat_bytes_fn fn,
+	void *userdata, struct error **err);
+
 /*
  * Makes a file, in a folder that exists, that is there with all its bytes or not at all. *time*: of
  * modification, seconds since 1970.

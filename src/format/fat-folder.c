@@ -227,39 +227,35 @@ static int take_run(struct fat_volume *volume, uint32_t *cluster, size_t max, si
 	return 0;
 }
 
-static int read_chain(
-	struct fat_volume *volume, uint32_t cluster, size_t size, struct buffer *ret, struct error **err)
+static int read_chain(struct fat_volume *volume, uint32_t cluster, size_t size, fat_bytes_fn fn,
+	void *userdata, struct error **err)
 {
-	const size_t unit = volume->geometry.cluster_size, begin = ret->size;
-	uint8_t *at = buffer_extend(ret, size);
-	int r = at ? 0 : error_set_errno(err, -ENOMEM, "%zu bytes", size);
+	const size_t unit = volume->geometry.cluster_size, most = MAX(READ_MAX / unit, 1u);
+	_cleanup_free_ uint8_t *piece = malloc(most * unit);
+	int r = piece ? 0 : error_set_errno(err, -ENOMEM, "%zu bytes", most * unit);
 
 	for (size_t left = size; r >= 0 && left > 0;) {
 		uint64_t from;
 		size_t run, n;
 
-		if (!fat_geometry_has(&volume->geometry, cluster)) {
-			r = error_set(
+		if (!fat_geometry_has(&volume->geometry, cluster))
+			return error_set(
 				err, -EBADMSG, "its clusters end at byte %zu of %zu", size - left, size);
-			break;
-		}
 		from = fat_geometry_offset(&volume->geometry, cluster);
-		r = take_run(volume, &cluster,
-			(size_t)MIN(MAX(READ_MAX / unit, 1u), div_round_up_u64(left, unit)), &run, err);
+		r = take_run(volume, &cluster, (size_t)MIN(most, div_round_up_u64(left, unit)), &run, err);
 		if (r < 0)
-			break;
+			return r;
 		n = MIN(run * unit, left);
-		r = fat_volume_read_at(volume, from, at, n, err);
-		at += n;
+		r = fat_volume_read_at(volume, from, piece, n, err);
+		if (r >= 0)
+			r = fn(piece, n, userdata, err);
 		left -= n;
 	}
-	if (r < 0)
-		ret->size = MIN(begin, ret->size);
 	return r;
 }
 
-static int read_file(
-	struct fat_volume *volume, const char *path, uint64_t max, struct buffer *ret, struct error **err)
+static int read_file(struct fat_volume *volume, const char *path, uint64_t max, fat_bytes_fn fn,
+	void *userdata, struct error **err)
 {
 	_cleanup_fat_folder_ struct fat_folder folder = {};
 	const char *name;
@@ -278,11 +274,30 @@ static int read_file(
 		return error_set(err, -EFBIG, "it has %u bytes, more than %ju", size, (uintmax_t)max);
 	if (size > volume->geometry.clusters * (uint64_t)volume->geometry.cluster_size)
 		return error_set(err, -EBADMSG, "it has %u bytes, more than the file system", size);
-	return size > 0 ? read_chain(volume, fat_entry_cluster(set.entry), size, ret, err) : 0;
+	return size > 0 ? read_chain(volume, fat_entry_cluster(set.entry), size, fn, userdata, err) : 0;
+}
+
+int fat_volume_read_to(struct fat_volume *volume, const char *path, uint64_t max, fat_bytes_fn fn,
+	void *userdata, struct error **err)
+{
+	return with_path(read_file(volume, path, max, fn, userdata, err), path, err);
+}
+
+static int append(const uint8_t *data, size_t size, void *userdata, struct error **err)
+{
+	struct buffer *buffer = userdata;
+
+	buffer_append(buffer, data, size);
+	return buffer_failed(buffer) ? error_set_errno(err, -ENOMEM, "%zu bytes", size) : 0;
 }
 
 int fat_volume_read(
 	struct fat_volume *volume, const char *path, uint64_t max, struct buffer *ret, struct error **err)
 {
-	return with_path(read_file(volume, path, max, ret, err), path, err);
+	const size_t begin = ret->size;
+	int r = fat_volume_read_to(volume, path, max, append, ret, err);
+
+	if (r < 0)
+		ret->size = MIN(begin, ret->size);
+	return r;
 }

@@ -190,14 +190,39 @@ static char *path_of(const char *name)
 	return string_format(BOOT_ENTRIES_FOLDER "/%s", name);
 }
 
-int boot_entry_read(
-	struct fat_volume *volume, const struct boot_entry *entry, struct buffer *ret, struct error **err)
+/* What is still to come of the bytes that are expected. */
+struct comparing {
+	const uint8_t *data;
+	size_t left;
+	bool same;
+};
+
+static int compare(const uint8_t *data, size_t size, void *userdata, struct error **err)
 {
+	struct comparing *comparing = userdata;
+
+	(void)err;
+	comparing->same =
+		comparing->same && size <= comparing->left && memcmp(data, comparing->data, size) == 0;
+	if (comparing->same) {
+		comparing->data += size;
+		comparing->left -= size;
+	}
+	return 0;
+}
+
+int boot_entry_is(struct fat_volume *volume, const struct boot_entry *entry, const void *data, size_t size,
+	bool *ret, struct error **err)
+{
+	struct comparing comparing = {.data = data, .left = size, .same = true};
 	_cleanup_free_ char *path = path_of(entry->name);
+	int r;
 
 	if (!path)
 		return error_set_errno(err, -ENOMEM, "%s", entry->name);
-	return fat_volume_read(volume, path, BOOT_ENTRY_SIZE_MAX, ret, err);
+	r = fat_volume_read_to(volume, path, BOOT_ENTRY_SIZE_MAX, compare, &comparing, err);
+	*ret = comparing.same && comparing.left == 0;
+	return r;
 }
 
 /* ---- Changes ---- */

@@ -69,9 +69,9 @@ int boot_entry_compare(const struct boot_entry *a, const struct boot_entry *b);
  */
 int boot_entries_read(struct fat_volume *volume, struct boot_entries *ret, struct error **err);
 
-/* Appends the kernel image of an entry. */
-int boot_entry_read(
-	struct fat_volume *volume, const struct boot_entry *entry, struct buffer *ret, struct error **err);
+/* Whether an entry's kernel image is this one. It is read piece by piece. */
+int boot_entry_is(struct fat_volume *volume, const struct boot_entry *entry, const void *data, size_t size,
+	bool *ret, struct error **err);
 
 /*
  * Adds a release's entry, staged, there with all its bytes or not at all. *time* is that of the file, in

@@ -286,16 +286,11 @@ static int entry_is_right(
 	const struct bringing *bringing, const struct boot_entry *entry, bool *ret, struct error **err)
 {
 	const struct install_release *release = bringing->release;
-	_cleanup_buffer_ struct buffer there = {};
-	int r;
 
 	*ret = false;
 	if (!entry || entry->size != release->uki_size || boot_entry_is_bad(entry))
 		return 0;
-	r = boot_entry_read(bringing->session.esp, entry, &there, err);
-	if (r >= 0)
-		*ret = there.size == release->uki_size && memcmp(there.data, release->uki, there.size) == 0;
-	return r;
+	return boot_entry_is(bringing->session.esp, entry, release->uki, release->uki_size, ret, err);
 }
 
 static int bring_entry(struct bringing *bringing, struct error **err)

@@ -307,30 +307,64 @@ static int take_bytes(const uint8_t *data, size_t size, void *userdata, struct e
 	return buffer_failed(arriving->bytes) ? error_set_errno(err, -ENOMEM, "target") : 0;
 }
 
-/* Fetches a target of at most *max* bytes into memory. */
-static int get_target(struct node_releases *releases, const char *name, uint64_t max, struct buffer *ret,
-	struct error **err)
+/* Of at most *max* bytes. */
+static int find_target(struct node_releases *releases, const char *name, uint64_t max,
+	struct tuf_target_info *ret, struct error **err)
 {
-	_cleanup_tuf_target_info_ struct tuf_target_info info = {};
-	struct arriving arriving = {.bytes = ret};
-	struct remote_http_options source = releases->source;
-	int r = tuf_client_target(releases->client, name, &info, err);
+	int r = tuf_client_target(releases->client, name, ret, err);
 
 	if (r < 0)
 		return r;
-	if (info.length > max || !info.hashes.has_sha256)
+	if (ret->length > max || !ret->hashes.has_sha256)
 		return error_set(err, -EFBIG, "%s: has %ju bytes, more than %ju, or no SHA-256", name,
-			(uintmax_t)info.length, (uintmax_t)max);
+			(uintmax_t)ret->length, (uintmax_t)max);
+	return 0;
+}
+
+static int fetch_target(struct node_releases *releases, const struct tuf_target_info *info,
+	worker_bytes_fn fn, void *userdata, struct error **err)
+{
+	struct remote_http_options source = releases->source;
+
 	source.url = releases->targets_url;
-	r = worker_get(releases->worker,
+	return worker_get(releases->worker,
 		&(struct worker_get){.source = &source,
-			.name = info.path,
-			.size = info.length,
-			.sha256 = info.hashes.sha256,
-			.fn = take_bytes,
-			.userdata = &arriving},
+			.name = info->path,
+			.size = info->length,
+			.sha256 = info->hashes.sha256,
+			.fn = fn,
+			.userdata = userdata},
 		err);
-	return r < 0 ? r : tuf_target_check(&info, ret->data, ret->size, err);
+}
+
+static int get_info(struct node_releases *releases, const char *name, struct buffer *ret, struct error **err)
+{
+	_cleanup_tuf_target_info_ struct tuf_target_info target = {};
+	struct arriving arriving = {.bytes = ret};
+	int r = find_target(releases, name, RELEASE_INFO_MAX, &target, err);
+
+	if (r >= 0)
+		r = fetch_target(releases, &target, take_bytes, &arriving, err);
+	return r < 0 ? r : tuf_target_check(&target, ret->data, ret->size, err);
+}
+
+/* One that an interrupted update has left is not fetched again. */
+static int get_kernel(
+	struct node_releases *releases, const char *name, struct kernel_file *ret, struct error **err)
+{
+	_cleanup_tuf_target_info_ struct tuf_target_info target = {};
+	int r = find_target(releases, name, RELEASE_UKI_MAX, &target, err);
+
+	if (r >= 0)
+		r = kernel_file_open(releases->node, ret, err);
+	if (r < 0 || (ret->size > 0 && tuf_target_check(&target, ret->data, ret->size, NULL) >= 0))
+		return r;
+	r = kernel_file_begin(ret, err);
+	if (r >= 0)
+		r = fetch_target(releases, &target, kernel_file_add, ret, err);
+	if (r >= 0)
+		r = kernel_file_end(ret, err);
+	return r < 0 ? r : tuf_target_check(&target, ret->data, ret->size, err);
 }
 
 /* What the document says it is about has to be what it was asked for. */
@@ -345,7 +379,7 @@ static int check_info(
 }
 
 int node_releases_get(struct node_releases *releases, const char *version, struct release_info *ret,
-	struct buffer *ret_uki, struct error **err)
+	struct kernel_file *ret_uki, struct error **err)
 {
 	const struct node *node = releases->node;
 	_cleanup_free_ char *info_name =
@@ -357,13 +391,13 @@ int node_releases_get(struct node_releases *releases, const char *version, struc
 
 	if (!info_name || !uki_name)
 		return error_set_errno(err, -ENOMEM, "release %s", version);
-	r = get_target(releases, info_name, RELEASE_INFO_MAX, &text, err);
+	r = get_info(releases, info_name, &text, err);
 	if (r >= 0)
 		r = release_info_parse(text.data, text.size, &info, err);
 	if (r >= 0)
 		r = check_info(node, version, &info, err);
 	if (r >= 0)
-		r = get_target(releases, uki_name, RELEASE_UKI_MAX, ret_uki, err);
+		r = get_kernel(releases, uki_name, ret_uki, err);
 	if (r < 0) {
 		(void)error_wrap(err, "release %s", version);
 		return r;

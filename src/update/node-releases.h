@@ -11,6 +11,7 @@
 
 #include "format/release-index.h"
 #include "format/release-info.h"
+#include "update/kernel-file.h"
 #include "update/node.h"
 #include "update/tuf-client.h"
 #include "update/worker.h"
@@ -61,4 +62,4 @@ int64_t node_releases_expire(const struct node_releases *releases);
 
 /* One release for this node: what release.json says of it, and its kernel image. The caller releases both. */
 int node_releases_get(struct node_releases *releases, const char *version, struct release_info *ret,
-	struct buffer *ret_uki, struct error **err);
+	struct kernel_file *ret_uki, struct error **err);

@@ -89,7 +89,7 @@ static void tell_step(enum install_step step, void *userdata)
 		staging->watch->step(step, staging->watch->userdata);
 }
 
-static int install(struct staging *staging, const struct buffer *uki, int64_t now, struct error **err)
+static int install(struct staging *staging, const struct kernel_file *uki, int64_t now, struct error **err)
 {
 	struct install how;
 	int r = node_open_disk(staging->node, true, err);
@@ -107,8 +107,8 @@ static int install(struct staging *staging, const struct buffer *uki, int64_t no
 		&staging->result->changed, err);
 }
 
-static int check_trust(const struct node *node, const struct release_info *info, const struct buffer *uki,
-	struct error **err)
+static int check_trust(const struct node *node, const struct release_info *info,
+	const struct kernel_file *uki, struct error **err)
 {
 	_cleanup_buffer_ struct buffer lists = {};
 	int r = node_trust_store(node, &lists, err);
@@ -122,7 +122,7 @@ int node_stage(struct node *node, struct node_releases *releases, const char *ve
 	const struct node_stage_watch *watch, struct node_stage_result *ret, struct error **err)
 {
 	_cleanup_release_info_ struct release_info info = {};
-	_cleanup_buffer_ struct buffer uki = {};
+	_cleanup_kernel_file_ struct kernel_file uki = KERNEL_FILE_INIT;
 	_cleanup_free_ char *folder = release_path(node->edition, version, node->architecture, ""),
 			    *url = NULL;
 	struct staging staging = {
@@ -139,8 +139,11 @@ int node_stage(struct node *node, struct node_releases *releases, const char *ve
 		return r;
 	ret->image_size = info.usr.blocks * VERITY_BLOCK_SIZE;
 	r = check_trust(node, &info, &uki, err);
+	kernel_file_forget(&uki);
 	if (r >= 0)
 		r = install(&staging, &uki, now, err);
+	if (r >= 0)
+		kernel_file_remove(&uki);
 	if (r < 0)
 		(void)error_wrap(err, "release %s", version);
 	ret->ms = http_now_ms() - begun;

@@ -254,15 +254,20 @@ static void assert_entries(struct fat_volume *volume, const char *expected)
 
 	assert_ok(boot_entries_read(volume, &entries, &err), err);
 	for (size_t i = 0; i < entries.count; i++) {
-		_cleanup_buffer_ struct buffer image = {};
-		uint8_t data[5000];
+		uint8_t data[5001];
+		bool same;
 
 		buffer_printf(&names, "%s%s", i > 0 ? " " : "", entries.items[i].name);
-		assert_ok(boot_entry_read(volume, &entries.items[i], &image, &err), err);
-		fat_disk_fill(entries.items[i].version, data, sizeof(data));
-		assert_int_equal(image.size, sizeof(data));
-		assert_int_equal(entries.items[i].size, sizeof(data));
-		assert_memory_equal(image.data, data, sizeof(data));
+		fat_disk_fill(entries.items[i].version, data, 5000);
+		data[5000] = 0;
+		assert_int_equal(entries.items[i].size, 5000);
+		for (size_t size = 4999; size <= 5001; size++) {
+			assert_ok(boot_entry_is(volume, &entries.items[i], data, size, &same, &err), err);
+			assert_int_equal(same, size == 5000);
+		}
+		data[4999]++;
+		assert_ok(boot_entry_is(volume, &entries.items[i], data, 5000, &same, &err), err);
+		assert_false(same);
 	}
 	buffer_append_u8(&names, 0);
 	assert_string_equal((char *)names.data, expected);
