@@ -11,7 +11,7 @@
  *
  * With --worker, `update` does it by way of a process without rights.
  *
- * `tools/bench-delta` compares with other programs.
+ * `tools/bench-updates` compares with other programs.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -135,6 +135,14 @@ static double clock_now(void)
 	return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
 }
 
+static const char *const step_names[] = {"tree", "scan", "copy", "fetch", "check"};
+
+/* When the steps of an update ended, which follow each other. */
+struct steps {
+	double begun, ended[ARRAY_SIZE(step_names)];
+	bool show;
+};
+
 static json_t *number(uint64_t value)
 {
 	return json_integer((json_int_t)value);
@@ -164,16 +172,33 @@ static json_t *result_json(const struct usr_update_result *result, const struct 
 	return json;
 }
 
+/* Seconds of each step that there was. */
+static json_t *steps_json(const struct steps *steps)
+{
+	json_t *json = json_object();
+	double last = steps->begun;
+
+	for (size_t i = 0; i < ARRAY_SIZE(step_names); i++) {
+		double ended = steps->ended[i] > last ? steps->ended[i] : last;
+
+		json_object_set_new(json, step_names[i], json_real(ended - last));
+		last = ended;
+	}
+	return json;
+}
+
 static void print_result(
-	const struct usr_update_result *result, const struct remote_counts *counts, double seconds)
+	const struct usr_update_result *result, const struct remote_counts *counts, const struct steps *steps)
 {
 	struct rusage own, worker;
+	double seconds = clock_now() - steps->begun;
 	json_t *json = result_json(result, counts);
 	_cleanup_free_ char *text = NULL;
 
 	(void)getrusage(RUSAGE_SELF, &own);
 	(void)getrusage(RUSAGE_CHILDREN, &worker);
 	json_object_set_new(json, "seconds", json_real(seconds));
+	json_object_set_new(json, "steps", steps_json(steps));
 	json_object_set_new(json, "cpu_seconds",
 		json_real(seconds_of(&own.ru_utime) + seconds_of(&own.ru_stime) +
 			  seconds_of(&worker.ru_utime) + seconds_of(&worker.ru_stime)));
@@ -188,12 +213,13 @@ static uint64_t fixed_rate(void *userdata)
 	return ((const struct settings *)userdata)->rate;
 }
 
-static int show_progress(enum usr_update_step step, uint64_t done, uint64_t total, void *userdata)
+static int follow(enum usr_update_step step, uint64_t done, uint64_t total, void *userdata)
 {
-	static const char *const names[] = {"tree", "scan", "copy", "fetch", "check"};
+	struct steps *steps = userdata;
 
-	if (((const struct settings *)userdata)->progress)
-		fprintf(stderr, "%s %ju %ju\n", names[step], (uintmax_t)done, (uintmax_t)total);
+	steps->ended[step] = clock_now();
+	if (steps->show)
+		fprintf(stderr, "%s %ju %ju\n", step_names[step], (uintmax_t)done, (uintmax_t)total);
 	return 0;
 }
 
@@ -268,16 +294,16 @@ static int run_update(const struct settings *settings, const struct image_files 
 	struct usr_slot target_slot = slot_of(target, places, settings->direct ? 4096 : 0), active_slot;
 	struct usr_update_result result = {};
 	struct remote_counts counts = {};
+	struct steps steps = {.begun = clock_now(), .show = settings->progress};
 	struct usr_update update = {.image = files,
 		.target = &target_slot,
 		.threads = (unsigned)settings->threads,
 		.window = settings->window,
 		.no_patch = settings->no_patch,
 		.no_tree_delta = settings->no_tree_delta,
-		.progress = show_progress,
-		.userdata = (void *)settings};
+		.progress = follow,
+		.userdata = &steps};
 	struct remote remote;
-	double begin = clock_now();
 	int r = remote_http_new(&options, &http, err);
 
 	if (r < 0)
@@ -296,7 +322,7 @@ static int run_update(const struct settings *settings, const struct image_files 
 		r = usr_update_run(&update, &result, err);
 		remote.ops->counts(remote.userdata, &counts);
 	}
-	print_result(&result, &counts, clock_now() - begin);
+	print_result(&result, &counts, &steps);
 	return r;
 }
 

@@ -2,12 +2,13 @@
 # Debian's nginx as a static web server on loopback.
 
 # nginx_start FOLDER [LINE…]: serves FOLDER/www; the lines go into the server's part of the configuration. Sets nginx_url.
+# FOLDER/nginx/access.log is the usual log, wire.log has bytes of each request and of its answer, with headers, and the path.
 nginx_start() {
 	local folder=$1 port line
 	shift
 	nginx_folder=$folder/nginx
 	mkdir -p "$nginx_folder" "$folder/www"
-	rm -f "$nginx_folder/access.log"
+	rm -f "$nginx_folder/access.log" "$nginx_folder/wire.log"
 	for port in $(shuf -i 20000-32000 -n 20); do
 		{
 			[ "$(id -u)" != 0 ] || echo 'user root;'
@@ -16,6 +17,8 @@ nginx_start() {
 				events { worker_connections 64; }
 				http {
 					access_log $nginx_folder/access.log;
+					log_format wire '\$request_length \$bytes_sent \$request_uri';
+					access_log $nginx_folder/wire.log wire;
 					client_body_temp_path $nginx_folder/1; proxy_temp_path $nginx_folder/2; fastcgi_temp_path $nginx_folder/3;
 					uwsgi_temp_path $nginx_folder/4; scgi_temp_path $nginx_folder/5;
 					server { listen 127.0.0.1:$port${NGINX_LISTEN:+ $NGINX_LISTEN}; root $folder/www;
