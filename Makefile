@@ -25,9 +25,10 @@ check: deps
 check-power: deps
 	tools/check compile power
 
-bench: deps
+bench:
+	tools/deps bench
 	$(MAKE) all
-	tools/bench
+	BUILD='$(BUILD)' tools/bench
 
 fuzz: deps
 	tools/fuzz
