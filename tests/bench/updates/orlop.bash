@@ -1,0 +1,29 @@
+# shellcheck shell=bash disable=SC2034,SC2154 # variables that tools/bench-updates and these files set for each other
+# Orlop, as a node does it: in two processes, into a slot with O_DIRECT.
+
+orlop_publish() { "$bin/bench-delta" publish --threads 1 --level "$level" "$1" "$new" "$new_tree" "$old" "$old_tree"; }
+orlop_prepare() {
+	[ "$made/orlop" -nt "$bin/bench-delta" ] || rm -rf "$made/orlop"
+	once "$made/orlop" orlop_publish
+}
+
+orlop_check() { slot_check && cmp "$slot.tree" "$new_tree"; }
+
+# What the program itself says of its steps, beside what was measured from outside.
+orlop_steps() {
+	jq --slurpfile own "$log.out" '. + {own: $own[0]}' "$log.$i.json" >"$log.json"
+	mv "$log.json" "$log.$i.json"
+}
+orlop_update() { # METHOD OPTION… -- [ACTIVE TREE]
+	local method=$1 options=() after=orlop_steps
+	shift
+	while [ "$1" != -- ]; do options+=("$1"); shift; done
+	shift
+	measure "$method" orlop_check "$bin/bench-delta" update --worker --direct "${options[@]}" "$made/orlop" \
+		"$nginx_url/$place/orlop" "$slot" "$slot.tree" "$@"
+}
+orlop_measure() {
+	orlop_update orlop -- "$old" "$old_tree"
+	orlop_update orlop_plain --no-patch --no-tree-delta -- "$old" "$old_tree"
+	orlop_update orlop_whole --
+}
