@@ -9,10 +9,10 @@
 
 #include "base/encoding.h"
 #include "base/string-util.h"
-#include "build/disk.h"
 #include "format/fat.h"
 #include "format/verity-signature.h"
 #include "format/verity.h"
+#include "release-disk.h"
 #include "release-files.h"
 #include "replay-disk.h"
 #include "trees.h"
@@ -101,46 +101,20 @@ static int write_bytes(const char *name, const void *data, size_t size)
 	return fd;
 }
 
-static struct tree *make_esp(size_t release)
-{
-	struct tree *tree = tree_new();
-	const struct tree_attributes attributes = {.mode = 0644, .mtime = 1767225600, .origin = "test"};
-	_cleanup_content_ struct content *uki = content_copy(published.uki[release], UKI_SIZE),
-					 *loader = content_copy("loader", 6);
-	_cleanup_free_ char *path = string_format("EFI/Linux/orlop_%s.efi", versions[release]);
-
-	assert_ok(tree_add_file(tree, path, &attributes, uki, NULL, NULL), NULL);
-	assert_ok(tree_add_file(tree, "EFI/BOOT/BOOTX64.EFI", &attributes, loader, NULL, NULL), NULL);
-	return tree;
-}
-
 /* A disk as a build makes it, with the first release in slot a. */
 static void make_disk(struct replay_disk *ret)
 {
-	_cleanup_tree_ struct tree *esp = make_esp(0);
-	const struct test_image *image = &published.images[0];
-	_cleanup_close_ int usr = write_bytes("usr", image->data, image->blocks * BLOCK),
-			    verity = write_bytes("verity", image->hash, image->hash_size);
-	_cleanup_free_ char *path = string_format("%s/disk", tool_folder);
-	struct disk_image options = {.architecture = "amd64",
-		.version = versions[0],
-		.esp_size = MiB(34),
-		.usr_size = MiB(2),
-		.verity_size = MiB(1),
-		.signature_size = MiB(1),
-		.state_size = MiB(1),
-		.esp = tree_root(esp),
-		.usr = usr,
-		.verity = verity,
-		.signature = "{}",
-		.signature_length = 2};
-	char *data;
-	size_t size;
+	struct release_disk disk;
 
-	memcpy(options.root_hash, image->root, SHA256_SIZE);
-	assert_ok(disk_image_write(path, &options, NULL), NULL);
-	assert_ok(file_read(path, MiB(100), &data, &size, NULL), NULL);
-	replay_disk_init(ret, (uint8_t *)data, size);
+	release_disk_make(&(struct release_disk_options){.folder = tool_folder,
+				  .version = versions[0],
+				  .image = &published.images[0],
+				  .signature = "{}",
+				  .uki = published.uki[0],
+				  .uki_size = UKI_SIZE},
+		&disk);
+	replay_disk_init(ret, TAKE_PTR(disk.data), disk.size);
+	release_disk_release(&disk);
 }
 
 static int set_up(void **state)
