@@ -10,8 +10,9 @@
 #include "cmd/node-print.h"
 
 #define WORKER_USER "orlop-fetch"
-#define BACK_SECONDS \
-	20 /* that a repository has to answer where nothing is wanted of it but leave to go back */
+
+/* That a repository has to answer where nothing is wanted of it but leave to go back. */
+#define BACK_SECONDS 20
 
 const char *const node_worker_arguments[] = {"orlop-node", "worker", NULL};
 
@@ -308,6 +309,7 @@ int node_round_run(const struct node_round *round, struct error **err)
 		r = drop_withdrawn(&running, err);
 	if (r >= 0)
 		r = follow(&running, err);
-	return r == -ECANCELED ? error_wrap(err, "made way for orlop-node rollback: what was fetched is kept")
+	return r == -ECANCELED ? error_wrap(err, "made way for orlop-node rollback, or for the release that "
+						 "runs to be found good; call it again")
 			       : r;
 }
