@@ -47,7 +47,7 @@ int block_io_part(const struct block_io *io, uint64_t offset, uint64_t size, str
  * is mounted from time to time must open it so, since the kernel keeps one cache for the disk and another for
  * the partition.
  *
- * Reads may come from several threads at once. Two writes to one aligned block must not.
+ * Reads and writes may come from several threads at once. Two writes to one aligned block must not.
  */
 struct block_file {
 	int fd;

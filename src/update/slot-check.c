@@ -4,47 +4,40 @@
 #include <errno.h>
 #include <string.h>
 
-#include "base/work.h"
 #include "format/verity.h"
+#include "update/slot-hash.h"
 #include "update/usr-work.h"
 
-#define THREADS_MAX 4
-#define ITEM_BLOCKS 64 /* hashed at a time by one thread */
-#define BATCH_BLOCKS 256
-
-/* Blocks that are hashed together, and the digests that they must have. */
-struct batch {
+struct checking {
 	const struct usr_slot *slot;
 	const struct image_files *image;
-	uint64_t first;
-	size_t count;
-	uint8_t *blocks, *digests;
+	struct verity_reader *reader;
+	struct slot_lanes lanes;
+	uint8_t *digests; /* SLOT_BATCH_BLOCKS */
 };
 
-static int check_item(size_t index, void *userdata, struct error **err)
+static void checking_release(struct checking *checking)
 {
-	_cleanup_sha256_ struct sha256 *context = sha256_new();
-	struct batch *batch = userdata;
-	size_t begin = index * ITEM_BLOCKS, end = MIN(begin + ITEM_BLOCKS, batch->count);
-	uint8_t *blocks = batch->blocks + begin * USR_BLOCK_SIZE, digest[SHA256_SIZE];
-	unsigned long long first = batch->first + begin;
-	int r;
+	verity_reader_free(checking->reader);
+	slot_lanes_release(&checking->lanes);
+	free(checking->digests);
+}
 
-	if (!context)
-		return error_set_errno(err, -ENOMEM, "check");
-	r = block_read(&batch->slot->data, first * USR_BLOCK_SIZE, blocks, (end - begin) * USR_BLOCK_SIZE);
-	if (r < 0)
-		return error_set_errno(err, r, "reading block %llu of the slot", first);
-	for (size_t i = begin; i < end; i++, blocks += USR_BLOCK_SIZE, first++) {
-		verity_digest(&batch->image->verity, context, blocks, digest);
-		if (memcmp(digest, batch->digests + i * SHA256_SIZE, SHA256_SIZE) != 0)
-			return error_set(err, -EBADMSG, "block %llu of the slot is not the release's", first);
-	}
-	return 0;
+static int checking_init(struct checking *checking, unsigned threads, struct error **err)
+{
+	const struct image_files *image = checking->image;
+	int r = slot_lanes_init(&checking->lanes, &image->verity, threads, err);
+
+	checking->digests = calloc(SLOT_BATCH_BLOCKS, SHA256_SIZE);
+	if (r >= 0 && !checking->digests)
+		r = error_set_errno(err, -ENOMEM, "check");
+	return r < 0 ? r
+		     : verity_reader_new(&checking->slot->hash, &image->verity, image->blocks, image->root,
+			       &checking->reader, err);
 }
 
 /* The superblock says nothing that a release doesn't; it only has to be there. */
-static int check_header(const struct usr_slot *slot, const struct image_files *image, struct error **err)
+static int check_header(const struct checking *checking, struct error **err)
 {
 	_cleanup_free_ uint8_t *blocks = work_blocks_new(2);
 	int r;
@@ -52,8 +45,8 @@ static int check_header(const struct usr_slot *slot, const struct image_files *i
 	if (!blocks)
 		return error_set_errno(err, -ENOMEM, "check");
 	memset(blocks, 0, USR_BLOCK_SIZE);
-	verity_header_write(&image->verity, image->blocks, blocks);
-	r = block_read(&slot->hash, 0, blocks + USR_BLOCK_SIZE, USR_BLOCK_SIZE);
+	verity_header_write(&checking->image->verity, checking->image->blocks, blocks);
+	r = block_read(&checking->slot->hash, 0, blocks + USR_BLOCK_SIZE, USR_BLOCK_SIZE);
 	if (r < 0)
 		return error_set_errno(err, r, "reading the superblock of the hash tree");
 	if (memcmp(blocks, blocks + USR_BLOCK_SIZE, USR_BLOCK_SIZE) != 0)
@@ -61,47 +54,40 @@ static int check_header(const struct usr_slot *slot, const struct image_files *i
 	return 0;
 }
 
-static int get_digests(struct verity_reader *reader, struct batch *batch, struct error **err)
+static int check_batch(struct checking *checking, uint64_t first, size_t count, struct error **err)
 {
-	for (size_t i = 0; i < batch->count; i++) {
-		const uint8_t *digest;
-		int r = verity_reader_digest(reader, batch->first + i, &digest, err);
+	int faults[SLOT_BATCH_RUNS] = {};
+	int r = slot_hash(
+		&checking->lanes, &checking->slot->data, first, count, checking->digests, faults, err);
 
-		if (r < 0)
-			return r;
-		memcpy(batch->digests + i * SHA256_SIZE, digest, SHA256_SIZE);
+	for (size_t i = 0; i < count && r >= 0; i++) {
+		const uint8_t *digest = checking->digests + i * SHA256_SIZE, *expected;
+		unsigned long long block = first + i;
+
+		if (faults[i / SLOT_RUN_BLOCKS] < 0)
+			return error_set_errno(
+				err, faults[i / SLOT_RUN_BLOCKS], "reading block %llu of the slot", block);
+		r = verity_reader_digest(checking->reader, block, &expected, err);
+		if (r >= 0 && memcmp(digest, expected, SHA256_SIZE) != 0)
+			return error_set(err, -EBADMSG, "block %llu of the slot is not the release's", block);
 	}
-	return 0;
+	return r;
 }
 
 int slot_check(const struct usr_slot *slot, const struct image_files *image, unsigned threads,
 	usr_update_progress_fn progress, void *userdata, struct error **err)
 {
-	_cleanup_verity_reader_ struct verity_reader *reader = NULL;
-	_cleanup_free_ uint8_t *blocks = work_blocks_new(BATCH_BLOCKS);
-	_cleanup_free_ uint8_t *digests = calloc(BATCH_BLOCKS, SHA256_SIZE);
-	int r;
+	_cleanup_(checking_release) struct checking checking = {.slot = slot, .image = image};
+	int r = checking_init(&checking, threads, err);
 
-	if (!blocks || !digests)
-		return error_set_errno(err, -ENOMEM, "check");
-	threads = threads ? threads : MIN(work_processors(), (unsigned)THREADS_MAX);
-	r = verity_reader_new(&slot->hash, &image->verity, image->blocks, image->root, &reader, err);
 	if (r >= 0)
-		r = check_header(slot, image, err);
-	for (uint64_t first = 0; first < image->blocks && r >= 0; first += BATCH_BLOCKS) {
-		struct batch batch = {.slot = slot,
-			.image = image,
-			.first = first,
-			.count = (size_t)MIN(image->blocks - first, (uint64_t)BATCH_BLOCKS),
-			.blocks = blocks,
-			.digests = digests};
+		r = check_header(&checking, err);
+	for (uint64_t first = 0; first < image->blocks && r >= 0; first += SLOT_BATCH_BLOCKS) {
+		size_t count = (size_t)MIN(image->blocks - first, (uint64_t)SLOT_BATCH_BLOCKS);
 
-		r = get_digests(reader, &batch, err);
-		if (r >= 0)
-			r = work_run(threads, (size_t)div_round_up_u64(batch.count, ITEM_BLOCKS), check_item,
-				&batch, err);
+		r = check_batch(&checking, first, count, err);
 		if (r >= 0 && progress) {
-			r = progress(USR_UPDATE_CHECK, first + batch.count, image->blocks, userdata);
+			r = progress(USR_UPDATE_CHECK, first + count, image->blocks, userdata);
 			if (r < 0)
 				(void)error_set(err, r, "stopped");
 		}

@@ -8,7 +8,7 @@
 #include "update/usr-update.h"
 
 /*
- * Hashes on up to *threads* threads (0: one for each processor, at most 4). *progress* (may be NULL) is told
+ * Hashes on *threads* threads (as in slot_lanes_init()). *progress* (may be NULL) is told
  * of USR_UPDATE_CHECK. Returns 0; -EBADMSG with *err* naming the first block that is wrong; -EIO where one
  * can't be read; -ENOSPC where the slot is too small; what *progress* returns.
  */

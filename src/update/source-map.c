@@ -9,14 +9,11 @@
 #include <string.h>
 
 #include "base/bytes.h"
-#include "base/work.h"
 #include "format/verity.h"
+#include "update/slot-hash.h"
 #include "update/usr-work.h"
 
 #define DIGESTS_PER_BLOCK (VERITY_BLOCK_SIZE / SHA256_SIZE)
-#define THREADS_MAX 4
-#define ITEM_BLOCKS 64 /* hashed at a time by one thread */
-#define BATCH_ITEMS 16
 #define NOTHING UINT32_MAX
 
 /* The blocks of the window by digest: chains of those whose digests begin alike. */
@@ -127,42 +124,13 @@ static int map_active(const struct table *table, struct usr_work *work, struct e
 
 /* ---- The slot that is written ---- */
 
-/* Blocks of the slot that are hashed together. */
+/* Blocks of the slot that were hashed together. */
 struct batch {
-	const struct usr_work *work;
 	uint64_t first;
 	size_t count;
-	uint8_t *blocks, *digests;
-	bool unreadable[BATCH_ITEMS];
+	const uint8_t *digests;
+	int faults[SLOT_BATCH_RUNS];
 };
-
-static bool is_zero(const uint8_t *block)
-{
-	return block[0] == 0 && memcmp(block, block + 1, USR_BLOCK_SIZE - 1) == 0;
-}
-
-static int hash_item(size_t index, void *userdata, struct error **err)
-{
-	_cleanup_sha256_ struct sha256 *context = sha256_new();
-	struct batch *batch = userdata;
-	const struct usr_update *update = batch->work->update;
-	size_t begin = index * ITEM_BLOCKS, end = MIN(begin + ITEM_BLOCKS, batch->count);
-	uint8_t *blocks = batch->blocks + begin * USR_BLOCK_SIZE;
-
-	if (!context)
-		return error_set_errno(err, -ENOMEM, "plan");
-	batch->unreadable[index] = block_read(&update->target->data, (batch->first + begin) * USR_BLOCK_SIZE,
-					   blocks, (end - begin) * USR_BLOCK_SIZE) < 0;
-	for (size_t i = begin; i < end && !batch->unreadable[index]; i++, blocks += USR_BLOCK_SIZE) {
-		uint8_t *digest = batch->digests + i * SHA256_SIZE;
-
-		if (is_zero(blocks))
-			memcpy(digest, batch->work->zero_digest, SHA256_SIZE);
-		else
-			verity_digest(&update->image->verity, context, blocks, digest);
-	}
-	return 0;
-}
 
 /* What a batch's digests say: which blocks are in their place, and where others lie. */
 static int take_batch(
@@ -173,7 +141,7 @@ static int take_batch(
 		uint64_t block = batch->first + i;
 		int r;
 
-		if (batch->unreadable[i / ITEM_BLOCKS])
+		if (batch->faults[i / SLOT_RUN_BLOCKS] < 0)
 			continue;
 		if (table)
 			note(table, work, digest, source_make(SOURCE_TARGET, block));
@@ -191,32 +159,27 @@ static int take_batch(
 static int map_target(const struct table *table, struct usr_work *work, struct error **err)
 {
 	const struct usr_update *update = work->update;
-	_cleanup_free_ uint8_t *blocks = work_blocks_new((size_t)BATCH_ITEMS * ITEM_BLOCKS);
-	_cleanup_free_ uint8_t *digests = calloc((size_t)BATCH_ITEMS * ITEM_BLOCKS, SHA256_SIZE);
+	_cleanup_(slot_lanes_release) struct slot_lanes lanes = {};
+	_cleanup_free_ uint8_t *digests = calloc(SLOT_BATCH_BLOCKS, SHA256_SIZE);
 	uint64_t begin = table ? 0 : work->begin;
 	uint64_t end = table ? update->image->blocks : work->begin + work->count;
 	enum usr_update_step step = table ? USR_UPDATE_SCAN : USR_UPDATE_CHECK;
-	unsigned threads = update->threads ? update->threads : MIN(work_processors(), (unsigned)THREADS_MAX);
+	int r = slot_lanes_init(&lanes, &update->image->verity, update->threads, err);
 
-	if (!blocks || !digests)
-		return error_set_errno(err, -ENOMEM, "plan");
-	for (uint64_t first = begin; first < end; first += (uint64_t)BATCH_ITEMS * ITEM_BLOCKS) {
-		struct batch batch = {.work = work,
-			.first = first,
-			.count = (size_t)MIN(end - first, (uint64_t)BATCH_ITEMS * ITEM_BLOCKS),
-			.blocks = blocks,
+	if (r >= 0 && !digests)
+		r = error_set_errno(err, -ENOMEM, "plan");
+	for (uint64_t first = begin; first < end && r >= 0; first += SLOT_BATCH_BLOCKS) {
+		struct batch batch = {.first = first,
+			.count = (size_t)MIN(end - first, (uint64_t)SLOT_BATCH_BLOCKS),
 			.digests = digests};
-		int r = work_run(
-			threads, (size_t)div_round_up_u64(batch.count, ITEM_BLOCKS), hash_item, &batch, err);
 
+		r = slot_hash(&lanes, &update->target->data, first, batch.count, digests, batch.faults, err);
 		if (r >= 0)
 			r = take_batch(table, work, &batch, err);
 		if (r >= 0)
 			r = work_progress(work, step, first + batch.count - begin, end - begin, err);
-		if (r < 0)
-			return r;
 	}
-	return 0;
+	return r;
 }
 
 int source_map_make(struct usr_work *work, bool only_here, struct error **err)

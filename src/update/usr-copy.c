@@ -1,19 +1,96 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Copies what own blocks there are to where they belong. Blocks that lie elsewhere in the slot that is
- * written come first, and in an order in which none is overwritten before it was copied: a block is written
- * when nothing is to be read from its place any more. What is left then are circles; one block of each is
- * given up and fetched.
+ * Has own blocks copied to where they belong. Blocks that lie elsewhere in the slot that is written come
+ * first, and in an order in which none is overwritten before it was copied: a block is written when nothing
+ * is to be read from its place any more. What is left then are circles; one block of each is given up and
+ * fetched.
+ *
+ * A block counts as copied when it is told to be. Only where some were not what they had to be, the slot is
+ * hashed again to find out which.
  */
 #include <errno.h>
-#include <string.h>
 
+#include "update/slot-copy.h"
 #include "update/usr-work.h"
 
-#define RUN_BLOCKS 64	/* copied at a time */
 #define MOVES_MAX 65536 /* within the slot: the others are fetched */
 
-/* ---- From the running slot, and zeros ---- */
+/* Runs on their way to whoever copies. */
+struct copying {
+	struct usr_work *work;
+	struct slot_copier *own; /* NULL where that is another process */
+	struct slot_run *runs;	 /* that wait, … */
+	size_t count, blocks;	 /* … and how much they are */
+	uint64_t copied[SLOT_PLACES], done, total;
+	uint64_t failed; /* of what *own* copied, since the last wait */
+};
+
+static void copying_release(struct copying *copying)
+{
+	slot_copier_free(copying->own);
+	free(copying->runs);
+}
+
+static int copying_init(struct copying *copying, struct error **err)
+{
+	const struct usr_work *work = copying->work;
+	const struct usr_update *update = work->update;
+	const struct slot_copier_options options = {.target = &update->target->data,
+		.active = update->active ? &update->active->data : NULL,
+		.image = update->image,
+		.reader = work->reader,
+		.threads = update->threads};
+
+	copying->runs = calloc(SLOT_BATCH_BLOCKS, sizeof(*copying->runs));
+	if (!copying->runs)
+		return error_set_errno(err, -ENOMEM, "copying");
+	return update->copier ? 0 : slot_copier_new(&options, &copying->own, err);
+}
+
+static int send_runs(struct copying *copying, struct error **err)
+{
+	const struct usr_update *update = copying->work->update;
+	uint64_t failed = 0;
+	int r;
+
+	if (copying->count == 0)
+		return 0;
+	r = update->copier ? update->copier->copy(copying->runs, copying->count, update->copier_userdata, err)
+			   : slot_copy(copying->own, copying->runs, copying->count, &failed, err);
+	copying->failed += failed;
+	copying->done += copying->blocks;
+	copying->count = copying->blocks = 0;
+	return r < 0 ? r : work_progress(copying->work, USR_UPDATE_COPY, copying->done, copying->total, err);
+}
+
+static int add_run(struct copying *copying, const struct slot_run *run, struct error **err)
+{
+	int r = copying->blocks + run->count > SLOT_BATCH_BLOCKS ? send_runs(copying, err) : 0;
+
+	copying->runs[copying->count++] = *run;
+	copying->blocks += run->count;
+	copying->copied[run->place] += run->count;
+	for (uint32_t i = 0; i < run->count; i++)
+		*work_source(copying->work, run->to + i) = source_make(SOURCE_HERE, 0);
+	return r;
+}
+
+/* Waits for all that was told so far. What failed of it was *place*'s. */
+static int settle(struct copying *copying, enum slot_place place, struct error **err)
+{
+	const struct usr_update *update = copying->work->update;
+	int r = send_runs(copying, err);
+	uint64_t failed = copying->failed;
+
+	copying->failed = 0;
+	if (r >= 0 && update->copier)
+		r = update->copier->wait(&failed, update->copier_userdata, err);
+	if (r < 0)
+		return r;
+	copying->copied[place] -= MIN(copying->copied[place], failed);
+	copying->work->result->damaged += failed;
+	return failed > 0;
+}
 
 static void give_up(struct usr_work *work, uint64_t block)
 {
@@ -21,61 +98,19 @@ static void give_up(struct usr_work *work, uint64_t block)
 	work->missing++;
 }
 
+/* ---- From the running slot, and zeros ---- */
+
 /* How many blocks from *block* on come, one behind the other, from the same place. */
-static size_t run_length(const struct usr_work *work, uint64_t block)
+static uint32_t run_length(const struct usr_work *work, uint64_t block)
 {
 	uint32_t source = *work_source(work, block);
 	uint32_t step = source_kind(source) == SOURCE_ZERO ? 0 : 1;
-	size_t length = 1;
+	uint32_t length = 1;
 
-	while (length < RUN_BLOCKS && block + length < work->begin + work->count &&
+	while (length < SLOT_RUN_BLOCKS && block + length < work->begin + work->count &&
 		*work_source(work, block + length) == source + step * length)
 		length++;
 	return length;
-}
-
-/* Puts blocks in their place, or notes that they must be fetched: *blocks* is NULL where they can't be read.
- */
-static int put_run(struct usr_work *work, uint64_t block, const uint8_t *blocks, size_t count,
-	uint64_t *counter, struct error **err)
-{
-	uint64_t wrong;
-	int r = blocks ? work_write(work, block, blocks, count, &wrong, err) : 0;
-
-	if (r < 0)
-		return r;
-	for (size_t i = 0; i < count; i++) {
-		if (source_kind(*work_source(work, block + i)) == SOURCE_HERE) {
-			(*counter)++;
-			continue;
-		}
-		give_up(work, block + i);
-		work->result->damaged++;
-	}
-	return 0;
-}
-
-static int copy_run(struct usr_work *work, uint64_t block, size_t count, uint8_t *buffer, struct error **err)
-{
-	uint32_t source = *work_source(work, block);
-	bool is_zero = source_kind(source) == SOURCE_ZERO;
-	bool is_read = true;
-
-	if (is_zero)
-		memset(buffer, 0, count * USR_BLOCK_SIZE);
-	else
-		is_read = block_read(&work->update->active->data, source_block(source) * USR_BLOCK_SIZE,
-				  buffer, count * USR_BLOCK_SIZE) >= 0;
-	/* Of several blocks, one that can't be read must not cost the others. */
-	if (!is_read && count > 1) {
-		int r = 0;
-
-		for (size_t i = 0; i < count && r >= 0; i++)
-			r = copy_run(work, block + i, 1, buffer, err);
-		return r;
-	}
-	return put_run(work, block, is_read ? buffer : NULL, count,
-		is_zero ? &work->result->zero : &work->result->from_active, err);
 }
 
 static uint64_t count_copies(const struct usr_work *work)
@@ -88,29 +123,25 @@ static uint64_t count_copies(const struct usr_work *work)
 	return copies;
 }
 
-static int copy_active(struct usr_work *work, uint64_t done, uint64_t total, struct error **err)
+static int copy_active(struct copying *copying, struct error **err)
 {
-	_cleanup_free_ uint8_t *buffer = work_blocks_new(RUN_BLOCKS);
+	struct usr_work *work = copying->work;
+	int r = 0;
 
-	if (!buffer)
-		return error_set_errno(err, -ENOMEM, "copying");
-	for (uint64_t block = work->begin; block < work->begin + work->count;) {
-		enum source_kind kind = source_kind(*work_source(work, block));
-		size_t count = 1;
-		int r = 0;
+	for (uint64_t block = work->begin; block < work->begin + work->count && r >= 0;) {
+		uint32_t source = *work_source(work, block);
+		enum source_kind kind = source_kind(source);
+		struct slot_run run = {.to = (uint32_t)block, .count = 1};
 
 		if (kind == SOURCE_ACTIVE || kind == SOURCE_ZERO) {
-			count = run_length(work, block);
-			done += count;
-			r = copy_run(work, block, count, buffer, err);
-			if (r >= 0)
-				r = work_progress(work, USR_UPDATE_COPY, done, total, err);
+			run.place = kind == SOURCE_ZERO ? SLOT_ZERO : SLOT_ACTIVE;
+			run.from = (uint32_t)source_block(source);
+			run.count = run_length(work, block);
+			r = add_run(copying, &run, err);
 		}
-		if (r < 0)
-			return r;
-		block += count;
+		block += run.count;
 	}
-	return 0;
+	return r;
 }
 
 /* ---- Within the slot ---- */
@@ -196,44 +227,59 @@ static void move_done(struct moves *moves, struct move *move)
 		moves->ready[moves->ready_count++] = (uint32_t)(writer - moves->items);
 }
 
-static int move_ready(struct moves *moves, struct usr_work *work, uint8_t *buffer, struct error **err)
+static int move_ready(struct copying *copying, struct moves *moves, struct error **err)
 {
-	while (moves->ready_count > 0) {
-		struct move *move = &moves->items[moves->ready[--moves->ready_count]];
-		bool is_read = block_read(&work->update->target->data, (uint64_t)move->from * USR_BLOCK_SIZE,
-				       buffer, USR_BLOCK_SIZE) >= 0;
-		int r = put_run(work, move->to, is_read ? buffer : NULL, 1, &work->result->from_target, err);
+	int r = 0;
 
-		if (r < 0)
-			return r;
+	while (moves->ready_count > 0 && r >= 0) {
+		struct move *move = &moves->items[moves->ready[--moves->ready_count]];
+
+		r = add_run(copying,
+			&(struct slot_run){
+				.place = SLOT_TARGET, .from = move->from, .to = move->to, .count = 1},
+			err);
 		move_done(moves, move);
 	}
-	return 0;
+	return r;
 }
 
-static int copy_within(struct usr_work *work, struct error **err)
+static int copy_within(struct copying *copying, struct error **err)
 {
 	_cleanup_(moves_release) struct moves moves = {};
-	_cleanup_free_ uint8_t *buffer = work_blocks_new(1);
-	int r = buffer ? moves_init(&moves, work, err) : error_set_errno(err, -ENOMEM, "copying");
+	int r = moves_init(&moves, copying->work, err);
 
 	if (r >= 0)
-		r = move_ready(&moves, work, buffer, err);
+		r = move_ready(copying, &moves, err);
 	for (size_t i = 0; i < moves.count && r >= 0; i++) {
 		if (moves.items[i].done)
 			continue;
 		/* Each of a circle waits for another one: this one is fetched, and the others may go. */
-		give_up(work, moves.items[i].to);
+		give_up(copying->work, moves.items[i].to);
 		move_done(&moves, &moves.items[i]);
-		r = move_ready(&moves, work, buffer, err);
+		r = move_ready(copying, &moves, err);
 	}
 	return r;
 }
 
 int usr_copy(struct usr_work *work, struct error **err)
 {
-	uint64_t total = count_copies(work);
-	int r = total > 0 ? copy_within(work, err) : 0;
+	_cleanup_(copying_release) struct copying copying = {.work = work, .total = count_copies(work)};
+	struct usr_update_result *result = work->result;
+	int r, moved = 0;
 
-	return r < 0 || total == 0 ? r : copy_active(work, total - count_copies(work), total, err);
+	if (copying.total == 0)
+		return 0;
+	r = copying_init(&copying, err);
+	if (r >= 0)
+		r = copy_within(&copying, err);
+	if (r >= 0)
+		r = moved = settle(&copying, SLOT_TARGET, err);
+	if (r >= 0)
+		r = copy_active(&copying, err);
+	if (r >= 0)
+		r = settle(&copying, SLOT_ACTIVE, err);
+	result->zero += copying.copied[SLOT_ZERO];
+	result->from_active += copying.copied[SLOT_ACTIVE];
+	result->from_target += copying.copied[SLOT_TARGET];
+	return r > 0 || (r == 0 && moved > 0) ? source_map_make(work, true, err) : r;
 }

@@ -38,19 +38,13 @@ static int judge_block(
 {
 	uint8_t digest[SHA256_SIZE];
 	const uint8_t *expected;
-	enum source_kind kind;
 	int r;
 
 	*ret = VERDICT_NEEDLESS;
 	if (block < work->begin || block - work->begin >= work->count)
 		return 0;
-	kind = source_kind(*work_source(work, block));
-	if (kind == SOURCE_HERE)
+	if (source_kind(*work_source(work, block)) == SOURCE_HERE)
 		return 0;
-	if (kind != SOURCE_NONE && work->update->trusts_own) {
-		*ret = VERDICT_RIGHT;
-		return 0;
-	}
 	r = verity_reader_digest(work->reader, block, &expected, err);
 	if (r < 0)
 		return r;

@@ -42,19 +42,33 @@ enum usr_update_step {
 typedef int (*usr_update_progress_fn)(
 	enum usr_update_step step, uint64_t done, uint64_t total, void *userdata);
 
+/*
+ * Copies own blocks in the stead of this process, and proves each before it is written. *copy* takes runs
+ * such as slot_copy() does (slot-copy.h), and need only begin with them; *wait* returns when all are done,
+ * with how many blocks since the last call were not what they had to be. Return 0 or a negative errno with
+ * *err* set.
+ */
+struct slot_run;
+struct usr_copier_ops {
+	int (*copy)(const struct slot_run *runs, size_t count, void *userdata, struct error **err);
+	int (*wait)(uint64_t *ret_failed, void *userdata, struct error **err);
+};
+
 struct usr_update {
 	const struct image_files *image;
 	const struct remote *remote;
 	const struct usr_slot *target; /* may hold anything */
 	const struct usr_slot *active; /* the running slot, which is only read; NULL: none */
 	const uint8_t *active_root;    /* its root hash, NULL where that isn't known */
-	unsigned threads;	       /* that hash; 0: one for each processor, at most 4 */
+	unsigned threads;	       /* that read, hash and copy; 0: 4, whatever the processors */
 	uint64_t window;	       /* blocks that are planned at a time; 0: USR_UPDATE_WINDOW */
 	bool no_patch, no_tree_delta;  /* do without */
 
 	/* For who proves what is written, and the whole slot in the end, elsewhere: */
-	bool trusts_own;		 /* own blocks are copied as they are */
-	bool leaves_proof;		 /* the slot is not read back */
+	const struct usr_copier_ops *copier; /* NULL: this process copies own blocks itself */
+	void *copier_userdata;
+	bool leaves_proof; /* the slot is not read back */
+
 	usr_update_progress_fn progress; /* may be NULL */
 	void *userdata;
 };

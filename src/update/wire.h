@@ -11,13 +11,15 @@
 #include "base/buffer.h"
 #include "base/error.h"
 
-#define WIRE_VERSION 1
+#define WIRE_VERSION 2
 #define WIRE_HEADER_SIZE 24
-#define WIRE_PAYLOAD_MAX MiB(1)
+#define WIRE_PAYLOAD_MAX KiB(256)
 #define WIRE_ALIGN 4096	      /* of the memory that payloads are read into: O_DIRECT wants it */
 #define WIRE_TEXT_MAX KiB(4)  /* bytes of a message for people */
 #define WIRE_NAME_MAX KiB(4)  /* bytes of a file's name */
 #define WIRE_BLOCK_SIZE 4096  /* of a disk: what is written is a multiple of it */
+#define WIRE_RUN_SIZE 16      /* bytes of a run to copy */
+#define WIRE_RUNS_MAX 1024    /* of a message */
 #define WIRE_WINDOW MiB(8)    /* bytes that the worker has written and that are not taken yet, at most, … */
 #define WIRE_WINDOW_FRAMES 64 /* … and messages that hold them */
 
@@ -31,8 +33,9 @@ enum wire_type {
 	WIRE_BRING = 1, /* job: struct worker_bring_job */
 	WIRE_REFRESH,	/* job: struct worker_refresh_job; WIRE_FILEs follow, as many as it says */
 	WIRE_GET,	/* job: struct worker_get_job */
-	WIRE_TAKEN,	/* *serial*: all WIRE_DATA, WIRE_TREE and WIRE_FLUSH up to it are done */
-	WIRE_RATE,	/* *offset*: bytes a second that may come now; 0: as many as come */
+	WIRE_TAKEN, /* *serial*: all that is counted up to it is done; *offset*: blocks that were not copied,
+		     * in all */
+	WIRE_RATE,  /* *offset*: bytes a second that may come now; 0: as many as come */
 
 	/* Both say: */
 	WIRE_FILE, /* a part of a file: *offset* is where it belongs, *serial* the size of the whole */
@@ -41,9 +44,10 @@ enum wire_type {
 	WIRE_READY,    /* *offset*: enum sandbox_measure of its sandbox; *serial*: WIRE_VERSION */
 	WIRE_ALIVE,    /* it waits for the network */
 	WIRE_PROGRESS, /* *offset* of *serial* are done of the step in the payload */
-	WIRE_DATA,     /* write to the slot's data at *offset*; *serial* counts these three, from 1 */
+	WIRE_DATA,     /* write to the slot's data at *offset*; *serial* counts these four, from 1 */
 	WIRE_TREE,     /* write to the slot's hash tree */
 	WIRE_FLUSH,    /* make what was written last; *offset*: 0 the data, 1 the hash tree */
+	WIRE_COPY,     /* copy own blocks: worker-job.h has its runs */
 	WIRE_BYTES,    /* bytes of the file of WIRE_GET, from *offset* on */
 	WIRE_FINISHED, /* the job is done; what came of it, worker-job.h */
 	WIRE_FAILED,   /* *offset*: the errno; the payload is a text */

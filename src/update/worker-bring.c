@@ -25,21 +25,44 @@ struct bringing {
 	const struct worker_bring *in;
 	struct verity_reader *reader;
 	struct sha256 *context;
+	struct block_file active_file; /* the running slot's data, … */
+	struct block_io active;	       /* … for *copier* */
+	struct slot_copier *copier;
 	struct write_behind *writer;   /* of the data */
 	uint8_t *header;	       /* the superblock's block, as it must be */
 	uint64_t data_size, tree_size; /* bytes that may be written to */
-	uint64_t data_left, tree_left, flushes_left;
+	uint64_t data_left, copies_left, tree_left, flushes_left;
 	uint64_t serial, puts; /* of all that was taken, and of it what *writer* was given */
-	bool is_wrong;	       /* a block was not the release's */
 	struct worker_outcome outcome;
 };
 
 static void bringing_release(struct bringing *bringing)
 {
+	slot_copier_free(bringing->copier);
 	write_behind_free(bringing->writer);
 	verity_reader_free(bringing->reader);
 	sha256_free(bringing->context);
 	free(bringing->header);
+}
+
+static int open_copier(struct bringing *bringing, struct error **err)
+{
+	const struct worker_place *place = &bringing->in->active_data;
+	struct slot_copier_options options = {.target = &bringing->in->target->data,
+		.image = bringing->in->image,
+		.reader = bringing->reader,
+		.threads = bringing->in->threads};
+	struct block_io file = block_io_file(&bringing->active_file, UINT64_MAX);
+	int r;
+
+	if (place->size > 0) {
+		bringing->active_file = (struct block_file){.fd = place->fd, .align = place->align};
+		options.active = &bringing->active;
+		r = block_io_part(&file, place->begin, place->size, &bringing->active);
+		if (r < 0)
+			return error_set_errno(err, r, "running slot");
+	}
+	return slot_copier_new(&options, &bringing->copier, err);
 }
 
 static int bringing_init(struct bringing *bringing, struct error **err)
@@ -65,13 +88,15 @@ static int bringing_init(struct bringing *bringing, struct error **err)
 	verity_header_write(&image->verity, image->blocks, bringing->header);
 	bringing->data_size = image->blocks * USR_BLOCK_SIZE;
 	bringing->tree_size = verity_shape(image->blocks).blocks * USR_BLOCK_SIZE;
-	bringing->data_left = bringing->data_size; /* a block is written once, or is there already */
+	bringing->data_left = bringing->data_size; /* a block is written once, or is there already; … */
+	bringing->copies_left = image->blocks;	   /* … it may be one that could not be copied */
 	bringing->tree_left = TREE_TIMES * bringing->tree_size;
 	bringing->flushes_left = FLUSHES + div_round_up_u64(image->blocks, window);
 	r = write_behind_new(&in->target->data, &bringing->writer, err);
-	return r < 0 ? r
-		     : verity_reader_new(&in->target->hash, &image->verity, image->blocks, image->root,
-			       &bringing->reader, err);
+	if (r >= 0)
+		r = verity_reader_new(&in->target->hash, &image->verity, image->blocks, image->root,
+			&bringing->reader, err);
+	return r < 0 ? r : open_copier(bringing, err);
 }
 
 /* ---- What it sends ---- */
@@ -109,8 +134,7 @@ static int prove(struct bringing *bringing, uint64_t block, const uint8_t *data,
 		return r;
 	}
 	verity_digest(&bringing->in->image->verity, bringing->context, data, digest);
-	bringing->is_wrong = memcmp(digest, expected, SHA256_SIZE) != 0;
-	if (bringing->is_wrong)
+	if (memcmp(digest, expected, SHA256_SIZE) != 0)
 		return error_set(err, -EBADMSG, "the worker sent a block %llu that is not the release's",
 			(unsigned long long)block);
 	return 0;
@@ -176,6 +200,39 @@ static int take_tree(struct bringing *bringing, const struct wire_message *messa
 		     : 0;
 }
 
+/*
+ * Copies own blocks. The worker only says from where to where: that a block is what it must be is seen here,
+ * and where it isn't, the worker hears of it and fetches it.
+ */
+static int take_copy(struct bringing *bringing, struct exchange *exchange, const struct wire_message *message,
+	struct error **err)
+{
+	struct slot_run runs[WIRE_RUNS_MAX];
+	size_t count = message->header.size / WIRE_RUN_SIZE;
+	uint64_t blocks = 0, failed;
+	int r;
+
+	worker_runs_parse(message->payload, message->header.size, runs);
+	r = slot_runs_check(bringing->copier, runs, count, err);
+	if (r < 0) {
+		(void)error_wrap(err, "the worker sent");
+		return -EPROTO;
+	}
+	for (size_t i = 0; i < count; i++)
+		blocks += runs[i].count;
+	if (blocks > bringing->copies_left)
+		return error_set(err, -EPROTO, "the worker wants blocks copied again and again");
+	bringing->copies_left -= blocks;
+	r = drain(bringing, err);
+	if (r < 0)
+		return r;
+	r = slot_copy(bringing->copier, runs, count, &failed, err);
+	if (r == -EBADMSG)
+		(void)error_wrap(err, "the worker had blocks copied before a tree that proves them");
+	exchange->failed += failed;
+	return r;
+}
+
 static int take_flush(struct bringing *bringing, const struct wire_header *header, struct error **err)
 {
 	const struct usr_slot *target = bringing->in->target;
@@ -208,21 +265,25 @@ static int take_bring(struct exchange *exchange, const struct wire_message *mess
 {
 	struct bringing *bringing = exchange->userdata;
 	const struct wire_header *header = &message->header;
-	int r = 0;
+	int r;
 
 	if (header->type == WIRE_PROGRESS)
 		return take_progress(bringing, message, err);
 	if (header->type == WIRE_FINISHED)
 		return exchange_outcome(
 			exchange, message, bringing->in->image->blocks, &bringing->outcome, err);
-	if (header->type != WIRE_DATA && header->type != WIRE_TREE && header->type != WIRE_FLUSH)
+	if (header->type != WIRE_DATA && header->type != WIRE_TREE && header->type != WIRE_FLUSH &&
+		header->type != WIRE_COPY)
 		return error_set(err, -EPROTO, "the worker sent a message that does not belong here");
 	r = check_serial(bringing, header, err);
-	if (r >= 0)
-		r = header->type == WIRE_DATA	? take_data(bringing, &exchange->reader, message, err)
-		    : header->type == WIRE_TREE ? take_tree(bringing, message, err)
-						: take_flush(bringing, header, err);
-	return r;
+	if (r < 0)
+		return r;
+	if (header->type == WIRE_DATA)
+		return take_data(bringing, &exchange->reader, message, err);
+	if (header->type == WIRE_TREE)
+		return take_tree(bringing, message, err);
+	return header->type == WIRE_COPY ? take_copy(bringing, exchange, message, err)
+					 : take_flush(bringing, header, err);
 }
 
 /* ---- The job ---- */
@@ -235,13 +296,12 @@ static bool is_read_only(const struct worker_place *place)
 }
 
 static int write_job(const struct worker_bring *in, const struct exchange *exchange,
-	const struct worker_place *const *places, bool trusts_own, struct buffer *ret, struct error **err)
+	const struct worker_place *const *places, struct buffer *ret, struct error **err)
 {
 	struct worker_bring_job job = {.threads = in->threads,
 		.window = in->window ? in->window : USR_UPDATE_WINDOW,
 		.no_patch = in->no_patch,
 		.no_tree_delta = in->no_tree_delta,
-		.trusts_own = trusts_own,
 		.has_active_root = in->active_root != NULL,
 		.image = *in->image};
 	int r;
@@ -259,9 +319,9 @@ static int write_job(const struct worker_bring *in, const struct exchange *excha
 	return r < 0 ? error_set_errno(err, r, "the worker's job") : 0;
 }
 
-/* One worker's job. *trusts_own* becomes false where that was wrong: own blocks are not what they were. */
-static int bring_once(struct worker *worker, const struct worker_bring *in, bool *trusts_own,
-	struct usr_update_result *ret, struct error **err)
+/* One worker's job. */
+static int bring_once(struct worker *worker, const struct worker_bring *in, struct usr_update_result *ret,
+	struct error **err)
 {
 	const struct worker_place *const places[WORKER_PLACES] = {
 		&in->target_data, &in->target_hash, &in->active_data, &in->active_hash};
@@ -284,29 +344,13 @@ static int bring_once(struct worker *worker, const struct worker_bring *in, bool
 	if (r < 0)
 		return r;
 	exchange.wake_fd = write_behind_fd(bringing.writer);
-	r = write_job(in, &exchange, places, *trusts_own, &job, err);
+	r = write_job(in, &exchange, places, &job, err);
 	if (r >= 0)
 		r = exchange_run(&exchange, WIRE_BRING, &job, err);
 	if (r >= 0)
 		r = drain(&bringing, err);
 	if (r >= 0)
 		*ret = bringing.outcome.update;
-	else if (bringing.is_wrong)
-		*trusts_own = false;
-	return r;
-}
-
-/* As bring_once(); where own blocks could not be trusted, once more, and each is hashed before it is sent. */
-static int bring_round(struct worker *worker, const struct worker_bring *in, bool *trusts_own,
-	struct usr_update_result *ret, struct error **err)
-{
-	bool trusted = *trusts_own;
-	_cleanup_error_ struct error *fault = NULL;
-	int r = bring_once(worker, in, trusts_own, ret, &fault);
-
-	if (r < 0 && trusted && !*trusts_own)
-		return bring_once(worker, in, trusts_own, ret, err);
-	error_move(err, TAKE_PTR(fault));
 	return r;
 }
 
@@ -322,12 +366,10 @@ static int flush_slot(const struct usr_slot *slot, struct error **err)
 int worker_bring(struct worker *worker, const struct worker_bring *in, struct usr_update_result *ret,
 	struct error **err)
 {
-	bool trusts_own = true;
-
 	*ret = (struct usr_update_result){.blocks = in->image->blocks};
 	for (unsigned round = 1;; round++) {
 		_cleanup_error_ struct error *fault = NULL;
-		int r = bring_round(worker, in, &trusts_own, ret, &fault);
+		int r = bring_once(worker, in, ret, &fault);
 
 		/* The worker is gone, so nothing changes any more. What it said of its work proves nothing.
 		 */

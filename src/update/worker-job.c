@@ -85,7 +85,6 @@ int worker_bring_job_write(const struct worker_bring_job *job, struct buffer *re
 	buffer_append_le64(ret, job->window);
 	buffer_append_le32(ret, job->no_patch);
 	buffer_append_le32(ret, job->no_tree_delta);
-	buffer_append_le32(ret, job->trusts_own);
 	buffer_append_le32(ret, job->has_active_root);
 	buffer_append(ret, job->active_root, SHA256_SIZE);
 	wire_put_string(ret, text);
@@ -127,7 +126,6 @@ int worker_bring_job_parse(const void *data, size_t size, struct worker_bring_jo
 	ret->window = wire_take_u64(&fields);
 	ret->no_patch = wire_take_u32(&fields) != 0;
 	ret->no_tree_delta = wire_take_u32(&fields) != 0;
-	ret->trusts_own = wire_take_u32(&fields) != 0;
 	ret->has_active_root = wire_take_u32(&fields) != 0;
 	wire_take_bytes(&fields, ret->active_root, SHA256_SIZE);
 	text = wire_take_string(&fields, WIRE_PAYLOAD_MAX);
@@ -137,6 +135,29 @@ int worker_bring_job_parse(const void *data, size_t size, struct worker_bring_jo
 	if (!text || ret->window == 0 || !are_places(ret->places))
 		return error_set(err, -EPROTO, "a malformed job");
 	return parse_image(text, &ret->image, err);
+}
+
+int worker_runs_write(const struct slot_run *runs, size_t count, struct buffer *ret)
+{
+	for (size_t i = 0; i < count; i++) {
+		buffer_append_le32(ret, (uint32_t)runs[i].place);
+		buffer_append_le32(ret, runs[i].from);
+		buffer_append_le32(ret, runs[i].to);
+		buffer_append_le32(ret, runs[i].count);
+	}
+	return buffer_failed(ret) ? -ENOMEM : 0;
+}
+
+void worker_runs_parse(const uint8_t *data, size_t size, struct slot_run *ret)
+{
+	struct wire_fields fields = {.data = data, .size = size};
+
+	for (size_t i = 0; i < size / WIRE_RUN_SIZE; i++) {
+		ret[i].place = (enum slot_place)wire_take_u32(&fields);
+		ret[i].from = wire_take_u32(&fields);
+		ret[i].to = wire_take_u32(&fields);
+		ret[i].count = wire_take_u32(&fields);
+	}
 }
 
 /* ---- Get ---- */

@@ -7,6 +7,7 @@
 
 #include "update/remote-http.h"
 #include "update/sandbox.h"
+#include "update/slot-copy.h"
 #include "update/usr-update.h"
 #include "update/wire.h"
 
@@ -40,7 +41,7 @@ struct worker_bring_job {
 	struct worker_place_job places[WORKER_PLACES];
 	uint32_t threads;
 	uint64_t window; /* blocks, at least 1 */
-	bool no_patch, no_tree_delta, trusts_own, has_active_root;
+	bool no_patch, no_tree_delta, has_active_root;
 	uint8_t active_root[SHA256_SIZE];
 	struct image_files image;
 };
@@ -73,6 +74,13 @@ void worker_source_job_release(struct worker_source_job *job);
 void worker_bring_job_release(struct worker_bring_job *job);
 void worker_get_job_release(struct worker_get_job *job);
 void worker_refresh_job_release(struct worker_refresh_job *job);
+
+/*
+ * The runs of a WIRE_COPY. worker_runs_parse() writes *size* / WIRE_RUN_SIZE of them, and takes any numbers:
+ * slot_runs_check() judges them. worker_runs_write() returns 0 or -ENOMEM.
+ */
+int worker_runs_write(const struct slot_run *runs, size_t count, struct buffer *ret);
+void worker_runs_parse(const uint8_t *data, size_t size, struct slot_run *ret);
 
 /* Append a job to *ret*. Return 0 or -ENOMEM; -EFBIG where it is too large for a message. */
 int worker_bring_job_write(const struct worker_bring_job *job, struct buffer *ret);

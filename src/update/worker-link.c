@@ -6,6 +6,7 @@
 
 #include "base/bytes.h"
 #include "base/http.h"
+#include "update/worker-job.h"
 
 #define ALIVE_MS 1000
 #define PROGRESS_MS 100
@@ -31,13 +32,14 @@ void link_release(struct link *link)
 
 /* ---- What the parent says ---- */
 
-static void note_taken(struct link *link, uint64_t serial)
+static void note_taken(struct link *link, uint64_t serial, uint64_t failed)
 {
-	if (serial < link->taken || serial > link->serial) {
+	if (serial < link->taken || serial > link->serial || failed < link->failed) {
 		link->is_broken = true;
 		return;
 	}
 	link->taken = serial;
+	link->failed = failed;
 	while (link->count > 0 && link->writes[link->first].serial <= serial) {
 		link->bytes -= link->writes[link->first].size;
 		link->first = (link->first + 1) % WIRE_WINDOW_FRAMES;
@@ -53,7 +55,7 @@ static int hear(struct link *link, bool wait)
 
 	while (!link->is_broken && (r = wire_receive(link->fd, &link->reader, wait, &message, NULL)) > 0) {
 		if (message.header.type == WIRE_TAKEN)
-			note_taken(link, message.header.serial);
+			note_taken(link, message.header.serial, message.header.offset);
 		else if (message.header.type == WIRE_RATE)
 			link->rate = message.header.offset;
 		else
@@ -96,7 +98,8 @@ int link_progress(struct link *link, unsigned step, uint64_t done, uint64_t tota
 
 	if (!link_tick(link))
 		return -EPIPE;
-	if (step >= ARRAY_SIZE(link->progress_ms) || now - link->progress_ms[step] < PROGRESS_MS)
+	if (step >= ARRAY_SIZE(link->progress_ms) ||
+		(done != total && now - link->progress_ms[step] < PROGRESS_MS))
 		return 0;
 	link->progress_ms[step] = now;
 	write_le32(payload, step);
@@ -214,6 +217,16 @@ static int disk_write(void *userdata, uint64_t offset, const void *data, size_t 
 	return r;
 }
 
+/* Waits until all that was sent is done. */
+static int settle_all(struct link *link)
+{
+	int r = 0;
+
+	while (r >= 0 && link->taken < link->serial)
+		r = hear(link, true);
+	return r;
+}
+
 static int disk_flush(void *userdata)
 {
 	struct link_disk *disk = userdata;
@@ -230,8 +243,8 @@ static int disk_flush(void *userdata)
 				.offset = disk->type == WIRE_TREE,
 				.serial = ++link->serial},
 			NULL);
-	while (r >= 0 && link->taken < link->serial)
-		r = hear(link, true);
+	if (r >= 0)
+		r = settle_all(link);
 	pthread_mutex_unlock(&link->lock);
 	return r;
 }
@@ -241,4 +254,35 @@ struct block_io link_disk_io(struct link_disk *disk, uint64_t size)
 	static const struct block_ops ops = {.read = disk_read, .write = disk_write, .flush = disk_flush};
 
 	return (struct block_io){.ops = &ops, .userdata = disk, .size = size};
+}
+
+/* ---- Own blocks ---- */
+
+int link_copy(struct link *link, const struct slot_run *runs, size_t count)
+{
+	_cleanup_buffer_ struct buffer payload = {};
+	int r = worker_runs_write(runs, count, &payload);
+
+	pthread_mutex_lock(&link->lock);
+	if (r >= 0)
+		r = send_held(link);
+	if (r >= 0)
+		r = say(link,
+			&(struct wire_header){
+				.type = WIRE_COPY, .size = (uint32_t)payload.size, .serial = ++link->serial},
+			payload.data);
+	pthread_mutex_unlock(&link->lock);
+	return r;
+}
+
+int link_copied(struct link *link, uint64_t *ret_failed)
+{
+	int r;
+
+	pthread_mutex_lock(&link->lock);
+	r = settle_all(link);
+	*ret_failed = link->failed - link->failed_told;
+	link->failed_told = link->failed;
+	pthread_mutex_unlock(&link->lock);
+	return r;
 }

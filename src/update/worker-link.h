@@ -10,6 +10,8 @@
 #include "base/block-io.h"
 #include "update/wire.h"
 
+struct slot_run;
+
 /* A write that the parent has not said to have done. */
 struct link_write {
 	const struct link_disk *disk;
@@ -19,8 +21,9 @@ struct link_write {
 struct link {
 	int fd;
 	struct wire_reader reader;
-	pthread_mutex_t lock;	/* of all below that writes and reads of disks use */
-	uint64_t serial, taken; /* of the last write or flush that was sent; that is done */
+	pthread_mutex_t lock;	      /* of all below that writes and reads of disks use */
+	uint64_t serial, taken;	      /* of the last write, flush or copy that was sent; that is done */
+	uint64_t failed, failed_told; /* blocks that were not copied: the parent said; link_copied() did */
 	struct link_write writes[WIRE_WINDOW_FRAMES]; /* in the order of their serials, from *first* on */
 	size_t first, count;
 	uint64_t bytes; /* of them */
@@ -44,13 +47,20 @@ void link_release(struct link *link);
 /* The disk behind *disk*, of *size* bytes. Reads see what was written before. */
 struct block_io link_disk_io(struct link_disk *disk, uint64_t size);
 
+/* Asks the parent to copy own blocks (slot-copy.h). Waits for nothing but room in the socket. Returns 0,
+ * -EPIPE, -ENOMEM. */
+int link_copy(struct link *link, const struct slot_run *runs, size_t count);
+
+/* Waits until all is copied. *ret_failed*: blocks that were not, since the last call. Returns 0 or -EPIPE. */
+int link_copied(struct link *link, uint64_t *ret_failed);
+
 /*
  * Tells the parent that the worker is alive, at most once a second, and takes in what the parent has said.
  * Returns false where there is no parent any more.
  */
 bool link_tick(struct link *link);
 
-/* Tells of progress, at most ten times a second for each step. Returns 0, or -EPIPE. */
+/* Tells of progress, at most ten times a second for each step, and of its end. Returns 0, or -EPIPE. */
 int link_progress(struct link *link, unsigned step, uint64_t done, uint64_t total);
 
 /*

@@ -117,6 +117,22 @@ static int tell(enum usr_update_step step, uint64_t done, uint64_t total, void *
 	return link_progress(userdata, (unsigned)step, done, total);
 }
 
+static int copy(const struct slot_run *runs, size_t count, void *userdata, struct error **err)
+{
+	int r = link_copy(userdata, runs, count);
+
+	return r < 0 ? error_set_errno(err, r, "copying") : 0;
+}
+
+static int wait_copied(uint64_t *ret_failed, void *userdata, struct error **err)
+{
+	int r = link_copied(userdata, ret_failed);
+
+	return r < 0 ? error_set_errno(err, r, "copying") : 0;
+}
+
+static const struct usr_copier_ops copier = {.copy = copy, .wait = wait_copied};
+
 static struct block_io open_place(struct link *link, const struct worker_bring_job *job,
 	enum worker_place_number number, struct link_disk *disk)
 {
@@ -150,7 +166,8 @@ static int update(struct link *link, const struct worker_bring_job *job, struct 
 		.window = job->window,
 		.no_patch = job->no_patch,
 		.no_tree_delta = job->no_tree_delta,
-		.trusts_own = job->trusts_own,
+		.copier = &copier,
+		.copier_userdata = link,
 		.leaves_proof = true,
 		.progress = tell,
 		.userdata = link};

@@ -44,7 +44,8 @@ struct exchange {
 	bool is_ready;
 	uint64_t begun_ms, heard_ms, asked_ms;
 	uint64_t messages;	    /* of those that cost the worker nothing */
-	uint64_t taken, taken_said; /* serials: done, and told to the worker */
+	uint64_t taken, taken_said; /* serials: done, and told to the worker, with … */
+	uint64_t failed;	    /* … how many blocks were not copied, which *take* counts */
 	uint64_t rate, rate_said;
 };
 

@@ -300,7 +300,7 @@ static int say_all(struct exchange *exchange, struct error **err)
 	int r = 0;
 
 	if (exchange->taken != exchange->taken_said) {
-		r = say(exchange, WIRE_TAKEN, 0, exchange->taken, err);
+		r = say(exchange, WIRE_TAKEN, exchange->failed, exchange->taken, err);
 		if (r > 0)
 			exchange->taken_said = exchange->taken;
 	}

@@ -13,7 +13,7 @@
 #include "format/verity.h"
 #include "trees.h"
 
-static const struct verity_options verity = {.uuid = {1, 2, 3}, .salt = {9, 8, 7, 6}, .salt_size = 32};
+const struct verity_options test_verity = {.uuid = {1, 2, 3}, .salt = {9, 8, 7, 6}, .salt_size = 32};
 
 void test_image_release(struct test_image *image)
 {
@@ -28,7 +28,7 @@ void test_image_hash(struct test_image *image)
 	_cleanup_verity_ struct verity *tree = NULL;
 	const uint8_t *file;
 
-	assert_int_equal(verity_new(&verity, image->blocks, &tree, NULL), 0);
+	assert_int_equal(verity_new(&test_verity, image->blocks, &tree, NULL), 0);
 	verity_hash(tree, context, 0, image->data, image->blocks);
 	assert_int_equal(verity_finish(tree, &file, image->root), 0);
 	image->hash_size = verity_size(tree);

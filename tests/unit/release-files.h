@@ -9,6 +9,9 @@
 #include "release/usr-files.h"
 #include "update/remote.h"
 
+/* Of all images. */
+extern const struct verity_options test_verity;
+
 /* An image in memory with its hash file. */
 struct test_image {
 	uint8_t *data, *hash;

@@ -2,6 +2,7 @@
 #include "unit.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <string.h>
 
 #include "base/file.h"
@@ -24,6 +25,7 @@ struct disk {
 	uint64_t forgets;	       /* so many writes are taken and not done */
 	uint64_t bad_block;	       /* can't be read; UINT64_MAX: none */
 	const struct test_image *only; /* what may be written: blocks of this image in their places */
+	pthread_mutex_t lock;	       /* writes come from several threads */
 };
 
 static int disk_read(void *userdata, uint64_t offset, void *data, size_t size)
@@ -36,10 +38,8 @@ static int disk_read(void *userdata, uint64_t offset, void *data, size_t size)
 	return 0;
 }
 
-static int disk_write(void *userdata, uint64_t offset, const void *data, size_t size)
+static int write_once(struct disk *disk, uint64_t offset, const void *data, size_t size)
 {
-	struct disk *disk = userdata;
-
 	disk->writes++;
 	/* Nothing that is not proved may ever be written. */
 	if (disk->only) {
@@ -60,6 +60,17 @@ static int disk_write(void *userdata, uint64_t offset, const void *data, size_t 
 	return 0;
 }
 
+static int disk_write(void *userdata, uint64_t offset, const void *data, size_t size)
+{
+	struct disk *disk = userdata;
+	int r;
+
+	pthread_mutex_lock(&disk->lock);
+	r = write_once(disk, offset, data, size);
+	pthread_mutex_unlock(&disk->lock);
+	return r;
+}
+
 static int disk_flush(void *userdata)
 {
 	const struct disk *disk = userdata;
@@ -76,7 +87,10 @@ static struct block_io disk_io(struct disk *disk)
 
 static void disk_init(struct disk *disk, size_t blocks, const void *data, size_t size)
 {
-	*disk = (struct disk){.data = calloc(blocks, BLOCK), .size = blocks * BLOCK, .bad_block = UINT64_MAX};
+	*disk = (struct disk){.data = calloc(blocks, BLOCK),
+		.size = blocks * BLOCK,
+		.bad_block = UINT64_MAX,
+		.lock = PTHREAD_MUTEX_INITIALIZER};
 	assert_non_null(disk->data);
 	memcpy(disk->data, data, size);
 }
@@ -498,6 +512,7 @@ static void stops_when_told_to(void **state)
 		.target = &target,
 		.active = &active,
 		.active_root = f->images[1].root,
+		.window = 100,
 		.progress = stop_late,
 		.userdata = &calls};
 

@@ -32,13 +32,16 @@ static void types_belong_to_a_side_and_have_sizes(void **state)
 		uint32_t type, size;
 		bool parent, worker;
 	} cases[] = {{0, 0, false, false}, {1, 100, true, false}, {1, 0, false, false}, {4, 0, true, false},
-		{4, 1, false, false}, {6, 4, false, false}, {6, 1 << 20, true, true},
-		{6, (1 << 20) + 1, false, false}, {7, 0, false, true}, {9, 3, false, false},
+		{4, 1, false, false}, {6, 4, false, false}, {6, WIRE_PAYLOAD_MAX, true, true},
+		{6, WIRE_PAYLOAD_MAX + 1, false, false}, {7, 0, false, true}, {9, 3, false, false},
 		{9, 4, false, true}, {10, 4096, false, true}, {10, 0, false, false}, {10, 4097, false, false},
-		{10, 1 << 20, false, true}, {10, (1 << 20) + 4096, false, false}, {11, 8192, false, true},
-		{12, 0, false, true}, {12, 4096, false, false}, {13, 1, false, true}, {14, 136, false, true},
-		{14, 1025, false, false}, {15, 4096, false, true}, {15, 4097, false, false},
-		{16, 0, false, false}, {UINT32_MAX, 0, false, false}, {10, UINT32_MAX - 4095, false, false}};
+		{10, WIRE_PAYLOAD_MAX, false, true}, {10, WIRE_PAYLOAD_MAX + 4096, false, false},
+		{11, 8192, false, true}, {12, 0, false, true}, {12, 4096, false, false},
+		{13, 16, false, true}, {13, 24, false, false}, {13, 0, false, false},
+		{13, 16384, false, true}, {13, 16400, false, false}, {14, 1, false, true},
+		{15, 136, false, true}, {15, 1025, false, false}, {16, 4096, false, true},
+		{16, 4097, false, false}, {17, 0, false, false}, {UINT32_MAX, 0, false, false},
+		{10, UINT32_MAX - 4095, false, false}};
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {

@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -258,6 +259,110 @@ static void send_superblock(struct enemy *enemy)
 	stay();
 }
 
+static void copy(struct enemy *enemy, uint32_t place, uint32_t from, uint32_t to, uint32_t count)
+{
+	uint8_t run[WIRE_RUN_SIZE];
+
+	write_le32(run, place);
+	write_le32(run + 4, from);
+	write_le32(run + 8, to);
+	write_le32(run + 12, count);
+	say(WIRE_COPY, 0, ++enemy->serial, run, sizeof(run));
+}
+
+/* Everything to where it does not belong; that it is not told of what came of it does not matter. */
+static void copy_to_wrong_places(struct enemy *enemy)
+{
+	say_ready();
+	put_tree(enemy);
+	for (uint32_t i = 0; i + 10 < enemy->blocks; i++) {
+		copy(enemy, SLOT_ACTIVE, i + 3, i, 1);
+		copy(enemy, SLOT_TARGET, i + 5, i, 1);
+		copy(enemy, SLOT_ZERO, 0, i, 1);
+		if (i == 100)
+			break;
+	}
+	say_finished(0);
+	stay();
+}
+
+static void copy_without_tree(struct enemy *enemy)
+{
+	say_ready();
+	copy(enemy, SLOT_ACTIVE, 0, 0, 1);
+	stay();
+}
+
+static void copy_from_beyond_slot(struct enemy *enemy)
+{
+	say_ready();
+	put_tree(enemy);
+	copy(enemy, SLOT_ACTIVE, SLOT_BLOCKS - 1, 0, 2);
+	stay();
+}
+
+static void copy_from_beyond_everything(struct enemy *enemy)
+{
+	say_ready();
+	put_tree(enemy);
+	copy(enemy, SLOT_TARGET, UINT32_MAX, 0, 1);
+	stay();
+}
+
+static void copy_beyond_image(struct enemy *enemy)
+{
+	say_ready();
+	put_tree(enemy);
+	copy(enemy, SLOT_ACTIVE, 0, (uint32_t)enemy->blocks - 1, 2);
+	stay();
+}
+
+static void copy_nothing(struct enemy *enemy)
+{
+	say_ready();
+	put_tree(enemy);
+	copy(enemy, SLOT_ACTIVE, 0, 0, 0);
+	stay();
+}
+
+static void copy_too_much_at_once(struct enemy *enemy)
+{
+	say_ready();
+	put_tree(enemy);
+	copy(enemy, SLOT_ACTIVE, 0, 0, SLOT_RUN_BLOCKS + 1);
+	stay();
+}
+
+static void copy_too_many_runs(struct enemy *enemy)
+{
+	static uint8_t runs[17 * WIRE_RUN_SIZE];
+
+	say_ready();
+	put_tree(enemy);
+	for (size_t i = 0; i < 17; i++) {
+		write_le32(runs + i * WIRE_RUN_SIZE, SLOT_ACTIVE);
+		write_le32(runs + i * WIRE_RUN_SIZE + 12, SLOT_RUN_BLOCKS);
+	}
+	say(WIRE_COPY, 0, ++enemy->serial, runs, sizeof(runs));
+	stay();
+}
+
+static void copy_from_unknown_place(struct enemy *enemy)
+{
+	say_ready();
+	put_tree(enemy);
+	copy(enemy, SLOT_PLACES, 0, 0, 1);
+	stay();
+}
+
+static void flood_with_copies(struct enemy *enemy)
+{
+	say_ready();
+	put_tree(enemy);
+	for (;;)
+		copy(enemy, SLOT_ACTIVE, 0, 0, SLOT_RUN_BLOCKS);
+}
+
 static void announce_too_much(struct enemy *enemy)
 {
 	(void)enemy;
@@ -426,6 +531,16 @@ static const struct hostile {
 	HOSTILE(write_unaligned, -EPROTO, "of a image"),
 	HOSTILE(write_beyond_tree, -EPROTO, "of a hash tree"),
 	HOSTILE(send_superblock, -EBADMSG, "superblock"),
+	HOSTILE(copy_to_wrong_places, -EBADMSG, "said that it was done"),
+	HOSTILE(copy_without_tree, -EBADMSG, "before a tree that proves them"),
+	HOSTILE(copy_from_beyond_slot, -EPROTO, "can't be copied"),
+	HOSTILE(copy_from_beyond_everything, -EPROTO, "can't be copied"),
+	HOSTILE(copy_beyond_image, -EPROTO, "can't be copied"),
+	HOSTILE(copy_nothing, -EPROTO, "can't be copied"),
+	HOSTILE(copy_too_much_at_once, -EPROTO, "can't be copied"),
+	HOSTILE(copy_too_many_runs, -EPROTO, "can't be copied"),
+	HOSTILE(copy_from_unknown_place, -EPROTO, "can't be copied"),
+	HOSTILE(flood_with_copies, -EPROTO, "copied again and again"),
 	HOSTILE(announce_too_much, -EPROTO, "bytes, which none can have"),
 	HOSTILE(say_what_only_parents_say, -EPROTO, "which it can't send"),
 	HOSTILE(say_unknown_type, -EPROTO, "which it can't send"),
@@ -709,8 +824,8 @@ static void brings_an_image(void **state)
 	assert_int_equal(worker_measures(f->worker) & SANDBOX_REQUIRED, SANDBOX_REQUIRED);
 }
 
-/* Own blocks are copied without a look at them first: one that is another one by now shows when it is proved.
- */
+/* The worker has own blocks copied without a look at them: one that is another one by now shows when it is
+ * proved. */
 static void damaged_own_blocks_are_fetched(void **state)
 {
 	struct fixture *f = *state;
@@ -729,7 +844,7 @@ static void damaged_own_blocks_are_fetched(void **state)
 /* A disk that loses a bit of so many writes. */
 struct forgetful {
 	struct block_io disk;
-	unsigned left;
+	atomic_uint left;
 };
 
 static int forgetful_read(void *userdata, uint64_t offset, void *data, size_t size)
@@ -740,12 +855,14 @@ static int forgetful_read(void *userdata, uint64_t offset, void *data, size_t si
 static int forgetful_write(void *userdata, uint64_t offset, const void *data, size_t size)
 {
 	struct forgetful *forgetful = userdata;
+	unsigned left = atomic_load(&forgetful->left);
 	uint8_t wrong;
 	int r = block_write(&forgetful->disk, offset, data, size);
 
-	if (r < 0 || forgetful->left == 0)
+	while (left > 0 && !atomic_compare_exchange_weak(&forgetful->left, &left, left - 1))
+		;
+	if (r < 0 || left == 0)
 		return r;
-	forgetful->left--;
 	wrong = *(const uint8_t *)data ^ 1;
 	return block_write(&forgetful->disk, offset, &wrong, 1);
 }

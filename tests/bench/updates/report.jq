@@ -44,13 +44,18 @@ def security_targets($r):
 def kernel_targets($r):
 	["full", "rauc", "casync", "casync_small", "ostree", "ostree_static", "ostree_delta", "patch_from", "patch_from_9"] as $others
 	| target("kernel pair, bytes by those of the best other, \(best($r; $others).method)"; ratio($r; $others); 1; 2);
-def rate($r): ($r.orlop.own | (.blocks.all - .blocks.kept - .blocks.zero) * 4096 / (.steps.copy + .steps.fetch));
-def cost_targets($pair; $size; $r):
+# Writing: what a run of ours wrote, by the time of its steps that write, beside what dd writes.
+def rate: .own | (.blocks.all - .blocks.kept - .blocks.zero) * 4096 / (.steps.copy + .steps.fetch) | mib;
+def writing($text; $size; $own; $dd; $copy):
+	($own | rate) as $own | ($size / $dd.seconds | mib) as $dd
+	| "  \(if $own >= 0.8 * $dd then "reached    " else "NOT reached" end)  \($text): \($own | fixed(0)) MiB/s of the "
+		+ "\($dd | fixed(0)) of dd oflag=direct: \(100 * $own / $dd | fixed(0)) %, at least 80 %"
+		+ if $copy then "; dd from the old image, read with O_DIRECT: \($size / $copy.seconds | mib | fixed(0)) MiB/s" else "" end;
+def cost_targets($pair; $size; $r; $disk_rate):
 	target("\($pair) pair, peak memory of the node's side in MiB";
 		[$r | (.orlop, .orlop_plain, .orlop_whole).peak_rss] | max | mib; 32; 1),
-	((rate($r) | mib) as $own | ($size / $r.dd.seconds | mib) as $dd
-		| "  \(if $own >= 0.8 * $dd then "reached    " else "NOT reached" end)  \($pair) pair, writing: \($own | fixed(0)) MiB/s of the "
-			+ "\($dd | fixed(0)) of dd oflag=direct: \(100 * $own / $dd | fixed(0)) %, at least 80 %"),
+	(select($r.dd_slow) | writing("\($pair) pair, writing to a disk of \($disk_rate) MiB/s"; $size; $r.orlop_slow; $r.dd_slow; null)),
+	writing("\($pair) pair, writing to this machine's disk"; $size; $r.orlop; $r.dd; $r.dd_copy),
 	target("\($pair) pair, index pass in processor seconds for a GiB"; $r.index.cpu_seconds_per_gib; 1; 2);
 
 (.pairs[] as $pair | table($pair)),
@@ -60,4 +65,4 @@ def cost_targets($pair; $size; $r):
 .results as $all
 | (if $all.security then security_targets($all.security) else empty end),
 (if $all.kernel then kernel_targets($all.kernel) else empty end),
-(.pairs[] | cost_targets(.name; .image; $all[.name]))
+(.disk_rate as $disk_rate | .pairs[] | cost_targets(.name; .image; $all[.name]; $disk_rate))
