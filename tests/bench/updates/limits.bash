@@ -9,7 +9,6 @@ limits_dd() {
 
 # A disk as machines in clouds have them, which takes and gives $disk_rate MiB a second: this one, for processes of a group that the
 # kernel holds back. Fails where it can't be told to.
-disk_rate=200
 disk_slow() {
 	local device bytes=$((disk_rate * 1048576))
 	device=$(findmnt -no MAJ:MIN -T "$out")
