@@ -160,6 +160,21 @@ int file_read_private(const char *path, size_t max, char **ret, size_t *ret_size
 	return file_read_fd(fd, path, max, ret, ret_size, err);
 }
 
+int file_open_scratch(const char *folder, struct error **err)
+{
+	int fd = open(folder, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+
+	/* Not every file system has such files. */
+	if (fd < 0 && (errno == EOPNOTSUPP || errno == EISDIR || errno == EINVAL)) {
+		_cleanup_free_ char *path = string_format("%s/XXXXXX", folder);
+
+		fd = path ? mkostemp(path, O_CLOEXEC) : -1;
+		if (fd >= 0)
+			(void)unlink(path);
+	}
+	return fd < 0 ? error_set_errno(err, -errno, "%s", folder) : fd;
+}
+
 int mkdir_parents(const char *path, struct error **err)
 {
 	_cleanup_free_ char *copy = strdup(path);

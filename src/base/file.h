@@ -33,6 +33,10 @@ int file_read_private(const char *path, size_t max, char **ret, size_t *ret_size
 /* Makes a folder and its missing parents (mode 0777 less the umask). An existing folder is no error. */
 int mkdir_parents(const char *path, struct error **err);
 
+/* Opens a file without a name in a folder, for reading and writing, which is gone when it is closed. Returns
+ * a descriptor or a negative errno. */
+int file_open_scratch(const char *folder, struct error **err);
+
 /* Flushes the folder that holds *path*, so that a rename in it survives a crash. */
 int fsync_parent(const char *path, struct error **err);
 

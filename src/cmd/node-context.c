@@ -155,7 +155,7 @@ static int stage(struct running *running, const char *version, struct error **er
 	if (r < 0)
 		return r;
 	printf("%s is in the other slot: %s fetched for %s, %ju.%ju s\n", version,
-		format_size(result.counts.bytes, fetched), format_size(result.image_size, size),
+		format_size(result.counts.bytes, fetched), format_size(result.size, size),
 		(uintmax_t)result.ms / 1000, (uintmax_t)result.ms % 1000 / 100);
 	return result.changed
 		       ? node_remember(running->node, now_seconds(), HISTORY_STAGED, version, NULL, err)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * What of a usr image lies on a server, as the signed metadata of its release describes it: root hash, shape
+ * What of an image lies on a server, as the signed metadata of its release describes it: root hash, shape
  * of the hash tree, and the name and size of each file to fetch. Sizes are what a node bounds everything by
  * that comes from the network.
  *

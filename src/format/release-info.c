@@ -15,6 +15,7 @@ void release_info_release(struct release_info *info)
 	free(info->version);
 	free(info->signature);
 	image_files_release(&info->usr);
+	image_files_release(&info->uki);
 	*info = (struct release_info){};
 }
 
@@ -37,6 +38,18 @@ static int read_signature(const struct json_place *place, struct release_info *r
 	return ret->signature ? 0 : error_set_errno(err, -ENOMEM, "signature");
 }
 
+static int read_uki_image(const json_t *object, struct release_info *ret, struct error **err)
+{
+	int r = object ? image_files_parse(object, &ret->uki, err) : 0;
+
+	if (r >= 0 && object && ret->uki.blocks != div_round_up_u64(ret->uki_size, VERITY_BLOCK_SIZE))
+		r = error_set(err, -EBADMSG, "%llu blocks are not those of %llu bytes",
+			(unsigned long long)ret->uki.blocks, (unsigned long long)ret->uki_size);
+	if (r == -EBADMSG)
+		(void)error_wrap(err, "uki.image");
+	return r;
+}
+
 static int read_uki(const struct json_place *document, struct release_info *ret, struct error **err)
 {
 	const struct json_place uki = {json_object_get(document->json, "uki"), "uki."};
@@ -44,7 +57,9 @@ static int read_uki(const struct json_place *document, struct release_info *ret,
 
 	if (r == 0)
 		r = json_read_number(&uki, "size", 1, RELEASE_UKI_MAX, &ret->uki_size, err);
-	return r < 0 ? r : json_read_hex(&uki, "sha256", ret->uki_sha256, SHA256_SIZE, err);
+	if (r == 0)
+		r = json_read_hex(&uki, "sha256", ret->uki_sha256, SHA256_SIZE, err);
+	return r < 0 ? r : read_uki_image(json_object_get(uki.json, "image"), ret, err);
 }
 
 static int read_info(const struct json_place *document, struct release_info *ret, struct error **err)
@@ -84,14 +99,17 @@ int release_info_parse(const void *data, size_t size, struct release_info *ret, 
 static json_t *info_json(const struct release_info *info)
 {
 	_cleanup_free_ char *signature = base64_encode_new(info->signature, info->signature_size);
+	json_t *image = info->uki.blocks > 0 ? image_files_json(&info->uki) : NULL;
 	char certificate[SHA256_HEX_SIZE], uki[SHA256_HEX_SIZE];
 
+	if (info->uki.blocks > 0 && !image)
+		return NULL;
 	hex_encode(info->certificate, SHA256_SIZE, certificate);
 	hex_encode(info->uki_sha256, SHA256_SIZE, uki);
-	return json_pack("{s:i, s:s, s:s, s:s, s:o, s:s, s:s, s:{s:I, s:s}}", "format", 1, "edition",
+	return json_pack("{s:i, s:s, s:s, s:s, s:o, s:s, s:s, s:{s:I, s:s, s:o*}}", "format", 1, "edition",
 		info->edition, "architecture", info->architecture, "version", info->version, "usr",
 		image_files_json(&info->usr), "signature", signature, "certificate_sha256", certificate,
-		"uki", "size", (json_int_t)info->uki_size, "sha256", uki);
+		"uki", "size", (json_int_t)info->uki_size, "sha256", uki, "image", image);
 }
 
 int release_info_write(const struct release_info *info, struct buffer *ret, struct error **err)

@@ -23,6 +23,8 @@ struct release_info {
 	uint8_t certificate[SHA256_SIZE]; /* the SHA-256 of the DER certificate of who signed it */
 	uint64_t uki_size; /* of the unified kernel image, which is the target beside this one, "orlop.efi" */
 	uint8_t uki_sha256[SHA256_SIZE];
+	struct image_files
+		uki; /* the same, filled up with zeros to whole blocks; no blocks: it comes whole */
 };
 
 void release_info_release(struct release_info *info);

@@ -10,7 +10,7 @@
 #include "base/file.h"
 #include "base/work.h"
 
-#define RANGE_BLOCKS 256 /* of data, verified at a time */
+#define RANGE_BLOCKS 256 /* of data, hashed at a time */
 #define TREE_MAX GiB(1)	 /* a tree to verify is held in memory; this one is of 128 GiB of data */
 
 struct verity {
@@ -108,6 +108,39 @@ int verity_finish(struct verity *verity, const uint8_t **ret_file, uint8_t ret_r
 		memcpy(ret_root, verity->only_digest, SHA256_SIZE);
 	*ret_file = verity->file;
 	return 0;
+}
+
+static int hash_file(struct verity *verity, int fd, struct error **err)
+{
+	_cleanup_sha256_ struct sha256 *context = sha256_new();
+	_cleanup_free_ uint8_t *blocks = malloc(RANGE_BLOCKS * VERITY_BLOCK_SIZE);
+	int r = context && blocks ? 0 : -ENOMEM;
+
+	for (uint64_t first = 0; first < verity->data_blocks && r >= 0; first += RANGE_BLOCKS) {
+		size_t count = (size_t)MIN(verity->data_blocks - first, (uint64_t)RANGE_BLOCKS);
+
+		r = pread_full(fd, blocks, count * VERITY_BLOCK_SIZE, first * VERITY_BLOCK_SIZE);
+		if (r >= 0)
+			verity_hash(verity, context, first, blocks, count);
+	}
+	return r < 0 ? error_set_errno(err, r, "hashing a file") : 0;
+}
+
+int verity_write(int data_fd, uint64_t blocks, const struct verity_options *options, int hash_fd,
+	uint8_t ret_root[SHA256_SIZE], struct error **err)
+{
+	_cleanup_verity_ struct verity *verity = NULL;
+	const uint8_t *file;
+	int r = verity_new(options, blocks, &verity, err);
+
+	if (r >= 0)
+		r = hash_file(verity, data_fd, err);
+	if (r < 0)
+		return r;
+	r = verity_finish(verity, &file, ret_root);
+	if (r >= 0)
+		r = pwrite_full(hash_fd, file, verity_size(verity), 0);
+	return r < 0 ? error_set_errno(err, r, "writing a hash tree") : 0;
 }
 
 /* A verification under way. The tree is read once and checked from its root down before any of it is used. */

@@ -47,6 +47,14 @@ uint64_t verity_size(const struct verity *verity);
  */
 int verity_finish(struct verity *verity, const uint8_t **ret_file, uint8_t ret_root[SHA256_SIZE]);
 
+/*
+ * Hashes the *blocks* blocks (at least 1) that a file begins with, and writes their hash file from the
+ * beginning of *hash_fd* on. Returns 0; -ENODATA where the file is shorter; the errors of reading and
+ * writing.
+ */
+int verity_write(int data_fd, uint64_t blocks, const struct verity_options *options, int hash_fd,
+	uint8_t ret_root[SHA256_SIZE], struct error **err);
+
 /* Where an image and its hash file don't belong together. */
 struct verity_fault {
 	bool in_tree;	/* a block of the hash file, else of the data */

@@ -92,16 +92,9 @@ static int open_decoded(struct repository *repository, const char *release, cons
 	r = repository_scratch(repository, &folder, err);
 	if (r < 0)
 		return r;
-	to = open(folder, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-	if (to < 0 && (errno == EOPNOTSUPP || errno == EISDIR || errno == EINVAL)) {
-		_cleanup_free_ char *path = string_format("%s/XXXXXX", folder);
-
-		to = path ? mkostemp(path, O_CLOEXEC) : -1;
-		if (to >= 0)
-			(void)unlink(path);
-	}
+	to = file_open_scratch(folder, err);
 	if (to < 0)
-		return error_set_errno(err, -errno, "%s", folder);
+		return to;
 	r = decode(from, to, size, progress);
 	if (r == -EBADMSG)
 		return error_set(err, r, "%s is not what was published", name);
@@ -115,7 +108,7 @@ static int open_decoded(struct repository *repository, const char *release, cons
 }
 
 int old_image_open(struct repository *repository, const char *release, struct progress *progress,
-	struct usr_image_files *ret, struct error **err)
+	struct image_source *ret, struct error **err)
 {
 	_cleanup_free_ char *name = string_format("%srelease.json", release), *text = NULL;
 	_cleanup_release_info_ struct release_info info = {};

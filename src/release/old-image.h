@@ -6,8 +6,8 @@
 #pragma once
 
 #include "base/progress.h"
+#include "release/image-write.h"
 #include "release/repository.h"
-#include "release/usr-files.h"
 
 /*
  * Makes image and hash file of the release whose folder is *release* ("EDITION/VERSION/ARCHITECTURE") as
@@ -16,4 +16,4 @@
  * not what was published.
  */
 int old_image_open(struct repository *repository, const char *release, struct progress *progress,
-	struct usr_image_files *ret, struct error **err);
+	struct image_source *ret, struct error **err);

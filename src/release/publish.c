@@ -4,9 +4,11 @@
 #include <errno.h>
 
 #include "base/encoding.h"
+#include "base/file.h"
 #include "base/string-util.h"
 #include "format/tuf.h"
 #include "release/build-outputs.h"
+#include "release/kernel-image.h"
 #include "release/notes.h"
 #include "release/old-image.h"
 
@@ -144,7 +146,7 @@ static const char **versions_before(
 /* ---- Old images ---- */
 
 struct old_images {
-	struct usr_image_files items[IMAGE_DELTAS_MAX];
+	struct image_source items[IMAGE_DELTAS_MAX];
 	size_t count;
 };
 
@@ -156,13 +158,35 @@ static void old_images_release(struct old_images *images)
 	}
 }
 
+/* Opens the image of an old release, that of /usr or its kernel image, which then has *verity*'s tree. */
+typedef int (*open_old_fn)(struct repository *repository, const char *release,
+	const struct verity_options *verity, struct progress *progress, struct image_source *ret,
+	struct error **err);
+
+static int open_old_usr(struct repository *repository, const char *release,
+	const struct verity_options *verity, struct progress *progress, struct image_source *ret,
+	struct error **err)
+{
+	(void)verity;
+	return old_image_open(repository, release, progress, ret, err);
+}
+
+static int open_old_kernel(struct repository *repository, const char *release,
+	const struct verity_options *verity, struct progress *progress, struct image_source *ret,
+	struct error **err)
+{
+	(void)progress;
+	return kernel_image_open(repository, release, verity, ret, err);
+}
+
 /* An old release whose files somebody has removed is none that nodes come from with a patch. */
 static int add_old(struct repository *repository, const struct build_outputs *build, const char *version,
-	struct progress *progress, struct old_images *ret, struct error **err)
+	open_old_fn open, const struct verity_options *verity, struct progress *progress,
+	struct old_images *ret, struct error **err)
 {
 	_cleanup_free_ char *release = release_path(build->edition, version, build->architecture, "");
 	_cleanup_error_ struct error *fault = NULL;
-	int r = release ? old_image_open(repository, release, progress, &ret->items[ret->count], &fault)
+	int r = release ? open(repository, release, verity, progress, &ret->items[ret->count], &fault)
 			: -ENOMEM;
 
 	if (r == -ENOENT) {
@@ -177,8 +201,8 @@ static int add_old(struct repository *repository, const struct build_outputs *bu
 }
 
 static int open_old(struct repository *repository, const struct release_index *index,
-	const struct build_outputs *build, const struct publish_options *options, struct old_images *ret,
-	struct error **err)
+	const struct build_outputs *build, const struct publish_options *options, open_old_fn open,
+	const struct verity_options *verity, struct old_images *ret, struct error **err)
 {
 	size_t count;
 	_cleanup_free_ const char **versions = versions_before(index, build, &count);
@@ -188,7 +212,7 @@ static int open_old(struct repository *repository, const struct release_index *i
 	if (count > 0)
 		progress_begin(options->progress, "old images", 0, PROGRESS_BYTES);
 	for (size_t i = 0; i < count && r >= 0; i++)
-		r = add_old(repository, build, versions[i], options->progress, ret, err);
+		r = add_old(repository, build, versions[i], open, verity, options->progress, ret, err);
 	if (count > 0 && r >= 0)
 		progress_end(options->progress, NULL);
 	return r;
@@ -249,11 +273,11 @@ static int write_usr(struct repository *repository, const struct release_index *
 	const struct build_outputs *build, const struct publish_options *options, const char *folder,
 	struct release_info *info, struct error **err)
 {
-	const struct usr_files_options files = {
+	const struct image_write_options files = {
 		.threads = options->threads, .level = options->level, .progress = options->progress};
 	_cleanup_(old_images_release) struct old_images old = {};
 	_cleanup_close_ int image = build_open(build, BUILD_USR, err), hash = -1;
-	struct usr_image_files usr;
+	struct image_source usr;
 	int r;
 
 	if (image < 0)
@@ -261,12 +285,43 @@ static int write_usr(struct repository *repository, const struct release_index *
 	hash = build_open(build, BUILD_VERITY, err);
 	r = hash < 0 ? hash : check_files(build, image, hash, options, err);
 	if (r >= 0)
-		r = open_old(repository, index, build, options, &old, err);
+		r = open_old(repository, index, build, options, open_old_usr, NULL, &old, err);
 	if (r < 0)
 		return r;
-	usr = (struct usr_image_files){.image_fd = image, .hash_fd = hash};
+	usr = (struct image_source){.image_fd = image, .hash_fd = hash};
 	memcpy(usr.root, build->root, SHA256_SIZE);
-	return usr_files_write(folder, &usr, old.items, old.count, &files, &info->usr, err);
+	return image_write(folder, &usr, old.items, old.count, &files, &info->usr, err);
+}
+
+/* The kernel image once more, block by block. What it is made of is compressed: a high level gains nothing.
+ */
+static int write_uki(struct repository *repository, const struct release_index *index,
+	const struct build_outputs *build, const struct publish_options *options, const char *folder,
+	struct release_info *info, struct error **err)
+{
+	const struct image_write_options files = {
+		.name = "uki", .threads = options->threads, .level = 1, .progress = options->progress};
+	_cleanup_(old_images_release) struct old_images old = {};
+	_cleanup_free_ char *data = NULL;
+	_cleanup_close_ int fd = -1;
+	struct image_source uki = {.image_fd = -1, .hash_fd = -1};
+	size_t size;
+	int r;
+
+	if (info->uki_size < KERNEL_IMAGE_LEAST)
+		return 0;
+	fd = build_open(build, BUILD_UKI, err);
+	r = fd < 0 ? fd : file_read_fd(fd, build->files[BUILD_UKI].name, RELEASE_UKI_MAX, &data, &size, err);
+	if (r >= 0)
+		r = kernel_image_make(repository, data, size, &info->usr.verity, &uki, err);
+	if (r >= 0)
+		r = open_old(
+			repository, index, build, options, open_old_kernel, &info->usr.verity, &old, err);
+	if (r >= 0)
+		r = image_write(folder, &uki, old.items, old.count, &files, &info->uki, err);
+	cleanup_closep(&uki.image_fd);
+	cleanup_closep(&uki.hash_fd);
+	return r;
 }
 
 static int put_info(struct repository *repository, const struct build_outputs *build,
@@ -357,6 +412,8 @@ static int publish_one(struct repository *repository, const struct release_index
 		r = put_uki(repository, build, options, info, err);
 	if (r >= 0)
 		r = write_usr(repository, index, build, options, folder, info, err);
+	if (r >= 0)
+		r = write_uki(repository, index, build, options, folder, info, err);
 	return r < 0 ? r : put_info(repository, build, info, err);
 }
 

@@ -50,7 +50,7 @@ void publish_result_release(struct publish_result *result);
 /*
  * Does it, with one commit. Returns 0; -EEXIST where one of the versions is in the repository with other
  * content, or for others than it is to be now; the errors of build_list_read(), build_open() and their like,
- * of usr_files_write() and of repository_commit(). Nothing is published where it fails.
+ * of image_write() and of repository_commit(). Nothing is published where it fails.
  */
 int publish_run(struct repository *repository, const struct publish_options *options,
 	struct publish_result *ret, struct error **err);

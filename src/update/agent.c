@@ -201,7 +201,7 @@ static int stage(struct agent *agent, struct node_releases *releases, const char
 	if (r < 0 || !result.changed)
 		return r;
 	text = string_format("%s is in the other slot: %s fetched for %s, %ju.%ju s", version,
-		format_size(result.counts.bytes, fetched), format_size(result.image_size, size),
+		format_size(result.counts.bytes, fetched), format_size(result.size, size),
 		(uintmax_t)result.ms / 1000, (uintmax_t)result.ms % 1000 / 100);
 	if (text)
 		say(agent, LOG_NOTICE, version, "staged", text);

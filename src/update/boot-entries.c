@@ -190,6 +190,15 @@ static char *path_of(const char *name)
 	return string_format(BOOT_ENTRIES_FOLDER "/%s", name);
 }
 
+int boot_entry_read(struct fat_volume *volume, const struct boot_entry *entry, fat_bytes_fn fn,
+	void *userdata, struct error **err)
+{
+	_cleanup_free_ char *path = path_of(entry->name);
+
+	return path ? fat_volume_read_to(volume, path, BOOT_ENTRY_SIZE_MAX, fn, userdata, err)
+		    : error_set_errno(err, -ENOMEM, "%s", entry->name);
+}
+
 /* What is still to come of the bytes that are expected. */
 struct comparing {
 	const uint8_t *data;
@@ -215,12 +224,8 @@ int boot_entry_is(struct fat_volume *volume, const struct boot_entry *entry, con
 	bool *ret, struct error **err)
 {
 	struct comparing comparing = {.data = data, .left = size, .same = true};
-	_cleanup_free_ char *path = path_of(entry->name);
-	int r;
+	int r = boot_entry_read(volume, entry, compare, &comparing, err);
 
-	if (!path)
-		return error_set_errno(err, -ENOMEM, "%s", entry->name);
-	r = fat_volume_read_to(volume, path, BOOT_ENTRY_SIZE_MAX, compare, &comparing, err);
 	*ret = comparing.same && comparing.left == 0;
 	return r;
 }

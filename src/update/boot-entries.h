@@ -69,6 +69,10 @@ int boot_entry_compare(const struct boot_entry *a, const struct boot_entry *b);
  */
 int boot_entries_read(struct fat_volume *volume, struct boot_entries *ret, struct error **err);
 
+/* Hands on the bytes of an entry's kernel image. The errors of fat_volume_read_to(). */
+int boot_entry_read(struct fat_volume *volume, const struct boot_entry *entry, fat_bytes_fn fn,
+	void *userdata, struct error **err);
+
 /* Whether an entry's kernel image is this one. It is read piece by piece. */
 int boot_entry_is(struct fat_volume *volume, const struct boot_entry *entry, const void *data, size_t size,
 	bool *ret, struct error **err);

@@ -382,6 +382,21 @@ int install_start_other(const struct install *install, struct error **err)
 	return r;
 }
 
+int install_read_running(const struct install *install, fat_bytes_fn fn, void *userdata, struct error **err)
+{
+	_cleanup_(session_release) struct session session = {};
+	const struct boot_entry *entry;
+	int r = session_open(install, &session, err);
+
+	if (r < 0)
+		return r;
+	entry = entry_of(&session, install->running_version);
+	if (!entry)
+		return error_set(err, -ENOENT, "the boot partition has no entry for the running release %s",
+			install->running_version);
+	return boot_entry_read(session.esp, entry, fn, userdata, err);
+}
+
 int install_remove_other(const struct install *install, struct error **err)
 {
 	_cleanup_(session_release) struct session session = {};

@@ -79,6 +79,10 @@ int install_release(const struct install *install, const struct install_release 
  */
 int install_start_other(const struct install *install, struct error **err);
 
+/* Hands on the bytes of the running release's kernel image, as the boot partition has it. Returns 0; -ENOENT;
+ * what *fn* returns. */
+int install_read_running(const struct install *install, fat_bytes_fn fn, void *userdata, struct error **err);
+
 /* Takes the other slot's release out of what can start: it was withdrawn. Returns 0, also where there is
  * none. */
 int install_remove_other(const struct install *install, struct error **err);

@@ -71,6 +71,12 @@ void kernel_file_release(struct kernel_file *file)
 	*file = (struct kernel_file)KERNEL_FILE_INIT;
 }
 
+int kernel_file_resize(struct kernel_file *file, uint64_t size, struct error **err)
+{
+	unmap(file);
+	return ftruncate(file->fd, (off_t)size) < 0 ? error_set_errno(err, -errno, "%s", file->path) : 0;
+}
+
 int kernel_file_begin(struct kernel_file *file, struct error **err)
 {
 	unmap(file);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The kernel image of a release while that is brought: a file of the node's, NODE_STATE/kernel. So it takes
- * up no memory, and an update that was interrupted need not fetch it again. What is in the file counts only
- * once its digest was found to be the signed one.
+ * The kernel image of a release while that is brought (node-kernel.h): a file of the node's,
+ * NODE_STATE/kernel. So it takes up no memory, and an update that was interrupted need not fetch it again.
+ * What is in the file counts only once its digest was found to be the signed one.
  */
 #pragma once
 
@@ -28,6 +28,9 @@ void kernel_file_release(struct kernel_file *file);
 int kernel_file_begin(struct kernel_file *file, struct error **err);
 int kernel_file_add(const uint8_t *data, size_t size, void *userdata, struct error **err);
 int kernel_file_end(struct kernel_file *file, struct error **err);
+
+/* Gives it another size, for who writes to *fd* by itself: what it has up to there stays. */
+int kernel_file_resize(struct kernel_file *file, uint64_t size, struct error **err);
 
 /* Gives the memory back that looking at *data* took; it can be looked at again. */
 void kernel_file_forget(const struct kernel_file *file);

@@ -307,8 +307,7 @@ static int take_bytes(const uint8_t *data, size_t size, void *userdata, struct e
 	return buffer_failed(arriving->bytes) ? error_set_errno(err, -ENOMEM, "target") : 0;
 }
 
-/* Of at most *max* bytes. */
-static int find_target(struct node_releases *releases, const char *name, uint64_t max,
+int node_releases_target(struct node_releases *releases, const char *name, uint64_t max,
 	struct tuf_target_info *ret, struct error **err)
 {
 	int r = tuf_client_target(releases->client, name, ret, err);
@@ -321,7 +320,7 @@ static int find_target(struct node_releases *releases, const char *name, uint64_
 	return 0;
 }
 
-static int fetch_target(struct node_releases *releases, const struct tuf_target_info *info,
+int node_releases_fetch(struct node_releases *releases, const struct tuf_target_info *info,
 	worker_bytes_fn fn, void *userdata, struct error **err)
 {
 	struct remote_http_options source = releases->source;
@@ -341,29 +340,10 @@ static int get_info(struct node_releases *releases, const char *name, struct buf
 {
 	_cleanup_tuf_target_info_ struct tuf_target_info target = {};
 	struct arriving arriving = {.bytes = ret};
-	int r = find_target(releases, name, RELEASE_INFO_MAX, &target, err);
+	int r = node_releases_target(releases, name, RELEASE_INFO_MAX, &target, err);
 
 	if (r >= 0)
-		r = fetch_target(releases, &target, take_bytes, &arriving, err);
-	return r < 0 ? r : tuf_target_check(&target, ret->data, ret->size, err);
-}
-
-/* One that an interrupted update has left is not fetched again. */
-static int get_kernel(
-	struct node_releases *releases, const char *name, struct kernel_file *ret, struct error **err)
-{
-	_cleanup_tuf_target_info_ struct tuf_target_info target = {};
-	int r = find_target(releases, name, RELEASE_UKI_MAX, &target, err);
-
-	if (r >= 0)
-		r = kernel_file_open(releases->node, ret, err);
-	if (r < 0 || (ret->size > 0 && tuf_target_check(&target, ret->data, ret->size, NULL) >= 0))
-		return r;
-	r = kernel_file_begin(ret, err);
-	if (r >= 0)
-		r = fetch_target(releases, &target, kernel_file_add, ret, err);
-	if (r >= 0)
-		r = kernel_file_end(ret, err);
+		r = node_releases_fetch(releases, &target, take_bytes, &arriving, err);
 	return r < 0 ? r : tuf_target_check(&target, ret->data, ret->size, err);
 }
 
@@ -378,26 +358,22 @@ static int check_info(
 	return 0;
 }
 
-int node_releases_get(struct node_releases *releases, const char *version, struct release_info *ret,
-	struct kernel_file *ret_uki, struct error **err)
+int node_releases_get(
+	struct node_releases *releases, const char *version, struct release_info *ret, struct error **err)
 {
 	const struct node *node = releases->node;
-	_cleanup_free_ char *info_name =
-				    release_path(node->edition, version, node->architecture, "release.json"),
-			    *uki_name = release_path(node->edition, version, node->architecture, "orlop.efi");
+	_cleanup_free_ char *name = release_path(node->edition, version, node->architecture, "release.json");
 	_cleanup_release_info_ struct release_info info = {};
 	_cleanup_buffer_ struct buffer text = {};
 	int r;
 
-	if (!info_name || !uki_name)
+	if (!name)
 		return error_set_errno(err, -ENOMEM, "release %s", version);
-	r = get_info(releases, info_name, &text, err);
+	r = get_info(releases, name, &text, err);
 	if (r >= 0)
 		r = release_info_parse(text.data, text.size, &info, err);
 	if (r >= 0)
 		r = check_info(node, version, &info, err);
-	if (r >= 0)
-		r = get_kernel(releases, uki_name, ret_uki, err);
 	if (r < 0) {
 		(void)error_wrap(err, "release %s", version);
 		return r;

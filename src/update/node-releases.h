@@ -11,7 +11,6 @@
 
 #include "format/release-index.h"
 #include "format/release-info.h"
-#include "update/kernel-file.h"
 #include "update/node.h"
 #include "update/tuf-client.h"
 #include "update/worker.h"
@@ -60,6 +59,14 @@ int node_releases_recall(
 /* When the first of the documents that the releases are signed by expires: Unix seconds. */
 int64_t node_releases_expire(const struct node_releases *releases);
 
-/* One release for this node: what release.json says of it, and its kernel image. The caller releases both. */
-int node_releases_get(struct node_releases *releases, const char *version, struct release_info *ret,
-	struct kernel_file *ret_uki, struct error **err);
+/* One release for this node: what release.json says of it. The caller releases it. */
+int node_releases_get(
+	struct node_releases *releases, const char *version, struct release_info *ret, struct error **err);
+
+/* What is signed of a target of at most *max* bytes. Returns 0; -ENOENT; -EFBIG. */
+int node_releases_target(struct node_releases *releases, const char *name, uint64_t max,
+	struct tuf_target_info *ret, struct error **err);
+
+/* Fetches a target by worker_get(). */
+int node_releases_fetch(struct node_releases *releases, const struct tuf_target_info *info,
+	worker_bytes_fn fn, void *userdata, struct error **err);

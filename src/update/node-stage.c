@@ -5,6 +5,7 @@
 
 #include "base/http.h"
 #include "base/string-util.h"
+#include "update/node-kernel.h"
 #include "update/release-trust.h"
 
 /* The first system call that reads past the cache wants this alignment of any disk. */
@@ -69,6 +70,7 @@ static int bring(const struct node_slot *slot, const struct usr_slot *target,
 		.active_root = staging->node->root_hash,
 		.progress = staging->watch ? staging->watch->progress : NULL,
 		.userdata = staging->watch ? staging->watch->userdata : NULL};
+	struct remote_counts counts;
 	int r = open_places(staging, slot, active_slot, &places, &how, err);
 
 	(void)active;
@@ -76,7 +78,8 @@ static int bring(const struct node_slot *slot, const struct usr_slot *target,
 		return r;
 	source.url = staging->url;
 	r = worker_bring(staging->releases->worker, &how, &staging->result->update, err);
-	worker_counts(staging->releases->worker, &staging->result->counts);
+	worker_counts(staging->releases->worker, &counts);
+	remote_counts_add(&counts, &staging->result->counts);
 	staging->result->measures = worker_measures(staging->releases->worker);
 	return r;
 }
@@ -134,11 +137,13 @@ int node_stage(struct node *node, struct node_releases *releases, const char *ve
 	staging.url = url = folder ? string_format("%s/%s", releases->targets_url, folder) : NULL;
 	if (!url)
 		return error_set_errno(err, -ENOMEM, "release %s", version);
-	r = node_releases_get(releases, version, &info, &uki, err);
+	r = node_releases_get(releases, version, &info, err);
 	if (r < 0)
 		return r;
-	ret->image_size = info.usr.blocks * VERITY_BLOCK_SIZE;
-	r = check_trust(node, &info, &uki, err);
+	ret->size = info.usr.blocks * VERITY_BLOCK_SIZE + info.uki_size;
+	r = node_kernel_bring(node, releases, &info, &uki, &ret->counts, err);
+	if (r >= 0)
+		r = check_trust(node, &info, &uki, err);
 	kernel_file_forget(&uki);
 	if (r >= 0)
 		r = install(&staging, &uki, now, err);

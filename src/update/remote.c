@@ -47,3 +47,12 @@ int remote_fetch_bytes(
 	*ret = TAKE_PTR(data);
 	return 0;
 }
+
+void remote_counts_add(const struct remote_counts *counts, struct remote_counts *ret)
+{
+	ret->requests += counts->requests;
+	ret->bytes += counts->bytes;
+	ret->overhead += counts->overhead;
+	ret->faults += counts->faults;
+	ret->whole = ret->whole || counts->whole;
+}

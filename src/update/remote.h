@@ -45,6 +45,9 @@ struct remote_counts {
 	bool whole;	   /* a server ignores ranges: files came whole */
 };
 
+/* Adds what was counted elsewhere. */
+void remote_counts_add(const struct remote_counts *counts, struct remote_counts *ret);
+
 struct remote_ops {
 	/* Returns 0 when all has come; -ENOENT where there is no such file; -ETIMEDOUT after too many tries;
 	 * … */

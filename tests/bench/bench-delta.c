@@ -27,9 +27,9 @@
 #include "format/blocks.h"
 #include "format/verity.h"
 #include "release/blocks-write.h"
+#include "release/image-write.h"
 #include "release/patch-write.h"
 #include "release/tree-write.h"
-#include "release/usr-files.h"
 #include "update/remote-http.h"
 #include "update/usr-update.h"
 #include "update/worker-main.h"
@@ -44,14 +44,14 @@ struct settings {
 };
 
 /* An image and its tree, opened; the root hash is the tree's own. */
-static int open_image(const char *const paths[2], int flags, struct usr_image_files *ret, struct error **err)
+static int open_image(const char *const paths[2], int flags, struct image_source *ret, struct error **err)
 {
 	uint8_t blocks[2 * VERITY_BLOCK_SIZE];
 	_cleanup_sha256_ struct sha256 *context = sha256_new();
 	struct verity_header header;
 	int r;
 
-	*ret = (struct usr_image_files){.image_fd = open(paths[0], flags | O_CLOEXEC)};
+	*ret = (struct image_source){.image_fd = open(paths[0], flags | O_CLOEXEC)};
 	ret->hash_fd = open(paths[1], flags | O_CLOEXEC);
 	if (ret->image_fd < 0 || ret->hash_fd < 0 || !context)
 		return error_set_errno(err, -errno, "%s", paths[ret->image_fd < 0 ? 0 : 1]);
@@ -88,19 +88,19 @@ static int publish(const struct settings *settings, char **arguments, size_t cou
 {
 	_cleanup_progress_ struct progress *progress =
 		settings->progress ? progress_new(2, PROGRESS_LINES) : NULL;
-	const struct usr_files_options options = {.threads = (unsigned)settings->threads,
+	const struct image_write_options options = {.threads = (unsigned)settings->threads,
 		.level = (int)settings->level,
 		.no_patch = settings->no_patch,
 		.progress = progress};
 	_cleanup_image_files_ struct image_files files = {};
-	struct usr_image_files images[1 + IMAGE_DELTAS_MAX];
+	struct image_source images[1 + IMAGE_DELTAS_MAX];
 	size_t opened = 0;
 	int r = mkdir_parents(arguments[0], err);
 
 	for (size_t i = 1; i + 1 < count && r >= 0; i += 2)
 		r = open_image((const char *const *)arguments + i, O_RDONLY, &images[opened++], err);
 	if (r >= 0)
-		r = usr_files_write(arguments[0], &images[0], &images[1], opened - 1, &options, &files, err);
+		r = image_write(arguments[0], &images[0], &images[1], opened - 1, &options, &files, err);
 	if (r >= 0)
 		r = write_json(arguments[0], &files, err);
 	return r;
@@ -223,8 +223,7 @@ static int follow(enum usr_update_step step, uint64_t done, uint64_t total, void
 	return 0;
 }
 
-static struct usr_slot slot_of(
-	const struct usr_image_files *files, struct block_file places[2], uint32_t align)
+static struct usr_slot slot_of(const struct image_source *files, struct block_file places[2], uint32_t align)
 {
 	places[0] = (struct block_file){.fd = files->image_fd, .align = align};
 	places[1] = (struct block_file){.fd = files->hash_fd, .align = align};
@@ -246,7 +245,7 @@ static int place_of(int fd, uint32_t align, struct worker_place *ret, struct err
 
 /* The same by way of a worker. */
 static int run_worker(const struct usr_update *update, const struct remote_http_options *source,
-	const struct usr_image_files *target, const struct usr_image_files *active, uint32_t align,
+	const struct image_source *target, const struct image_source *active, uint32_t align,
 	struct usr_update_result *ret, struct remote_counts *ret_counts, struct error **err)
 {
 	static const char *const arguments[] = {"bench-delta", "worker", NULL};
@@ -281,7 +280,7 @@ static int run_worker(const struct usr_update *update, const struct remote_http_
 }
 
 static int run_update(const struct settings *settings, const struct image_files *files, const char *url,
-	const struct usr_image_files *target, const struct usr_image_files *active, struct error **err)
+	const struct image_source *target, const struct image_source *active, struct error **err)
 {
 	const struct remote_http_options options = {.url = url,
 		.authorities = settings->authorities,
@@ -329,7 +328,7 @@ static int run_update(const struct settings *settings, const struct image_files 
 static int update_slot(const struct settings *settings, char **arguments, size_t count, struct error **err)
 {
 	_cleanup_image_files_ struct image_files files = {};
-	struct usr_image_files target, active;
+	struct image_source target, active;
 	bool has_active = count > 4;
 	int r = read_json(arguments[0], &files, err);
 
@@ -426,7 +425,7 @@ static int print_frames(const struct settings *settings, int image_fd, const str
 static int frames(const struct settings *settings, char **arguments, size_t count, struct error **err)
 {
 	_cleanup_hash_file_ struct hash_file image = {};
-	struct usr_image_files new;
+	struct image_source new;
 	bool *missing[IMAGE_DELTAS_MAX] = {};
 	size_t olds = 0;
 	int r = open_image((const char *const *)arguments, O_RDONLY, &new, err);
@@ -435,7 +434,7 @@ static int frames(const struct settings *settings, char **arguments, size_t coun
 		r = hash_file_read(new.hash_fd, &image, err);
 	for (size_t i = 2; i + 1 < count && r >= 0; i += 2) {
 		_cleanup_hash_file_ struct hash_file old = {};
-		struct usr_image_files files;
+		struct image_source files;
 
 		r = open_image((const char *const *)arguments + i, O_RDONLY, &files, err);
 		if (r >= 0)
@@ -484,7 +483,7 @@ static int patches(const struct settings *settings, char **arguments, size_t cou
 	} rows[] = {{128, 512, true}, {32, 128, false}, {64, 256, false}, {128, 256, false},
 		{128, 512, false}, {128, 1024, false}, {256, 512, false}, {256, 1024, false}};
 	_cleanup_hash_file_ struct hash_file new_hash = {}, old_hash = {};
-	struct usr_image_files new, old;
+	struct image_source new, old;
 	int r = open_image((const char *const *)arguments, O_RDONLY, &new, err);
 
 	(void)count;

@@ -144,6 +144,39 @@ void node_machine_boot(struct node_machine *machine, size_t release, char slot)
 	machine->restart = false;
 }
 
+/* Not every tmpfs can have files that are opened with O_DIRECT. */
+static char *make_folder(const char *parent)
+{
+	char *path = string_format("%s/orlop-test-XXXXXX", parent);
+	_cleanup_free_ char *file = NULL;
+	int fd;
+
+	if (!mkdtemp(path)) {
+		free(path);
+		return NULL;
+	}
+	file = string_format("%s/probe", path);
+	fd = open(file, O_RDWR | O_CREAT | O_DIRECT | O_CLOEXEC, 0600);
+	if (fd >= 0) {
+		(void)close(fd);
+		return path;
+	}
+	(void)remove_tree(path, NULL);
+	free(path);
+	return NULL;
+}
+
+char *node_machine_folder(void)
+{
+	/* In memory where that can be. */
+	char *folder = make_folder("/dev/shm");
+
+	if (!folder)
+		folder = make_folder("/var/tmp");
+	assert_non_null(folder);
+	return folder;
+}
+
 void node_machine_init(struct node_machine *machine, const struct publisher *publisher, const char *folder,
 	const char *url, int64_t now)
 {

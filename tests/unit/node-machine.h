@@ -19,6 +19,10 @@ struct node_machine {
 	char *said;   /* why the last verb failed; NULL: it did not */
 };
 
+/* Makes a folder for all that, whose files can be opened with O_DIRECT, as disks are. The caller frees the
+ * path. */
+char *node_machine_folder(void);
+
 /* Puts a disk with the first release into slot a, and starts that. *url* is where the repository is. */
 void node_machine_init(struct node_machine *machine, const struct publisher *publisher, const char *folder,
 	const char *url, int64_t now);

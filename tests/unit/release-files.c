@@ -94,9 +94,9 @@ static int file_of(const void *data, size_t size)
 	return fd;
 }
 
-static struct usr_image_files open_image(const struct test_image *image)
+static struct image_source open_image(const struct test_image *image)
 {
-	struct usr_image_files files = {.image_fd = file_of(image->data, image->blocks * VERITY_BLOCK_SIZE),
+	struct image_source files = {.image_fd = file_of(image->data, image->blocks * VERITY_BLOCK_SIZE),
 		.hash_fd = file_of(image->hash, image->hash_size)};
 
 	memcpy(files.root, image->root, SHA256_SIZE);
@@ -106,15 +106,15 @@ static struct usr_image_files open_image(const struct test_image *image)
 void test_publish(const char *folder, const struct test_image *image, const struct test_image *old,
 	size_t count, struct image_files *ret)
 {
-	const struct usr_files_options options = {.level = 3};
-	struct usr_image_files images[8];
+	const struct image_write_options options = {.level = 3};
+	struct image_source images[8];
 	_cleanup_error_ struct error *err = NULL;
 
 	assert_true(count < ARRAY_SIZE(images));
 	images[0] = open_image(image);
 	for (size_t i = 0; i < count; i++)
 		images[i + 1] = open_image(&old[i]);
-	assert_ok(usr_files_write(folder, &images[0], &images[1], count, &options, ret, &err), err);
+	assert_ok(image_write(folder, &images[0], &images[1], count, &options, ret, &err), err);
 	for (size_t i = 0; i <= count; i++) {
 		(void)close(images[i].image_fd);
 		(void)close(images[i].hash_fd);

@@ -6,7 +6,7 @@
 #pragma once
 
 #include "format/image-files.h"
-#include "release/usr-files.h"
+#include "release/image-write.h"
 #include "update/remote.h"
 
 /* Of all images. */

@@ -119,6 +119,42 @@ static void takes_a_signature_up_to_its_bound(void **state)
 	assert_error(release_info_parse(much, strlen(much), &info, &err), -EBADMSG, err, "signature: longer");
 }
 
+static void has_the_kernel_image_as_blocks(void **state)
+{
+	static const char image[] =
+		"\"later\": 1, \"image\": {\"root_hash\": \"" ROOT "\", \"blocks\": 6104,"
+		" \"uuid\": \"00112233-4455-6677-8899-aabbccddeeff\", \"salt\": \"aabb\","
+		" \"tree\": {\"name\": \"uki.verity.zst\", \"size\": 5000},"
+		" \"image\": {\"name\": \"uki.blocks.zst\", \"size\": 90000, \"index\": 33}}";
+	static const struct json_case with = {"\"later\": 1", image, NULL};
+	static const struct json_case wrong[] = {{"6104", "6103", "uki.image: 6103 blocks are not those of"},
+		{"6104", "6105", "uki.image: 6105 blocks"}, {"6104", "0", "uki.image: blocks: not a number"},
+		{"\"uki.blocks.zst\"", "\"a/b\"", "uki.image: image.name: not the name"},
+		{"\"image\": {\"root_hash\"", "\"image\": 7, \"x\": {\"root_hash\"",
+			"uki.image: : not an object"}};
+	_cleanup_free_ char *text = json_case_document(good, &with);
+	_cleanup_release_info_ struct release_info info = {}, again = {};
+	_cleanup_buffer_ struct buffer written = {};
+	_cleanup_error_ struct error *err = NULL;
+
+	(void)state;
+	assert_ok(release_info_parse(text, strlen(text), &info, &err), err);
+	assert_int_equal(info.uki.blocks, 6104);
+	assert_string_equal(info.uki.image.name, "uki.blocks.zst");
+	assert_ok(release_info_write(&info, &written, &err), err);
+	assert_ok(release_info_parse(written.data, written.size, &again, &err), err);
+	assert_int_equal(again.uki.blocks, 6104);
+	assert_int_equal(again.uki.image.index, 33);
+	for (size_t i = 0; i < ARRAY_SIZE(wrong); i++) {
+		_cleanup_free_ char *bad = json_case_document(text, &wrong[i]);
+		_cleanup_release_info_ struct release_info none = {};
+		_cleanup_error_ struct error *fault = NULL;
+
+		assert_error(
+			release_info_parse(bad, strlen(bad), &none, &fault), -EBADMSG, fault, wrong[i].text);
+	}
+}
+
 static void takes_a_uki_up_to_its_bound(void **state)
 {
 	static const struct json_case one = {"25000000", "268435456", NULL};
@@ -200,6 +236,7 @@ int main(void)
 		cmocka_unit_test(reads_all_members),
 		cmocka_unit_test(refuses_by_name),
 		cmocka_unit_test(takes_a_signature_up_to_its_bound),
+		cmocka_unit_test(has_the_kernel_image_as_blocks),
 		cmocka_unit_test(takes_a_uki_up_to_its_bound),
 		cmocka_unit_test(refuses_what_is_too_large),
 		cmocka_unit_test(what_is_written_reads_and_writes_the_same),

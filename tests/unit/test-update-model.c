@@ -286,38 +286,12 @@ static void whatever_happens_what_starts_is_signed_and_whole(void **state)
 
 /* ---- Once for all ---- */
 
-/* A folder whose files can be opened with O_DIRECT, as disks are; not every tmpfs can do that. */
-static char *make_folder(const char *parent)
-{
-	char *path = string_format("%s/orlop-test-XXXXXX", parent);
-	_cleanup_free_ char *file = NULL;
-	int fd;
-
-	if (!mkdtemp(path)) {
-		free(path);
-		return NULL;
-	}
-	file = string_format("%s/probe", path);
-	fd = open(file, O_RDWR | O_CREAT | O_DIRECT | O_CLOEXEC, 0600);
-	if (fd >= 0) {
-		(void)close(fd);
-		return path;
-	}
-	(void)remove_tree(path, NULL);
-	free(path);
-	return NULL;
-}
-
 static int set_up(void **state)
 {
 	struct group *group = calloc(1, sizeof(*group));
 
 	assert_non_null(group);
-	/* In memory where that can be. */
-	group->folder = make_folder("/dev/shm");
-	if (!group->folder)
-		group->folder = make_folder("/var/tmp");
-	assert_non_null(group->folder);
+	group->folder = node_machine_folder();
 	group->keys = string_format("%s/keys", group->folder);
 	assert_int_equal(keys_init(group->keys, BEGIN, NULL), 0);
 	release_pool_make(&group->pool, group->folder);

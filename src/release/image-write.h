@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Makes what a server has of a usr image: the image itself, to be fetched block by block; its hash tree; and,
- * for releases that many nodes come from, what leads from each of them here. The files are functions of the
- * images and options alone.
+ * Makes what a server has of an image, that of /usr or a kernel image: the image itself, to be fetched block
+ * by block; its hash tree; and, for releases that many nodes come from, what leads from each of them here.
+ * The files are functions of the images and options alone.
  */
 #pragma once
 
@@ -10,12 +10,13 @@
 #include "format/image-files.h"
 
 /* An image and its hash file, open for reading. */
-struct usr_image_files {
+struct image_source {
 	int image_fd, hash_fd;
 	uint8_t root[SHA256_SIZE];
 };
 
-struct usr_files_options {
+struct image_write_options {
+	const char *name;	   /* that files begin with; NULL: "usr" */
 	unsigned threads;	   /* 0: one for each processor */
 	int level;		   /* of Zstandard for the image; 0: BLOCKS_WRITE_LEVEL */
 	uint32_t frame_size;	   /* of the image; 0: BLOCKS_WRITE_FRAME */
@@ -24,13 +25,12 @@ struct usr_files_options {
 };
 
 /*
- * Writes the files of *image* into *folder*, each at once and flushed: usr.verity.zst, usr.blocks.zst, and
+ * Writes the files of *image* into *folder*, each at once and flushed: NAME.verity.zst, NAME.blocks.zst, and
  * from-ROOT.tree and from-ROOT.patch for each of *count* images *old*, where they are smaller than what they
  * save. The image is checked against its tree and root hash first. *ret* describes what was written; the
  * caller releases it.
  *
  * Returns 0; -EBADMSG where an image and its tree don't belong together; the errors of reading and writing.
  */
-int usr_files_write(const char *folder, const struct usr_image_files *image,
-	const struct usr_image_files *old, size_t count, const struct usr_files_options *options,
-	struct image_files *ret, struct error **err);
+int image_write(const char *folder, const struct image_source *image, const struct image_source *old,
+	size_t count, const struct image_write_options *options, struct image_files *ret, struct error **err);

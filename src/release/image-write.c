@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "release/usr-files.h"
+#include "release/image-write.h"
 
 #include <errno.h>
 #include <string.h>
@@ -16,8 +16,9 @@
 /* The files that are being made. */
 struct making {
 	const char *folder;
-	const struct usr_image_files *image;
-	const struct usr_files_options *options;
+	const struct image_source *image;
+	const struct image_write_options *options;
+	char tree_name[IMAGE_NAME_MAX], image_name[IMAGE_NAME_MAX];
 	struct hash_file hash; /* of the new image */
 	struct image_files files;
 };
@@ -49,12 +50,12 @@ static int make_tree(struct making *making, struct error **err)
 	_cleanup_buffer_ struct buffer bytes = {};
 	int r = tree_write(&making->hash, &bytes, err);
 
-	return r < 0 ? r : write_bytes(making, &bytes, "usr.verity.zst", &making->files.tree, err);
+	return r < 0 ? r : write_bytes(making, &bytes, making->tree_name, &making->files.tree, err);
 }
 
 static int make_image(struct making *making, struct error **err)
 {
-	_cleanup_free_ char *path = string_format("%s/usr.blocks.zst", making->folder);
+	_cleanup_free_ char *path = string_format("%s/%s", making->folder, making->image_name);
 	_cleanup_atomic_file_ struct atomic_file file = ATOMIC_FILE_INIT;
 	const struct blocks_write_options options = {.frame_size = making->options->frame_size,
 		.level = making->options->level,
@@ -65,7 +66,7 @@ static int make_image(struct making *making, struct error **err)
 	int r;
 
 	if (!path)
-		return error_set_errno(err, -ENOMEM, "usr.blocks.zst");
+		return error_set_errno(err, -ENOMEM, "%s", making->image_name);
 	r = atomic_file_open(&file, path, 0644, err);
 	if (r < 0)
 		return r;
@@ -77,8 +78,8 @@ static int make_image(struct making *making, struct error **err)
 	if (r < 0)
 		return r;
 	progress_end(making->options->progress, NULL);
-	making->files.image = (struct image_file){
-		.name = "usr.blocks.zst", .size = result.size, .index = result.index_size};
+	making->files.image = (struct image_file){.size = result.size, .index = result.index_size};
+	memcpy(making->files.image.name, making->image_name, sizeof(making->image_name));
 	return 0;
 }
 
@@ -100,8 +101,8 @@ static int make_tree_delta(struct making *making, const struct hash_file *old, c
 	return write_bytes(making, &bytes, name, ret, err);
 }
 
-static int make_patch(struct making *making, const struct usr_image_files *old,
-	const struct hash_file *old_hash, const char *name, struct image_file *ret, struct error **err)
+static int make_patch(struct making *making, const struct image_source *old, const struct hash_file *old_hash,
+	const char *name, struct image_file *ret, struct error **err)
 {
 	const struct patch_write_options options = {
 		.threads = making->options->threads, .progress = making->options->progress};
@@ -129,7 +130,7 @@ static int make_patch(struct making *making, const struct usr_image_files *old,
 
 /* What leads from an old release to this one: nothing, where the salts differ, since then no digest matches.
  */
-static int make_delta(struct making *making, const struct usr_image_files *old, struct error **err)
+static int make_delta(struct making *making, const struct image_source *old, struct error **err)
 {
 	struct image_delta *delta = &making->files.deltas[making->files.delta_count];
 	const struct verity_options *options = &making->files.verity;
@@ -161,21 +162,28 @@ static int make_delta(struct making *making, const struct usr_image_files *old, 
 }
 
 /* Whether an image is the one of its tree and root hash. */
-static int check_image(const struct usr_image_files *image, unsigned threads, struct error **err)
+static int check_image(const struct image_source *image, unsigned threads, struct error **err)
 {
 	return verity_verify(image->image_fd, image->hash_fd, image->root, threads, NULL, err);
 }
 
-int usr_files_write(const char *folder, const struct usr_image_files *image,
-	const struct usr_image_files *old, size_t count, const struct usr_files_options *options,
-	struct image_files *ret, struct error **err)
+static int making_init(struct making *making, struct error **err)
+{
+	const char *name = making->options->name ? making->options->name : "usr";
+	int r = check_image(making->image, making->options->threads, err);
+
+	(void)snprintf(making->tree_name, sizeof(making->tree_name), "%s.verity.zst", name);
+	(void)snprintf(making->image_name, sizeof(making->image_name), "%s.blocks.zst", name);
+	return r < 0 ? r : hash_file_read(making->image->hash_fd, &making->hash, err);
+}
+
+int image_write(const char *folder, const struct image_source *image, const struct image_source *old,
+	size_t count, const struct image_write_options *options, struct image_files *ret, struct error **err)
 {
 	_cleanup_(making_release) struct making making = {
 		.folder = folder, .image = image, .options = options};
-	int r = check_image(image, options->threads, err);
+	int r = making_init(&making, err);
 
-	if (r >= 0)
-		r = hash_file_read(image->hash_fd, &making.hash, err);
 	if (r < 0)
 		return r;
 	if (making.hash.header.blocks > IMAGE_BLOCKS_MAX || count > IMAGE_DELTAS_MAX)

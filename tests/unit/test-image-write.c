@@ -14,12 +14,12 @@
 struct fixture {
 	char folder[64];
 	struct test_image old, new;
-	struct usr_image_files old_files, new_files;
+	struct image_source old_files, new_files;
 };
 
 static int write_temporary(const void *data, size_t size)
 {
-	char path[] = "/tmp/orlop-test-usr-files-XXXXXX";
+	char path[] = "/tmp/orlop-test-image-write-XXXXXX";
 	int fd = mkstemp(path);
 
 	assert_true(fd >= 0 && unlink(path) == 0);
@@ -27,9 +27,9 @@ static int write_temporary(const void *data, size_t size)
 	return fd;
 }
 
-static struct usr_image_files files_of(const struct test_image *image)
+static struct image_source files_of(const struct test_image *image)
 {
-	struct usr_image_files files = {
+	struct image_source files = {
 		.image_fd = write_temporary(image->data, image->blocks * VERITY_BLOCK_SIZE),
 		.hash_fd = write_temporary(image->hash, image->hash_size)};
 
@@ -41,7 +41,7 @@ static int set_up(void **state)
 {
 	struct fixture *f = calloc(1, sizeof(*f));
 
-	(void)snprintf(f->folder, sizeof(f->folder), "/tmp/orlop-test-usr-files-XXXXXX");
+	(void)snprintf(f->folder, sizeof(f->folder), "/tmp/orlop-test-image-write-XXXXXX");
 	assert_non_null(mkdtemp(f->folder));
 	test_image_make(&f->old, 200, 21);
 	test_image_change(&f->old, &f->new, 22);
@@ -66,12 +66,12 @@ static int tear_down(void **state)
 	return 0;
 }
 
-static int publish(const struct fixture *f, const struct usr_image_files *old, size_t count, unsigned threads,
+static int publish(const struct fixture *f, const struct image_source *old, size_t count, unsigned threads,
 	struct image_files *ret, struct error **err)
 {
-	const struct usr_files_options options = {.level = 3, .threads = threads};
+	const struct image_write_options options = {.level = 3, .threads = threads};
 
-	return usr_files_write(f->folder, &f->new_files, old, count, &options, ret, err);
+	return image_write(f->folder, &f->new_files, old, count, &options, ret, err);
 }
 
 static char *content_of(const struct fixture *f, const struct image_file *file)
@@ -135,7 +135,7 @@ static void an_image_that_is_not_its_tree_s_is_refused(void **state)
 static void the_same_release_twice_and_itself_are_left_out(void **state)
 {
 	struct fixture *f = *state;
-	const struct usr_image_files olds[] = {f->new_files, f->old_files, f->old_files};
+	const struct image_source olds[] = {f->new_files, f->old_files, f->old_files};
 	_cleanup_image_files_ struct image_files files = {};
 	_cleanup_error_ struct error *err = NULL;
 
