@@ -54,7 +54,8 @@ struct pull {
 	size_t first, running; /* the first piece that is not done; transfers under way */
 	size_t done;
 	bool whole, whole_wanted; /* the server sends the file whole */
-	unsigned failures;	  /* since a piece was done */
+	unsigned failures;	  /* since a piece was done, … */
+	unsigned others;	  /* … and of these, where the server's file has another size */
 	uint64_t not_before;	  /* milliseconds: no request until then */
 	struct transfer transfers[REMOTE_PARALLEL_MAX];
 };
@@ -127,6 +128,28 @@ static size_t on_header(char *data, size_t unit, size_t size, void *userdata)
 	return size;
 }
 
+/* The server's file has another size than the one that is signed. It may be on its way to becoming that. */
+static int other_file(struct transfer *transfer, uint64_t size)
+{
+	struct pull *pull = transfer->pull;
+
+	pull->others++;
+	return error_set(&transfer->fault, -EAGAIN,
+		"the server has a file of %ju bytes, the release one of %ju", (uintmax_t)size,
+		(uintmax_t)pull->request->file_size);
+}
+
+/* What came in answer to a request for all of it is less than that, and the server means it. */
+static bool is_shorter(const struct transfer *transfer)
+{
+	curl_off_t length = -1;
+	long status = 0;
+
+	(void)curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &status);
+	(void)curl_easy_getinfo(transfer->easy, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &length);
+	return transfer->begin == 0 && status == 200 && length >= 0 && (uint64_t)length == transfer->received;
+}
+
 static int check_range(struct transfer *transfer)
 {
 	const struct http_range *range = &transfer->range;
@@ -136,9 +159,7 @@ static int check_range(struct transfer *transfer)
 		return error_set(
 			&transfer->fault, -EAGAIN, "the server sent another range than was asked for");
 	if (range->total != UINT64_MAX && range->total != size)
-		return error_set(&transfer->fault, -EAGAIN,
-			"the server has a file of %ju bytes, the release one of %ju", (uintmax_t)range->total,
-			(uintmax_t)size);
+		return other_file(transfer, range->total);
 	return 0;
 }
 
@@ -184,7 +205,7 @@ static int feed_piece(
 	piece->done += length;
 	if (piece->done == range->size) {
 		transfer->pull->done++;
-		transfer->pull->failures = 0;
+		transfer->pull->failures = transfer->pull->others = 0;
 	}
 	return 0;
 }
@@ -361,17 +382,23 @@ static int judge(struct transfer *transfer, CURLcode code, struct error **err)
 		return r;
 	}
 	(void)curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &status);
-	if (status == 416)
+	if (status == 416) {
+		transfer->pull->others++;
 		return error_set(err, -EAGAIN, "the server's file is too short for the release");
+	}
 	r = http_judge(&outcome, &wait_ms, err);
 	if (wait_ms > 0)
 		transfer->pull->not_before = http_now_ms() + wait_ms;
 	if (r < 0)
 		return r;
-	if (transfer->received < transfer->end - transfer->begin)
+	if (transfer->received >= transfer->end - transfer->begin)
+		return 0;
+	if (!is_shorter(transfer))
 		return error_set(err, -EAGAIN, "ended after %ju of %ju bytes", (uintmax_t)transfer->received,
 			(uintmax_t)(transfer->end - transfer->begin));
-	return 0;
+	r = other_file(transfer, transfer->received);
+	error_move(err, TAKE_PTR(transfer->fault));
+	return r;
 }
 
 /* All of its piece has come: what else the server has to say does not matter. */
@@ -414,10 +441,10 @@ static int transfer_finish(struct transfer *transfer, CURLcode code, struct erro
 	}
 	error_move(err, TAKE_PTR(fault));
 	if (r == -EAGAIN) {
+		r = pull->others == pull->failures ? -EBADMSG : -ETIMEDOUT;
 		(void)error_wrap(err, "given up after %u tries", pull->failures);
 		if (err && *err)
-			(*err)->code = -ETIMEDOUT;
-		r = -ETIMEDOUT;
+			(*err)->code = r;
 	}
 	(void)error_wrap(err, "%s", pull->url);
 	return r;

@@ -50,6 +50,7 @@ void remote_counts_add(const struct remote_counts *counts, struct remote_counts 
 
 struct remote_ops {
 	/* Returns 0 when all has come; -ENOENT where there is no such file; -ETIMEDOUT after too many tries;
+	 * -EBADMSG where in all of them the server had a file of another size;
 	 * … */
 	int (*fetch)(void *userdata, const struct remote_request *request, struct error **err);
 	void (*counts)(void *userdata, struct remote_counts *ret);

@@ -257,6 +257,7 @@ static void lasting_faults_are_errors(void **state)
 		{HTTP_STATUS, 500, -ETIMEDOUT, "given up after 4 tries"},
 		{HTTP_CUT, 0, -ETIMEDOUT, "given up after 4 tries"},
 		{HTTP_STALL, 0, -ETIMEDOUT, "given up after 4 tries"},
+		{HTTP_STATUS, 416, -EBADMSG, "too short for the release"},
 		{HTTP_WRONG_RANGE, 0, -ETIMEDOUT, "another range"},
 		{HTTP_RETRY_AFTER, 4000, -EBUSY, "come back in 4000 seconds"},
 		{HTTP_PORTAL, 0, -EPROTO, "login page"},
@@ -292,8 +293,45 @@ static void files_that_are_longer_than_signed_are_refused(void **state)
 		.userdata = f};
 	_cleanup_error_ struct error *err = NULL;
 
-	assert_error(remote_fetch(&f->remote, &request, &err), -ETIMEDOUT, err, "the release one of");
+	assert_error(remote_fetch(&f->remote, &request, &err), -EBADMSG, err, "the release one of");
 	assert_int_equal(f->have[0], 0);
+}
+
+static int drop(size_t range, const uint8_t *data, size_t size, void *userdata, struct error **err)
+{
+	(void)range;
+	(void)data;
+	(void)err;
+	*(uint64_t *)userdata += size;
+	return 0;
+}
+
+/* A copy that did not get there whole: it is that file which is to blame, and not the way to it. */
+static void files_that_are_shorter_than_signed_are_refused(void **state)
+{
+	struct fixture *f = *state;
+	static const struct remote_range range = {0, SIZE};
+	uint64_t got = 0;
+	const struct remote_request request = {.name = "short",
+		.file_size = SIZE,
+		.ranges = &range,
+		.count = 1,
+		.sink = drop,
+		.userdata = &got};
+	_cleanup_free_ char *path = string_format("%s/short", f->folder);
+	static const size_t sizes[] = {700, 0};
+
+	for (size_t i = 0; i < ARRAY_SIZE(sizes); i++) {
+		_cleanup_error_ struct error *err = NULL;
+
+		assert_int_equal(file_write_atomic(path, f->content, sizes[i], 0644, NULL), 0);
+		assert_error(
+			remote_fetch(&f->remote, &request, &err), -EBADMSG, err, "given up after 4 tries");
+		assert_int_equal(got, 700);
+	}
+	/* Nobody knows what would have come of a try that the server was too busy for. */
+	http_server_fault(f->server, "/short", HTTP_STATUS, 500, 1);
+	assert_int_equal(remote_fetch(&f->remote, &request, NULL), -ETIMEDOUT);
 }
 
 static void nobody_there_is_an_error(void **state)
@@ -405,6 +443,7 @@ int main(void)
 		TEST(server_that_forgets_ranges_half_way),
 		TEST(lasting_faults_are_errors),
 		TEST(files_that_are_longer_than_signed_are_refused),
+		TEST(files_that_are_shorter_than_signed_are_refused),
 		TEST(nobody_there_is_an_error),
 		TEST(error_of_the_sink_ends_it),
 		TEST(stops_when_told_to),
