@@ -2,6 +2,10 @@
 #include "publisher.h"
 
 #include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "base/file.h"
 #include "base/string-util.h"
@@ -89,12 +93,34 @@ void publisher_publish(struct publisher *publisher, size_t release, unsigned pat
 
 	assert_ok(publish_run(repository, &options, &result, &err), err);
 	assert_int_equal(result.count, 1);
-	assert_false(result.items[0].already);
 	made->signature = TAKE_PTR(result.items[0].info.signature);
 	made->signature_size = result.items[0].info.signature_size;
 	assert_ok(repository_root_text(repository, &made->root, &err), err);
 	change.listed |= 1u << release;
 	note(publisher, repository, change);
+}
+
+bool publisher_publish_killed(
+	struct publisher *publisher, size_t release, unsigned patches, int64_t now, unsigned us)
+{
+	_cleanup_free_ char *before = NULL, *after = NULL;
+	size_t size, size_after;
+	int status;
+	pid_t pid;
+
+	before = scratch_read(publisher->repository, "metadata/timestamp.json", &size);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		publisher_publish(publisher, release, patches, now);
+		_exit(0);
+	}
+	(void)usleep(us);
+	(void)kill(pid, SIGKILL);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFSIGNALED(status) || (WIFEXITED(status) && WEXITSTATUS(status) == 0));
+	after = scratch_read(publisher->repository, "metadata/timestamp.json", &size_after);
+	return size == size_after && memcmp(before, after, size) == 0;
 }
 
 void publisher_change(struct publisher *publisher, enum publish_change_kind kind, size_t release, int64_t now)

@@ -41,6 +41,11 @@ const struct publication *publisher_find(const struct publisher *publisher, uint
 
 /* What a publisher does, by the code that `orlop publish` and `orlop keys rotate` call. */
 void publisher_publish(struct publisher *publisher, size_t release, unsigned patches, int64_t now);
+
+/* The same by a process that is killed after so many microseconds. Returns whether the repository is as it
+ * was, for whoever looks at it; otherwise publisher_publish() takes note of what was published. */
+bool publisher_publish_killed(
+	struct publisher *publisher, size_t release, unsigned patches, int64_t now, unsigned us);
 void publisher_change(
 	struct publisher *publisher, enum publish_change_kind kind, size_t release, int64_t now);
 void publisher_refresh(struct publisher *publisher, int64_t now);

@@ -24,6 +24,7 @@
 #define SEQUENCES 12 /* where nobody says how many; no more are begun after … */
 #define SECONDS_MAX 25
 #define HOUR 3600
+#define KILL_US_MAX 60000 /* about as long as publishing takes */
 #define DAY 86400
 
 static bool do_check(struct sequence *s)
@@ -63,16 +64,43 @@ static bool do_restart(struct sequence *s)
 
 /* ---- The publisher ---- */
 
+static size_t next_build(struct sequence *s)
+{
+	unsigned listed = publisher_now(&s->model.publisher)->listed;
+
+	/* Not each build is published. */
+	return 32 - (size_t)__builtin_clz(listed) + (sequence_below(s, 4) == 0);
+}
+
 static bool do_publish(struct sequence *s)
 {
-	unsigned listed = publisher_now(&s->model.publisher)->listed, patches = sequence_below(s, 8) == 0;
-	size_t release = 32 - (size_t)__builtin_clz(listed);
+	unsigned patches = sequence_below(s, 8) == 0;
+	size_t release = next_build(s);
 
-	release += sequence_below(s, 4) == 0; /* not each build is published */
 	if (release >= POOL_RELEASES)
 		return false;
 	sequence_tell(s, "publish %s\n", sequence_version(s, release));
 	publisher_publish(&s->model.publisher, release, patches, s->model.machine.now);
+	return true;
+}
+
+/* A publisher is killed at its work. Nodes see the repository that was, or the one that is to be. */
+static bool do_publish_killed(struct sequence *s)
+{
+	struct model *model = &s->model;
+	size_t release = next_build(s);
+
+	if (release >= POOL_RELEASES)
+		return false;
+	if (publisher_publish_killed(&model->publisher, release, 1, model->machine.now,
+		    (unsigned)sequence_below(s, KILL_US_MAX))) {
+		sequence_tell(s, "publish %s, killed\n", sequence_version(s, release));
+		s->totals->unpublished++;
+		sequence_order(s, VERB_CHECK, POOL_RELEASES);
+		model_check(model);
+	}
+	sequence_tell(s, "publish %s\n", sequence_version(s, release));
+	publisher_publish(&model->publisher, release, 1, model->machine.now);
 	return true;
 }
 
@@ -96,6 +124,18 @@ static bool do_floor(struct sequence *s)
 		return false;
 	sequence_tell(s, "floor %s\n", sequence_version(s, release));
 	publisher_change(&s->model.publisher, PUBLISH_FLOOR, release, s->model.machine.now);
+	return true;
+}
+
+/* The floor rises, and somebody wants to go back to what is below it. */
+static bool do_below_floor(struct sequence *s)
+{
+	size_t below = sequence_pick_listed(s);
+
+	if (s->model.attack != ATTACK_NONE || !do_floor(s) ||
+		below >= publisher_now(&s->model.publisher)->floor)
+		return false;
+	sequence_order(s, VERB_ROLLBACK, below);
 	return true;
 }
 
@@ -171,9 +211,11 @@ static const struct step {
 	unsigned weight;
 	bool (*fn)(struct sequence *s); /* false: it can't be done as things are */
 } steps[] = {
-	{10, do_publish},
+	{8, do_publish},
+	{3, do_publish_killed},
 	{3, do_withdraw},
 	{2, do_floor},
+	{3, do_below_floor},
 	{3, do_refresh},
 	{4, do_rotate},
 	{5, do_wait},
@@ -256,8 +298,9 @@ static void print_totals(const struct sequence_totals *totals, uint64_t count, i
 		      "slots mended\n",
 		(uintmax_t)count, STEPS, (intmax_t)seconds, attacks, totals->rotations, totals->falls_back,
 		totals->mended);
-	print_message("# %u cuts, %u kills, %u faults, %zu states that a cut could have left\n", totals->cuts,
-		totals->kills, totals->faults, totals->states);
+	print_message("# %u cuts, %u kills, %u faults, %zu states that a cut could have left; %u publishers "
+		      "killed\n",
+		totals->cuts, totals->kills, totals->faults, totals->states, totals->unpublished);
 	print_message("# orders: %u led to another release, %u to none, %u were refused, %u came too early, "
 		      "%u were for a "
 		      "release that is not trusted, %u met a repository that had expired\n",

@@ -13,7 +13,7 @@ struct sequence_totals {
 	unsigned attacks[ATTACK_KINDS], outcomes[OUTCOME_EXPIRED + 1];
 	unsigned cuts, kills, faults; /* that hit a write */
 	size_t states;		      /* that a cut could have left, and that were looked at */
-	unsigned falls_back, mended, rotations;
+	unsigned falls_back, mended, rotations, unpublished;
 };
 
 struct sequence {
