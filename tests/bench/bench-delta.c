@@ -11,6 +11,9 @@
  *
  * With --worker, `update` does it by way of a process without rights.
  *
+ * `hash FILE IMAGE TREE` makes an image of a file, filled up to whole blocks, as `orlop publish` does with
+ * kernel images.
+ *
  * `tools/bench-updates` compares with other programs.
  */
 #include <errno.h>
@@ -104,6 +107,34 @@ static int publish(const struct settings *settings, char **arguments, size_t cou
 	if (r >= 0)
 		r = write_json(arguments[0], &files, err);
 	return r;
+}
+
+/* ---- hash ---- */
+
+static int hash(const struct settings *settings, char **arguments, size_t count, struct error **err)
+{
+	static const struct verity_options options = {.salt_size = 32};
+	_cleanup_close_ int image = open(arguments[1], O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+	_cleanup_close_ int tree = open(arguments[2], O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+	_cleanup_free_ char *data = NULL;
+	uint8_t root[SHA256_SIZE];
+	uint64_t blocks;
+	size_t size;
+	int r;
+
+	(void)settings;
+	(void)count;
+	if (image < 0 || tree < 0)
+		return error_set_errno(err, -errno, "%s", arguments[1]);
+	r = file_read(arguments[0], GiB(1), &data, &size, err);
+	if (r < 0)
+		return r;
+	blocks = div_round_up_u64(size, VERITY_BLOCK_SIZE);
+	r = write_full(image, data, size);
+	if (r >= 0 && ftruncate(image, (off_t)(blocks * VERITY_BLOCK_SIZE)) < 0)
+		r = -errno;
+	return r < 0 ? error_set_errno(err, r, "%s", arguments[1])
+		     : verity_write(image, blocks, &options, tree, root, err);
 }
 
 /* ---- update ---- */
@@ -555,7 +586,7 @@ int main(int argc, char **argv)
 			const struct settings *settings, char **arguments, size_t count, struct error **err);
 		size_t least;
 	} modes[] = {{"publish", publish, 3}, {"update", update_slot, 4}, {"frames", frames, 2},
-		{"patches", patches, 4}};
+		{"patches", patches, 4}, {"hash", hash, 3}};
 	_cleanup_error_ struct error *err = NULL;
 	struct settings settings = {};
 	const char *mode = argc > 1 ? argv[1] : "";
@@ -573,6 +604,6 @@ int main(int argc, char **argv)
 			fprintf(stderr, "bench-delta: %s\n", error_message(err));
 			return 1;
 		}
-	fprintf(stderr, "usage: bench-delta publish|update|frames|patches [OPTION]… ARGUMENT…\n");
+	fprintf(stderr, "usage: bench-delta publish|update|frames|patches|hash [OPTION]… ARGUMENT…\n");
 	return 2;
 }

@@ -3,8 +3,23 @@
 
 orlop_publish() { "$bin/bench-delta" publish --threads 1 --level "$level" "$1" "$new" "$new_tree" "$old" "$old_tree"; }
 orlop_prepare() {
-	[ "$made/orlop" -nt "$bin/bench-delta" ] || rm -rf "$made/orlop"
+	[ "$made/orlop" -nt "$bin/bench-delta" ] || rm -rf "$made/orlop" "$made/orlop-kernel"
 	once "$made/orlop" orlop_publish
+	once "$made/orlop-kernel" orlop_publish_kernel
+}
+
+# The kernel images of the same releases, which a node brings in the same way. $1: the folder; the images are beside what is served of them.
+orlop_publish_kernel() {
+	mkdir -p "$1"
+	"$bin/bench-delta" hash "$(image_of old .efi)" "$1/old" "$1/old.tree"
+	"$bin/bench-delta" hash "$(image_of "$pair" .efi)" "$1/new" "$1/new.tree"
+	"$bin/bench-delta" publish --threads 1 --level 1 "$1" "$1/new" "$1/new.tree" "$1/old" "$1/old.tree"
+}
+orlop_kernel() {
+	local made_kernel=$made/orlop-kernel
+	local old=$made_kernel/old old_tree=$made_kernel/old.tree new=$made_kernel/new new_tree=$made_kernel/new.tree after=orlop_steps
+	measure orlop_kernel orlop_check "$bin/bench-delta" update --worker "$made_kernel" "$nginx_url/$place/orlop-kernel" "$slot" \
+		"$slot.tree" "$old" "$old_tree"
 }
 
 orlop_check() { slot_check && cmp "$slot.tree" "$new_tree"; }
@@ -26,4 +41,5 @@ orlop_measure() {
 	orlop_update orlop -- "$old" "$old_tree"
 	orlop_update orlop_plain --no-patch --no-tree-delta -- "$old" "$old_tree"
 	orlop_update orlop_whole --
+	orlop_kernel
 }

@@ -8,6 +8,7 @@ def mib: . / 1048576;
 
 def names: [
 	["orlop", "Orlop, from the release before"],
+	["orlop_kernel", "Orlop, the kernel image beside it"],
 	["orlop_plain", "Orlop, without patch and tree delta"],
 	["orlop_whole", "Orlop, from nothing"],
 	["full", "(a) whole image, zstd -\(.level) --long=27"],
