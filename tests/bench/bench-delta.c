@@ -126,7 +126,7 @@ static int hash(const struct settings *settings, char **arguments, size_t count,
 	(void)count;
 	if (image < 0 || tree < 0)
 		return error_set_errno(err, -errno, "%s", arguments[1]);
-	r = file_read(arguments[0], GiB(1), &data, &size, err);
+	r = file_read(arguments[0], GiB(4), &data, &size, err);
 	if (r < 0)
 		return r;
 	blocks = div_round_up_u64(size, VERITY_BLOCK_SIZE);

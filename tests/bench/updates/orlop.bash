@@ -37,9 +37,31 @@ orlop_update() { # METHOD OPTION… -- [ACTIVE TREE]
 	measure "$method" orlop_check "$bin/bench-delta" update --worker --direct "${options[@]}" "$made/orlop" \
 		"$nginx_url/$place/orlop" "$slot" "$slot.tree" "$@"
 }
+# An image of 1 GiB and more, from one of as much: what that takes of memory. Both are made of the images that there are.
+orlop_publish_large() {
+	local old_image kernel_image
+	old_image=$(image_of old .usr.erofs) kernel_image=$(image_of "$pair" .usr.erofs)
+	mkdir -p "$1"
+	cat "$old_image" "$kernel_image" "$old_image" "$old_image" >"$1/image"
+	"$bin/bench-delta" hash "$1/image" "$1/old" "$1/old.tree"
+	cat "$kernel_image" "$kernel_image" "$old_image" "$kernel_image" >"$1/image"
+	"$bin/bench-delta" hash "$1/image" "$1/new" "$1/new.tree"
+	rm "$1/image"
+	"$bin/bench-delta" publish --no-patch --level 1 "$1" "$1/new" "$1/new.tree" "$1/old" "$1/old.tree"
+}
+orlop_large() {
+	local large=$out/www/large runs=1
+	local old=$large/old old_tree=$large/old.tree new=$large/new new_tree=$large/new.tree after=orlop_steps
+	once "$large" orlop_publish_large
+	measure orlop_large orlop_check "$bin/bench-delta" update --worker --direct "$large" "$nginx_url/large" "$slot" "$slot.tree" \
+		"$old" "$old_tree"
+	rm -rf "$large"
+}
+
 orlop_measure() {
 	orlop_update orlop -- "$old" "$old_tree"
 	orlop_update orlop_plain --no-patch --no-tree-delta -- "$old" "$old_tree"
 	orlop_update orlop_whole --
 	orlop_kernel
+	orlop_large
 }

@@ -9,6 +9,7 @@ def mib: . / 1048576;
 def names: [
 	["orlop", "Orlop, from the release before"],
 	["orlop_kernel", "Orlop, the kernel image beside it"],
+	["orlop_large", "Orlop, an image four times as large"],
 	["orlop_plain", "Orlop, without patch and tree delta"],
 	["orlop_whole", "Orlop, from nothing"],
 	["full", "(a) whole image, zstd -\(.level) --long=27"],
@@ -54,7 +55,7 @@ def writing($text; $size; $own; $dd; $copy):
 		+ if $copy then "; dd from the old image, read with O_DIRECT: \($size / $copy.seconds | mib | fixed(0)) MiB/s" else "" end;
 def cost_targets($pair; $size; $r; $disk_rate):
 	target("\($pair) pair, peak memory of the node's side in MiB";
-		[$r | (.orlop, .orlop_plain, .orlop_whole).peak_rss] | max | mib; 32; 1),
+		[$r | (.orlop, .orlop_plain, .orlop_whole, .orlop_large).peak_rss] | max | mib; 32; 1),
 	(select($r.dd_slow) | writing("\($pair) pair, writing to a disk of \($disk_rate) MiB/s"; $size; $r.orlop_slow; $r.dd_slow; null)),
 	writing("\($pair) pair, writing to this machine's disk"; $size; $r.orlop; $r.dd; $r.dd_copy),
 	target("\($pair) pair, index pass in processor seconds for a GiB"; $r.index.cpu_seconds_per_gib; 1; 2);
