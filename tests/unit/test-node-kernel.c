@@ -141,7 +141,6 @@ static void what_is_wrong_on_the_server_comes_whole(void **state)
 static void a_whole_file_that_is_wrong_ends_it(void **state)
 {
 	struct fixture *f = *state;
-	_cleanup_free_ char *kept = NULL;
 
 	publisher_publish(&f->publisher, 1, 0, BEGIN);
 	http_server_fault(f->server, "uki.verity.zst", HTTP_STATUS, 404, 1);
