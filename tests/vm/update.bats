@@ -76,7 +76,8 @@ is_writing() { [ "$(sfdisk --dump "$disk" | grep -c _empty)" = 3 ]; }
 @test "an update whose power is cut leaves the node as it was, and the next try brings it to its end" {
 	node 'orlop-node channel None; orlop-node pin --none'
 	set_settings "repository: http://10.0.2.2:$port/repository" 'channel: None' 'healthTimeout: 120'
-	for seconds in 3 6; do
+	# Writing takes four seconds or more.
+	for seconds in 1 3; do
 		node 'orlop-node update --quiet' >/dev/null 2>&1 3>&- &
 		pid=$!
 		until is_writing; do read -rt 0.2 <> <(:) || true; done
