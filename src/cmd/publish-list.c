@@ -31,6 +31,14 @@ static const struct command_usage refresh_usage = {
 	.options = refresh_options,
 };
 
+static int check_clock(const struct repository *repository, struct error **err)
+{
+	_cleanup_release_index_ struct release_index index = {};
+	int r = publish_read_index(repository, &index, err);
+
+	return r < 0 ? r : publish_check_clock(&index, time(NULL), err);
+}
+
 int publish_refresh(int argc, char **argv, struct error **err)
 {
 	_cleanup_repository_ struct repository *repository = NULL;
@@ -42,6 +50,8 @@ int publish_refresh(int argc, char **argv, struct error **err)
 	if (!command_parse(&refresh_usage, argc, argv, &values, &call, err))
 		return call.status;
 	r = open_repository(&refresh_usage, &values.repository, false, time(NULL), &keys, &repository, err);
+	if (r == 0)
+		r = check_clock(repository, err);
 	if (r == 0)
 		r = repository_commit(repository, err);
 	if (r != 0)

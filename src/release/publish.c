@@ -37,6 +37,26 @@ int publish_read_index(const struct repository *repository, struct release_index
 	return r < 0 ? r : release_index_parse(text, size, ret, err);
 }
 
+int publish_check_clock(const struct release_index *index, int64_t now, struct error **err)
+{
+	char published[TUF_TIME_SIZE] = "?", shown[TUF_TIME_SIZE] = "?";
+
+	for (size_t i = 0; i < index->count; i++) {
+		const struct release_entry *entry = &index->entries[i];
+
+		if (entry->withdrawn || entry->published <= now + CLOCK_SECONDS)
+			continue;
+		(void)tuf_time_format(entry->published, published);
+		(void)tuf_time_format(now, shown);
+		return error_set(err, -EINVAL,
+			"this machine's clock says %s, but %s was published at %s: set the clock, or "
+			"withdraw what was "
+			"published with a wrong one",
+			shown, entry->version, published);
+	}
+	return 0;
+}
+
 int publish_put_index(struct repository *repository, const struct release_index *index, struct error **err)
 {
 	_cleanup_buffer_ struct buffer text = {};
@@ -439,27 +459,6 @@ static int publish_new(struct repository *repository, struct release_index *inde
 	return r < 0 ? r : repository_commit(repository, err);
 }
 
-/* A clock that is behind would sign what has expired, and let a rollout begin in the past. */
-static int check_clock(const struct release_index *index, int64_t now, struct error **err)
-{
-	char published[TUF_TIME_SIZE] = "?", shown[TUF_TIME_SIZE] = "?";
-
-	for (size_t i = 0; i < index->count; i++) {
-		const struct release_entry *entry = &index->entries[i];
-
-		if (entry->withdrawn || entry->published <= now + CLOCK_SECONDS)
-			continue;
-		(void)tuf_time_format(entry->published, published);
-		(void)tuf_time_format(now, shown);
-		return error_set(err, -EINVAL,
-			"this machine's clock says %s, but %s was published at %s: set the clock, or "
-			"withdraw what was "
-			"published with a wrong one",
-			shown, entry->version, published);
-	}
-	return 0;
-}
-
 int publish_run(struct repository *repository, const struct publish_options *options,
 	struct publish_result *ret, struct error **err)
 {
@@ -471,7 +470,7 @@ int publish_run(struct repository *repository, const struct publish_options *opt
 	if (r >= 0)
 		r = publish_read_index(repository, &index, err);
 	if (r >= 0)
-		r = check_clock(&index, options->now, err);
+		r = publish_check_clock(&index, options->now, err);
 	if (r >= 0)
 		r = repository_unlock(repository, err);
 	if (r < 0)

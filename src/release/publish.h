@@ -55,6 +55,12 @@ void publish_result_release(struct publish_result *result);
 int publish_run(struct repository *repository, const struct publish_options *options,
 	struct publish_result *ret, struct error **err);
 
+/*
+ * A clock that is behind would sign what has expired, and let a rollout begin in the past. Returns 0; -EINVAL
+ * with *err* set where a release was published later than *now*, by more than what two machines may differ.
+ */
+int publish_check_clock(const struct release_index *index, int64_t now, struct error **err);
+
 /* Reads releases.json; of a repository that has none, an empty one. */
 int publish_read_index(const struct repository *repository, struct release_index *ret, struct error **err);
 

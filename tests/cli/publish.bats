@@ -75,7 +75,12 @@ target() {
 	[ "$(jq -r '.releases[].version' releases.json | tr '\n' ' ')" = '1.0 1.1 ' ]
 	[ "$(jq -c '.releases[1].rollout' releases.json)" = '[{"hours":0,"percent":10},{"hours":24,"percent":100}]' ]
 	[ "$(jq -c '.releases[1].channels' releases.json)" = '["weekly","security"]' ]
-	[ "$(ls repo/targets/test/1.1/amd64/from-* | wc -l)" = 2 ]
+	# Of /usr and of the kernel image, and no others. Kernel images of one kernel are nearly the same.
+	(cd repo/targets/test/1.1/amd64 && stat -c '%n %s' from-*) | sort >there
+	jq -r '(.usr, .uki.image).from[] | .tree, .patch | "\(.name) \(.size)"' "$(target test/1.1/amd64/release.json)" | sort | diff - there
+	[ "$(wc -l <there)" = 4 ]
+	jq -e '.uki.size > 20 * (.uki.image.from[0] | .tree.size + .patch.size)' "$(target test/1.1/amd64/release.json)"
+	zstd -dqc repo/targets/test/1.1/amd64/uki.blocks.zst | cmp -n "$(stat -c %s "$made"/b2/*.efi)" - "$made"/b2/*.efi
 }
 
 @test "the notes say what changed, or what is given" {
@@ -228,10 +233,12 @@ target() {
 	done
 }
 
-@test "a clock that is behind publishes nothing" {
+@test "a clock that is behind publishes nothing, and signs nothing again" {
 	local before
 	before=$(find repo -type f -exec sha256sum {} + | sort)
 	run -1 faketime -f -2d "$ORLOP" publish --quiet --level 3 --keys "$keys" --to repo "$made/b2"
+	[[ $output == *"this machine's clock says "*', but 1.0 was published at '*'set the clock'* ]]
+	run -1 faketime -f -2d "$ORLOP" publish refresh --keys "$keys" --to repo
 	[[ $output == *"this machine's clock says "*', but 1.0 was published at '*'set the clock'* ]]
 	[ "$(find repo -type f -exec sha256sum {} + | sort)" = "$before" ]
 	# One that was ahead once is no reason to publish nothing any more.
