@@ -125,5 +125,8 @@ struct fat_repair {
  */
 int fat_volume_repair(struct fat_volume *volume, struct fat_repair *ret, struct error **err);
 
+/* False where the volume was marked as being changed when it was opened: somebody's change was cut. */
+bool fat_volume_is_clean(const struct fat_volume *volume);
+
 /* Bytes in clusters that are free: what a file may have, if its folder need not grow. */
 uint64_t fat_volume_free_bytes(const struct fat_volume *volume);

@@ -258,6 +258,11 @@ struct fat_volume *fat_volume_free(struct fat_volume *volume)
 	return NULL;
 }
 
+bool fat_volume_is_clean(const struct fat_volume *volume)
+{
+	return volume->clean;
+}
+
 uint64_t fat_volume_free_bytes(const struct fat_volume *volume)
 {
 	return (uint64_t)volume->free * volume->geometry.cluster_size;

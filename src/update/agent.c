@@ -330,6 +330,19 @@ static void look_round(struct agent *agent)
 		say(agent, LOG_WARNING, NULL, error_kinds[kind], error_message(err));
 }
 
+/* What is left of a change that was cut is harmless, but looks like damage. */
+static void mend(struct agent *agent)
+{
+	_cleanup_error_ struct error *err = NULL;
+	bool mended;
+
+	if (node_mend(agent->options->node, now_seconds(), &mended, &err) < 0)
+		fail(agent, ERROR_LOOK, NULL, err);
+	else if (mended)
+		say(agent, LOG_NOTICE, NULL, "mended",
+			"the boot partition, whose last change was cut, was put right");
+}
+
 /* One round under the lock. The settings are read anew; where they are wrong, those of before count, or none.
  */
 static void go_round(struct agent *agent)
@@ -357,6 +370,7 @@ static void go_round(struct agent *agent)
 		agent->next = now_seconds() + LOCK_SECONDS;
 		return;
 	}
+	mend(agent);
 	look_round(agent);
 	node_lock_release(&agent->lock);
 	if (agent->made_way) {

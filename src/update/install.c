@@ -443,8 +443,10 @@ int install_look(const struct install *install, struct install_state *ret, struc
 
 	if (r < 0)
 		return r;
-	*ret = (struct install_state){
-		.running = *session.running, .other = *session.other, .entries = session.entries};
+	*ret = (struct install_state){.running = *session.running,
+		.other = *session.other,
+		.entries = session.entries,
+		.is_cut = !fat_volume_is_clean(session.esp)};
 	session.entries = (struct boot_entries){};
 	for (size_t i = 0; i < ret->entries.count; i++) {
 		const struct boot_entry *entry = &ret->entries.items[i];
@@ -457,4 +459,11 @@ int install_look(const struct install *install, struct install_state *ret, struc
 	}
 	ret->next = ret->entries.count > 0 ? &ret->entries.items[0] : NULL;
 	return 0;
+}
+
+int install_mend(const struct install *install, struct error **err)
+{
+	_cleanup_(session_release) struct session session = {};
+
+	return session_open_writing(install, &session, err);
 }

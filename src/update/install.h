@@ -96,9 +96,13 @@ struct install_state {
 	struct boot_entries entries;			      /* in the order in which they are started */
 	const struct boot_entry *running_entry, *other_entry; /* NULL: there is none */
 	const struct boot_entry *next;			      /* what starts next */
+	bool is_cut; /* the boot partition is marked as being changed: install_mend() */
 };
 
 void install_state_release(struct install_state *state);
 #define _cleanup_install_state_ _cleanup_(install_state_release)
 
 int install_look(const struct install *install, struct install_state *ret, struct error **err);
+
+/* Puts right what a change that was cut has left on the boot partition, as any change of it does first. */
+int install_mend(const struct install *install, struct error **err);

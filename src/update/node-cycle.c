@@ -131,6 +131,24 @@ int node_settle(struct node *node, int64_t now, struct error **err)
 
 /* ---- Doing it ---- */
 
+int node_mend(struct node *node, int64_t now, bool *ret_mended, struct error **err)
+{
+	_cleanup_install_state_ struct install_state state = {};
+	struct install install;
+	int r = look(node, now, &state, err);
+
+	*ret_mended = false;
+	if (r < 0 || !state.is_cut)
+		return r;
+	r = node_open_disk(node, true, err);
+	if (r < 0)
+		return r;
+	install = node_install(node, now);
+	r = install_mend(&install, err);
+	*ret_mended = r >= 0;
+	return r;
+}
+
 static bool may_not_start(const struct node *node, const struct release_index *index, const char *version)
 {
 	const struct release_entry *entry =

@@ -37,6 +37,10 @@ int node_view_open(struct node *node, const struct release_index *index, const s
  */
 int node_settle(struct node *node, int64_t now, struct error **err);
 
+/* Puts right what a change of the boot partition that was cut has left there. *ret_mended*: there was
+ * something. Under the update lock. */
+int node_mend(struct node *node, int64_t now, bool *ret_mended, struct error **err);
+
 /* Notes something about a version; a log that can't be written is reported by the caller, and stops nothing.
  */
 int node_remember(const struct node *node, int64_t now, enum history_event event, const char *version,

@@ -160,6 +160,33 @@ static void assert_added(const struct machine *m, size_t count, enum history_eve
 	}
 }
 
+/* ---- A change that was cut ---- */
+
+static void a_cut_change_is_mended_once(void **state)
+{
+	struct machine *m = *state;
+	_cleanup_error_ struct error *err = NULL;
+	bool mended;
+
+	make_disk(m, NULL, NULL);
+	shell(m->root, "mkdir -p proc/self && : >proc/self/mountinfo");
+	assert_ok(node_mend(m->node, NOW, &mended, &err), err);
+	assert_false(mended);
+	/* The bit of the first table's second entry that says that nothing is being changed. */
+	shell(m->root, "esp=1048576; at=$((esp + 512 * $(od -An -tu2 -j $((esp + 14)) -N 2 dev/vda) + 7)); "
+		       "printf '\\007' | dd of=dev/vda bs=1 seek=$at conv=notrunc status=none; "
+		       "dd if=dev/vda of=before iflag=skip_bytes,count_bytes skip=$esp count=$((34 << 20)) "
+		       "bs=64K status=none; "
+		       "! fsck.fat -n before >said || { cat said; exit 1; }");
+	assert_ok(node_mend(m->node, NOW, &mended, &err), err);
+	assert_true(mended);
+	shell(m->root, "dd if=dev/vda of=after iflag=skip_bytes,count_bytes skip=1048576 count=$((34 << 20)) "
+		       "bs=64K status=none; "
+		       "fsck.fat -n after >said || { cat said; exit 1; }");
+	assert_ok(node_mend(m->node, NOW, &mended, &err), err);
+	assert_false(mended);
+}
+
 /* ---- What happened without orlop-node ---- */
 
 static void a_first_start_is_noted_once(void **state)
@@ -414,6 +441,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 #define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
+		TEST(a_cut_change_is_mended_once),
 		TEST(a_first_start_is_noted_once),
 		TEST(a_release_that_the_boot_loader_gave_up_has_failed),
 		TEST(what_failed_is_not_taken_again),
