@@ -9,6 +9,7 @@
 #include "build/depmod.h"
 #include "build/disk.h"
 #include "build/esp.h"
+#include "build/image-lock.h"
 #include "build/initrd.h"
 #include "build/keys.h"
 #include "build/layout.h"
@@ -193,44 +194,80 @@ static uint64_t total_size(const struct package_list *packages)
 	return total;
 }
 
-/* Finds the packages and gets them into the cache. */
-static int get_packages(struct image *image, struct error **err)
+static int fetch_all(struct source *source, struct image *image, struct error **err)
 {
-	const struct image_options *options = image->options;
-	const struct definition *definition = image->definition;
-	_cleanup_source_ struct source *source = NULL;
 	char size[SIZE_TEXT_MAX];
 	int r;
 
-	r = cache_open(options->cache, &image->cache, err);
-	if (r < 0)
-		return r;
-	r = source_open(
-		&(struct source_options){
-			.mirror = options->mirror,
-			.security_mirror = options->security_mirror,
-			.keyring = options->keyring,
-			.suite = options->suite ? options->suite : definition->suite,
-			.architecture = options->architecture,
-			.components = (const char *const *)definition->components.items,
-			.cache = options->cache,
-			.offline = options->offline,
-			.now = options->now,
-			.progress = options->progress,
-		},
-		&source, err);
+	progress_note(image->options->progress, "%zu packages, %s", image->packages.count,
+		format_size(total_size(&image->packages), size));
+	r = source_fetch(source, &image->packages, err);
+	return r < 0 ? r : source_fetch(source, &image->boot_packages, err);
+}
+
+static int get_resolved(struct image *image, const struct source_options *from, struct error **err)
+{
+	const struct definition *definition = image->definition;
+	_cleanup_source_ struct source *source = NULL;
+	int r = source_open(from, &source, err);
+
 	if (r >= 0)
 		r = resolve(source, image, "packages", &definition->packages, &definition->absent,
 			&image->packages, err);
 	if (r >= 0)
 		r = resolve(source, image, "boot-packages", &definition->boot_packages, NULL,
 			&image->boot_packages, err);
+	if (r >= 0)
+		r = fetch_all(source, image, err);
+	if (r >= 0 && image->options->lock_path)
+		r = image_lock_write(image->options, &image->packages, &image->boot_packages, err);
+	return r;
+}
+
+static int get_locked(struct image *image, const struct source_options *from, struct error **err)
+{
+	const struct lock *lock = image->options->lock;
+	_cleanup_source_ struct source *source = NULL;
+	int r = image_lock_check(image->options, err);
+
 	if (r < 0)
 		return r;
-	progress_note(options->progress, "%zu packages, %s", image->packages.count,
-		format_size(total_size(&image->packages), size));
-	r = source_fetch(source, &image->packages, err);
-	return r < 0 ? r : source_fetch(source, &image->boot_packages, err);
+	r = source_open_locked(from, &source, err);
+	if (r >= 0)
+		r = package_list_copy(&lock->packages, &image->packages, err);
+	if (r >= 0)
+		r = package_list_copy(&lock->boot_packages, &image->boot_packages, err);
+	if (r >= 0)
+		r = fetch_all(source, image, err);
+	if (r == -ENOENT && !image->options->offline)
+		(void)error_advise(err,
+			"an archive that keeps old versions (--mirror) may have it; or remove the "
+			"lock, and the next build writes it anew");
+	return r < 0 ? (error_wrap(err, "%s", image->options->lock_path), r) : 0;
+}
+
+/* Finds the packages and gets them into the cache. */
+static int get_packages(struct image *image, struct error **err)
+{
+	const struct image_options *options = image->options;
+	const struct definition *definition = image->definition;
+	const struct source_options from = {
+		.mirror = options->mirror,
+		.security_mirror = options->security_mirror,
+		.keyring = options->keyring,
+		.suite = options->suite ? options->suite : definition->suite,
+		.architecture = options->architecture,
+		.components = (const char *const *)definition->components.items,
+		.cache = options->cache,
+		.offline = options->offline,
+		.now = options->now,
+		.progress = options->progress,
+	};
+	int r = cache_open(options->cache, &image->cache, err);
+
+	if (r < 0)
+		return r;
+	return options->lock ? get_locked(image, &from, err) : get_resolved(image, &from, err);
 }
 
 /* Unpacks packages into a tree of their own. */

@@ -8,6 +8,7 @@
 
 #include "base/progress.h"
 #include "build/definition.h"
+#include "source/lock.h"
 
 struct image_options {
 	const struct definition *definition;
@@ -24,6 +25,8 @@ struct image_options {
 	const char *init;	     /* path of orlop-init for the architecture */
 	const struct strv *programs; /* paths of the definition's programs, for the architecture */
 	bool offline;		     /* use what the cache holds and no network */
+	const struct lock *lock;     /* the packages are these; NULL: what the archive has, … */
+	const char *lock_path;	     /* … which is written there; NULL: nowhere */
 	unsigned threads;	     /* 0: one for each processor */
 	time_t now;		     /* for the archive's metadata, and the age of what is cached */
 	struct progress *progress;

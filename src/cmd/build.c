@@ -16,7 +16,8 @@
 #include "cmd/paths.h"
 
 struct values {
-	const char *architecture, *suite, *mirror, *security, *keyring, *version, *output, *cache, *keys;
+	const char *architecture, *suite, *mirror, *security, *keyring, *version, *output, *cache, *keys,
+		*lock;
 	uint64_t threads, cache_days;
 	bool offline, json, quiet;
 };
@@ -39,6 +40,10 @@ static const struct command_option options[] = {
 		OPTION_STRING, offsetof(struct values, keyring)},
 	{"version", 'V', "VERSION", "The release's version, YYYYMM.DD.N. Default: today's first.",
 		OPTION_STRING, offsetof(struct values, version)},
+	{"lock", 0, "FILE",
+		"Take exactly the packages, and the version, that the file has. A file that is not there is "
+		"written, with what the archive has now.",
+		OPTION_STRING, offsetof(struct values, lock)},
 	{"output", 'o', "DIR", "Where the outputs go. Default: the current folder.", OPTION_STRING,
 		offsetof(struct values, output)},
 	{"cache", 0, "DIR", "Where packages and metadata are kept. Default: $XDG_CACHE_HOME/orlop.",
@@ -139,7 +144,8 @@ static int find_programs(
 	return 0;
 }
 
-static int build(const struct values *values, const char *edition, struct error **err)
+static int build(
+	const struct values *values, const char *edition, const struct lock *lock, struct error **err)
 {
 	_cleanup_free_ char *definition_path = path_edition(edition, err), *init = NULL, *cache = NULL,
 			    *keys = NULL;
@@ -182,6 +188,8 @@ static int build(const struct values *values, const char *edition, struct error 
 			.init = init,
 			.programs = &programs,
 			.offline = values->offline,
+			.lock = lock,
+			.lock_path = values->lock,
 			.threads = (unsigned)values->threads,
 			.now = time(NULL),
 			.progress = progress,
@@ -190,17 +198,35 @@ static int build(const struct values *values, const char *edition, struct error 
 	return r < 0 ? r : print_result(&result, values->output, seconds_since(&begun), values->json);
 }
 
+/* Returns 1 with the lock, 0 where there is to be none, or is none yet. */
+static int read_lock(const char *path, struct lock *ret, struct error **err)
+{
+	_cleanup_error_ struct error *fault = NULL;
+	int r = path ? lock_read(path, ret, &fault) : -ENOENT;
+
+	if (r == -ENOENT)
+		return 0;
+	error_move(err, TAKE_PTR(fault));
+	return r < 0 ? r : 1;
+}
+
 int cmd_build(int argc, char **argv, struct error **err)
 {
 	struct values values = {.architecture = platform_native(), .output = ".", .cache_days = 30};
+	_cleanup_lock_ struct lock lock = {};
 	char today[VERSION_MAX];
 	struct command_call call;
 	int64_t day;
+	int locked;
 
-	version_of_day(time(NULL), today);
-	values.version = today;
 	if (!command_parse(&usage, argc, argv, &values, &call, err))
 		return call.status;
+	locked = read_lock(values.lock, &lock, err);
+	if (locked < 0)
+		return locked;
+	version_of_day(time(NULL), today);
+	if (!values.version)
+		values.version = locked ? lock.version : today;
 	if (!values.architecture || !platform_find(values.architecture))
 		return command_usage_error(&usage, err, "--arch: \"%s\" is not amd64 or arm64",
 			values.architecture ? values.architecture : "?");
@@ -211,5 +237,5 @@ int cmd_build(int argc, char **argv, struct error **err)
 			&usage, err, "--suite: \"%s\" is no name of a suite, such as trixie", values.suite);
 	if (values.threads > 1024)
 		return command_usage_error(&usage, err, "--threads: at most 1024");
-	return build(&values, call.arguments[0], err);
+	return build(&values, call.arguments[0], locked ? &lock : NULL, err);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "source/package.h"
 
+#include <errno.h>
 #include <string.h>
 
 #include "base/string-util.h"
@@ -27,6 +28,36 @@ void package_list_release(struct package_list *list)
 		package_release(&list->items[i]);
 	free(list->items);
 	*list = (struct package_list){};
+}
+
+static int copy(const struct package *package, struct package *ret)
+{
+	const char *const from[] = {package->name, package->version, package->architecture, package->source,
+		package->source_version, package->suite, package->component, package->file};
+	char **const to[] = {&ret->name, &ret->version, &ret->architecture, &ret->source,
+		&ret->source_version, &ret->suite, &ret->component, &ret->file};
+
+	ret->size = package->size;
+	ret->installed_size = package->installed_size;
+	memcpy(ret->sha256, package->sha256, SHA256_SIZE);
+	for (size_t i = 0; i < ARRAY_SIZE(from); i++) {
+		*to[i] = strdup(from[i]);
+		if (!*to[i])
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+int package_list_copy(const struct package_list *list, struct package_list *ret, struct error **err)
+{
+	int r = 0;
+
+	ret->items = calloc(list->count + 1, sizeof(*ret->items));
+	if (!ret->items)
+		r = -ENOMEM;
+	for (size_t i = 0; i < list->count && r >= 0; i++)
+		r = copy(&list->items[i], &ret->items[ret->count++]);
+	return r < 0 ? error_set_errno(err, r, "packages") : 0;
 }
 
 static int compare_name(const void *name, const void *package)

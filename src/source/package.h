@@ -4,6 +4,7 @@
  */
 #pragma once
 
+#include "base/error.h"
 #include "base/macro.h"
 #include "base/sha256.h"
 
@@ -32,6 +33,10 @@ struct package_list {
 void package_release(struct package *package);
 void package_list_release(struct package_list *list);
 #define _cleanup_package_list_ _cleanup_(package_list_release)
+
+/* Copies what a lock has of packages: all but their URLs, paths and why they are there. Returns 0 or -ENOMEM.
+ */
+int package_list_copy(const struct package_list *list, struct package_list *ret, struct error **err);
 
 /* The package of that name, NULL where the list has none. Belongs to the list. */
 struct package *package_list_find(const struct package_list *list, const char *name);

@@ -34,6 +34,7 @@ struct source {
 	struct progress *progress;
 	char *keyring;
 	char *architecture;
+	char *mirror, *security; /* URLs of the archives */
 	struct strv components;
 	bool offline;
 	time_t now;
@@ -57,6 +58,8 @@ struct source *source_close(struct source *source)
 	strv_release(&source->components);
 	free(source->keyring);
 	free(source->architecture);
+	free(source->mirror);
+	free(source->security);
 	free(source);
 	return NULL;
 }
@@ -468,7 +471,8 @@ static int choose_mirrors(const struct source_options *options, struct apt_confi
 	return config->mirror && config->security ? 0 : error_set_errno(err, -ENOMEM, "mirror");
 }
 
-static int open_parts(struct source *source, const struct source_options *options, struct error **err)
+/* What it takes to fetch files of the archives. */
+static int open_archives(struct source *source, const struct source_options *options, struct error **err)
 {
 	_cleanup_apt_config_ struct apt_config config = {};
 	struct fetch_options fetch_options = {};
@@ -480,19 +484,24 @@ static int open_parts(struct source *source, const struct source_options *option
 	if (r < 0)
 		return r;
 	fetch_options.proxy = config.proxy;
+	source->mirror = TAKE_PTR(config.mirror);
+	source->security = TAKE_PTR(config.security);
 	r = fetch_new(&fetch_options, &source->fetch, err);
+	return r < 0 ? r : cache_open(options->cache, &source->cache, err);
+}
+
+static int open_suites(struct source *source, const struct source_options *options, struct error **err)
+{
+	int r = resolver_new(options->architecture, &source->resolver, err);
+
 	if (r >= 0)
-		r = cache_open(options->cache, &source->cache, err);
-	if (r >= 0)
-		r = resolver_new(options->architecture, &source->resolver, err);
-	if (r >= 0)
-		r = add_suite(source, options->suite, config.mirror, err);
+		r = add_suite(source, options->suite, source->mirror, err);
 	if (r >= 0)
 		r = get_releases(source, 0, false, err);
 	/* What the server lacks is most likely what nobody has. */
 	if (r == -ENOENT && !source->offline)
 		return error_wrap(err, "the suite \"%s\" can't be had (is its name right?)", options->suite);
-	return r < 0 ? r : get_other_suites(source, config.security, err);
+	return r < 0 ? r : get_other_suites(source, source->security, err);
 }
 
 int source_open(const struct source_options *options, struct source **ret, struct error **err)
@@ -503,7 +512,9 @@ int source_open(const struct source_options *options, struct source **ret, struc
 	if (!source)
 		return error_set_errno(err, -ENOMEM, "source");
 	progress_begin(options->progress, "Package lists", 0, PROGRESS_BYTES);
-	r = open_parts(source, options, err);
+	r = open_archives(source, options, err);
+	if (r >= 0)
+		r = open_suites(source, options, err);
 	if (r >= 0)
 		r = get_indexes(source, err);
 	if (r < 0)
@@ -511,6 +522,16 @@ int source_open(const struct source_options *options, struct source **ret, struc
 	progress_end(options->progress, NULL);
 	*ret = TAKE_PTR(source);
 	return 0;
+}
+
+int source_open_locked(const struct source_options *options, struct source **ret, struct error **err)
+{
+	_cleanup_source_ struct source *source = calloc(1, sizeof(*source));
+	int r = source ? open_archives(source, options, err) : error_set_errno(err, -ENOMEM, "source");
+
+	if (r >= 0)
+		*ret = TAKE_PTR(source);
+	return r;
 }
 
 int source_resolve(struct source *source, const struct strv *names, const struct strv *absent,
@@ -593,6 +614,21 @@ static int fetch_missing(struct source *source, const struct package_check *chec
 	return 0;
 }
 
+/* Where a package of a lock is: security fixes have an archive of their own. */
+static int locate(const struct source *source, struct package *package, struct error **err)
+{
+	bool is_fix = endswith(package->suite, "-security");
+
+	if (package->url)
+		return 0;
+	if (is_fix && streq(source->security, "none"))
+		return error_set(err, -EINVAL,
+			"%s %s is of the suite %s, and there is to be no security archive", package->name,
+			package->version, package->suite);
+	package->url = string_format("%s/%s", is_fix ? source->security : source->mirror, package->file);
+	return package->url ? 0 : error_set_errno(err, -ENOMEM, "%s", package->name);
+}
+
 int source_fetch(struct source *source, struct package_list *packages, struct error **err)
 {
 	_cleanup_free_ uint8_t *states = calloc(packages->count + 1, sizeof(*states));
@@ -605,6 +641,8 @@ int source_fetch(struct source *source, struct package_list *packages, struct er
 		packages->items[i].path = string_free(packages->items[i].path);
 		r = cache_object_path(
 			source->cache, packages->items[i].sha256, &packages->items[i].path, err);
+		if (r >= 0)
+			r = locate(source, &packages->items[i], err);
 		if (r < 0)
 			return r;
 	}

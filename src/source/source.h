@@ -41,6 +41,10 @@ struct source;
 /* Fetches and verifies the metadata. Strings in *options* are copied; *options->progress* must outlive the
  * source. */
 int source_open(const struct source_options *options, struct source **ret, struct error **err);
+
+/* The same for packages that are known, from a lock (lock.h): no metadata is read, and nothing can be
+ * resolved. */
+int source_open_locked(const struct source_options *options, struct source **ret, struct error **err);
 struct source *source_close(struct source *source);
 DEFINE_CLEANUP(struct source *, source_close);
 #define _cleanup_source_ _cleanup_(source_closep)
@@ -60,6 +64,7 @@ int source_resolve(struct source *source, const struct strv *names, const struct
 
 /*
  * Sets the path of each package to its file in the cache, after fetching those that the cache lacks or holds
- * damaged. Size and SHA-256 of every file were verified in this call.
+ * damaged, from its URL; where it has none, from the archive that its suite belongs to. Size and SHA-256 of
+ * every file were verified in this call. -ENOENT where a server does not have one.
  */
 int source_fetch(struct source *source, struct package_list *packages, struct error **err);

@@ -109,6 +109,47 @@ on_small_disk() {
 	done
 }
 
+@test "a lock makes another build the same, at another time and without the archive's metadata" {
+	build_small --output first --lock small.lock
+	cmp "$reference"/*.raw first/*.raw
+	[ "$(jq -r '[.version, .architecture, (.packages | length > 1)] | join(" ")' small.lock)" = "202601.02.3 $(dpkg --print-architecture) true" ]
+	# No releases, no indexes: packages alone. And no version but the lock's.
+	cp -al "$cache" packages
+	rm -r packages/release packages/solv
+	run build_small --output none --cache packages
+	[ "$status" = 1 ]
+	faketime -f +400d "$ORLOP" build "$edition" --offline --quiet --cache packages --keys "$ORLOP_TEST_KEYS" --output second --lock small.lock
+	[ "$(ls first)" = "$(ls second)" ]
+	for file in first/*; do cmp "$file" "second/${file##*/}"; done
+	# It is obeyed, and not written again.
+	cp small.lock copy.lock
+	build_small --output third --lock small.lock --version 202601.02.4
+	cmp small.lock copy.lock
+	compgen -G "third/orlop-small_202601.02.4_*.raw"
+}
+
+@test "a lock that does not fit, or is none, is refused, and says why" {
+	build_small --output first --lock small.lock
+	sed 's/libc6,/libc6, netbase,/' "$edition" >more.yaml
+	ln -s "${edition%/*}/small" small
+	run "$ORLOP" build ./more.yaml --offline --quiet --cache "$cache" --keys "$ORLOP_TEST_KEYS" --output out --lock small.lock
+	echo "$output"
+	[ "$status" = 1 ]
+	[[ $output == *'orlop: ./more.yaml has "netbase" in packages, which small.lock was written without: remove that, and the next build writes it anew' ]]
+	[ ! -e out ] || [ -z "$(ls -A out)" ]
+	refused 1 'small.lock is of the suite trixie, and this build is of forky' --lock small.lock --suite forky
+	jq '.packages[0].file = "../x"' small.lock >bad.lock
+	refused 1 'bad.lock: packages[0].file: not a path below an archive' --lock bad.lock
+	head -c 1000 small.lock >bad.lock
+	refused 1 'bad.lock: line ' --lock bad.lock
+	# A package that is another one than was locked.
+	jq '.packages[0].sha256 = "00" * 32' small.lock >bad.lock
+	refused 1 'is not in the cache' --lock bad.lock
+	mkdir folder
+	refused 1 'folder' --lock folder
+	refused 1 'none/x.lock' --lock none/x.lock
+}
+
 @test "a cache or an output folder that cannot be used is named, and what to do" {
 	: >file
 	mkdir half
