@@ -7,26 +7,49 @@
 #include "build/accounts.h"
 #include "build/finishers.h"
 
+static int make_accounts(struct finish *finish, const struct finish_options *options, struct error **err)
+{
+	return accounts_make(finish, options->accounts, err);
+}
+
+static int make_package_list(struct finish *finish, const struct finish_options *options, struct error **err)
+{
+	return finish_package_list(finish, options->unpacked, err);
+}
+
 /* In this order: the later ones look at what the earlier ones made. */
-static const finisher_fn finishers[] = {
-	finish_alternatives,
-	finish_shells,
-	finish_name_service,
-	finish_environment,
-	finish_pam,
-	finish_certificates,
+static const struct {
+	struct finisher_about about;
+	finisher_fn run; /* or, where it wants to know more: */
+	int (*run_with)(struct finish *finish, const struct finish_options *options, struct error **err);
+} finishers[] = {
+	{{"accounts", "users and groups of base-passwd, sysusers.d(5) and the definition"}, NULL,
+		make_accounts},
+	{{"alternatives", "links that update-alternatives(1) would have made"}, finish_alternatives, NULL},
+	{{"shells", "/etc/shells"}, finish_shells, NULL},
+	{{"name-service", "/etc/hosts and nsswitch.conf"}, finish_name_service, NULL},
+	{{"environment", "/etc/profile, locale, time zone, mtab; nothing that is a node's own"},
+		finish_environment, NULL},
+	{{"pam", "/etc/pam.d/common-*, as pam-auth-update(8) makes them"}, finish_pam, NULL},
+	{{"certificates", "/etc/ssl/certs, as update-ca-certificates(8) makes it"}, finish_certificates,
+		NULL},
+	{{"os-release", "the edition's name and version"}, NULL, finish_os_release},
+	{{"packages", "the list of packages, in place of dpkg's"}, NULL, make_package_list},
 };
+
+const struct finisher_about *finish_about(size_t index)
+{
+	return index < ARRAY_SIZE(finishers) ? &finishers[index].about : NULL;
+}
 
 int finish_run(struct finish *finish, const struct finish_options *options, struct error **err)
 {
-	int r;
+	int r = 0;
 
-	r = accounts_make(finish, options->accounts, err);
 	for (size_t i = 0; r >= 0 && i < ARRAY_SIZE(finishers); i++)
-		r = finishers[i](finish, err);
-	if (r >= 0)
-		r = finish_os_release(finish, options, err);
-	return r < 0 ? r : finish_package_list(finish, options->unpacked, err);
+		r = finishers[i].run ? finishers[i].run(finish, err)
+				     : finishers[i].run_with(finish, options, err);
+	return r;
 }
 
 struct made {

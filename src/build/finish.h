@@ -15,6 +15,14 @@ struct finish {
 	int64_t mtime;		  /* seconds since 1970, for everything that a finisher makes */
 };
 
+/* What a finisher is called, and what it makes: for people. */
+struct finisher_about {
+	const char *name, *text;
+};
+
+/* Of finisher number *index* of those that finish_run() calls, in their order; NULL behind the last one. */
+const struct finisher_about *finish_about(size_t index);
+
 /* Returns 0 or a negative errno with *err* set. The origin of what it makes is "finisher:NAME". */
 typedef int (*finisher_fn)(struct finish *finish, struct error **err);
 

@@ -205,18 +205,24 @@ static int fetch_all(struct source *source, struct image *image, struct error **
 	return r < 0 ? r : source_fetch(source, &image->boot_packages, err);
 }
 
-static int get_resolved(struct image *image, const struct source_options *from, struct error **err)
+static int resolve_all(struct source *source, struct image *image, struct error **err)
 {
 	const struct definition *definition = image->definition;
+	int r = resolve(
+		source, image, "packages", &definition->packages, &definition->absent, &image->packages, err);
+
+	return r < 0 ? r
+		     : resolve(source, image, "boot-packages", &definition->boot_packages, NULL,
+			       &image->boot_packages, err);
+}
+
+static int get_resolved(struct image *image, const struct source_options *from, struct error **err)
+{
 	_cleanup_source_ struct source *source = NULL;
 	int r = source_open(from, &source, err);
 
 	if (r >= 0)
-		r = resolve(source, image, "packages", &definition->packages, &definition->absent,
-			&image->packages, err);
-	if (r >= 0)
-		r = resolve(source, image, "boot-packages", &definition->boot_packages, NULL,
-			&image->boot_packages, err);
+		r = resolve_all(source, image, err);
 	if (r >= 0)
 		r = fetch_all(source, image, err);
 	if (r >= 0 && image->options->lock_path)
@@ -246,12 +252,11 @@ static int get_locked(struct image *image, const struct source_options *from, st
 	return r < 0 ? (error_wrap(err, "%s", image->options->lock_path), r) : 0;
 }
 
-/* Finds the packages and gets them into the cache. */
-static int get_packages(struct image *image, struct error **err)
+static struct source_options source_options_of(const struct image_options *options)
 {
-	const struct image_options *options = image->options;
-	const struct definition *definition = image->definition;
-	const struct source_options from = {
+	const struct definition *definition = options->definition;
+
+	return (struct source_options){
 		.mirror = options->mirror,
 		.security_mirror = options->security_mirror,
 		.keyring = options->keyring,
@@ -263,11 +268,49 @@ static int get_packages(struct image *image, struct error **err)
 		.now = options->now,
 		.progress = options->progress,
 	};
+}
+
+/* Finds the packages and gets them into the cache. */
+static int get_packages(struct image *image, struct error **err)
+{
+	const struct image_options *options = image->options;
+	const struct source_options from = source_options_of(options);
 	int r = cache_open(options->cache, &image->cache, err);
 
 	if (r < 0)
 		return r;
 	return options->lock ? get_locked(image, &from, err) : get_resolved(image, &from, err);
+}
+
+int image_plan(const struct image_options *options, struct image_plan *ret, struct error **err)
+{
+	_cleanup_(image_release) struct image image = {.options = options, .definition = options->definition};
+	const struct source_options from = source_options_of(options);
+	_cleanup_source_ struct source *source = NULL;
+	int r;
+
+	if (options->lock) {
+		r = image_lock_check(options, err);
+		if (r >= 0)
+			r = package_list_copy(&options->lock->packages, &image.packages, err);
+		if (r >= 0)
+			r = package_list_copy(&options->lock->boot_packages, &image.boot_packages, err);
+	} else {
+		r = source_open(&from, &source, err);
+		if (r >= 0)
+			r = resolve_all(source, &image, err);
+	}
+	if (r < 0)
+		return r;
+	*ret = (struct image_plan){.packages = image.packages, .boot_packages = image.boot_packages};
+	image.packages = image.boot_packages = (struct package_list){};
+	return 0;
+}
+
+void image_plan_release(struct image_plan *plan)
+{
+	package_list_release(&plan->packages);
+	package_list_release(&plan->boot_packages);
 }
 
 /* Unpacks packages into a tree of their own. */
@@ -388,12 +431,9 @@ static int take_boot_files(struct image *image, struct error **err)
 	return r < 0 ? r : tree_remove(image->tree, kernel, err);
 }
 
-/* What maintainer scripts would have done, and from the whole root to /usr. */
-static int finish_tree(struct image *image, struct error **err)
+static int finish_scripts(struct image *image, struct finish *finish, struct error **err)
 {
 	const struct definition *definition = image->definition;
-	struct finish finish = {
-		.tree = image->tree, .architecture = image->options->architecture, .mtime = image->time};
 	const struct finish_options options = {
 		.accounts = &definition->accounts,
 		.unpacked = &image->unpacked,
@@ -401,23 +441,72 @@ static int finish_tree(struct image *image, struct error **err)
 		.title = definition->title,
 		.version = image->options->version,
 	};
-	int r;
 
-	r = definition_blame(definition, "accounts", finish_run(&finish, &options, err), err);
+	return definition_blame(definition, "accounts", finish_run(finish, &options, err), err);
+}
+
+static int finish_libraries(struct image *image, struct finish *finish, struct error **err)
+{
+	(void)image;
+	return finish_ldcache(finish, err);
+}
+
+static int finish_modules(struct image *image, struct finish *finish, struct error **err)
+{
+	(void)image;
+	return finish_depmod(finish, err);
+}
+
+static int finish_units(struct image *image, struct finish *finish, struct error **err)
+{
+	int r = finish_presets(finish, err);
+
 	if (r >= 0)
-		r = finish_ldcache(&finish, err);
-	if (r >= 0)
-		r = finish_depmod(&finish, err);
-	if (r >= 0)
-		r = finish_presets(&finish, err);
-	if (r >= 0)
-		r = definition_blame(definition, "mask", finish_masks(&finish, &definition->mask, err), err);
-	if (r >= 0)
-		r = finish_default_target(&finish, "multi-user.target", err);
-	if (r < 0)
-		return r;
+		r = definition_blame(
+			image->definition, "mask", finish_masks(finish, &image->definition->mask, err), err);
+	return r < 0 ? r : finish_default_target(finish, "multi-user.target", err);
+}
+
+static int finish_layout(struct image *image, struct finish *finish, struct error **err)
+{
 	return definition_blame(
-		definition, "setuid", layout_usr(&finish, &definition->setuid, NULL, err), err);
+		image->definition, "setuid", layout_usr(finish, &image->definition->setuid, NULL, err), err);
+}
+
+/* From the unpacked packages to /usr: first what maintainer scripts would have done. */
+static const struct {
+	struct finisher_about about;
+	int (*run)(struct image *image, struct finish *finish, struct error **err);
+} finish_steps[] = {
+	{{}, finish_scripts},
+	{{"ld-cache", "ld.so.cache, as ldconfig(8) makes it"}, finish_libraries},
+	{{"modules", "modules.dep and its like, as depmod(8) makes them"}, finish_modules},
+	{{"units", "what presets enable; units that are masked; the default target"}, finish_units},
+	{{"layout", "one /usr: /etc and /var as it brings them to a node, no setuid but what is named"},
+		finish_layout},
+};
+
+static int finish_tree(struct image *image, struct error **err)
+{
+	struct finish finish = {
+		.tree = image->tree, .architecture = image->options->architecture, .mtime = image->time};
+	int r = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(finish_steps) && r >= 0; i++)
+		r = finish_steps[i].run(image, &finish, err);
+	return r;
+}
+
+const struct finisher_about *image_finisher(size_t index)
+{
+	size_t scripts = 0;
+
+	while (finish_about(scripts))
+		scripts++;
+	if (index < scripts)
+		return finish_about(index);
+	index -= scripts - 1;
+	return index < ARRAY_SIZE(finish_steps) ? &finish_steps[index].about : NULL;
 }
 
 /* The usr image and its hash tree. Salt and UUIDs never change: unchanged content has unchanged blocks and

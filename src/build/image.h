@@ -8,6 +8,7 @@
 
 #include "base/progress.h"
 #include "build/definition.h"
+#include "build/finish.h"
 #include "source/lock.h"
 
 struct image_options {
@@ -47,3 +48,16 @@ struct image_result {
 int image_build(const struct image_options *options, struct image_result *ret, struct error **err);
 void image_result_release(struct image_result *result);
 #define _cleanup_image_result_ _cleanup_(image_result_release)
+
+/* What a build would be made of. The URLs of packages from a lock are not known. */
+struct image_plan {
+	struct package_list packages, boot_packages;
+};
+
+/* Resolves the packages, and fetches none. */
+int image_plan(const struct image_options *options, struct image_plan *ret, struct error **err);
+void image_plan_release(struct image_plan *plan);
+#define _cleanup_image_plan_ _cleanup_(image_plan_release)
+
+/* Of the finishers that a build calls, number *index*, in their order; NULL behind the last one. */
+const struct finisher_about *image_finisher(size_t index);

@@ -12,6 +12,7 @@
 #include "build/keys.h"
 #include "build/platform.h"
 #include "build/version.h"
+#include "cmd/build-explain.h"
 #include "cmd/command.h"
 #include "cmd/paths.h"
 
@@ -19,10 +20,10 @@ struct values {
 	const char *architecture, *suite, *mirror, *security, *keyring, *version, *output, *cache, *keys,
 		*lock;
 	uint64_t threads, cache_days;
-	bool offline, json, quiet;
+	bool offline, explain, json, quiet;
 };
 
-static const struct command_option options[] = {
+static const struct command_option build_options[] = {
 	{"arch", 'a', "ARCH", "amd64 or arm64. Default: this machine's.", OPTION_STRING,
 		offsetof(struct values, architecture)},
 	{"suite", 's', "SUITE", "The Debian suite to take packages from. Default: the definition's.",
@@ -59,7 +60,12 @@ static const struct command_option options[] = {
 		OPTION_NUMBER, offsetof(struct values, threads)},
 	{"offline", 0, NULL, "Use what the cache holds, and no network.", OPTION_TRUE,
 		offsetof(struct values, offline)},
-	{"json", 0, NULL, "Print what was made as JSON.", OPTION_TRUE, offsetof(struct values, json)},
+	{"explain", 0, NULL,
+		"Build nothing: print what it would be made of, every package with why it is there, every "
+		"finisher and every size.",
+		OPTION_TRUE, offsetof(struct values, explain)},
+	{"json", 0, NULL, "Print what was made as JSON, or with --explain what would be.", OPTION_TRUE,
+		offsetof(struct values, json)},
 	{"quiet", 'q', NULL, "Show no progress.", OPTION_TRUE, offsetof(struct values, quiet)},
 	{},
 };
@@ -78,7 +84,7 @@ static const struct command_usage usage = {
 		 ".usr.verity, .efi (the unified kernel image) and .manifest.json (sizes, digests, root "
 		 "hash, kernel "
 		 "command line, packages, predicted PCRs). They appear at the end, the manifest last.",
-	.options = options,
+	.options = build_options,
 	.least = 1,
 	.most = 1,
 };
@@ -144,58 +150,69 @@ static int find_programs(
 	return 0;
 }
 
-static int build(
-	const struct values *values, const char *edition, const struct lock *lock, struct error **err)
+/* Programs and keys, which a plan does without. */
+static int find_parts(const struct values *values, struct image_options *options, struct strv *programs,
+	char **ret_init, char **ret_keys, struct error **err)
 {
-	_cleanup_free_ char *definition_path = path_edition(edition, err), *init = NULL, *cache = NULL,
-			    *keys = NULL;
-	_cleanup_definition_ struct definition *definition = NULL;
+	*ret_init = path_program("orlop-init", "ORLOP_INIT", values->architecture, err);
+	if (!*ret_init || find_programs(options->definition, values->architecture, programs, err) < 0)
+		return -ENOENT;
+	*ret_keys = values->keys ? strdup(values->keys) : path_keys(err);
+	if (!*ret_keys)
+		return -ENOENT;
+	warn_of_exposed_keys(*ret_keys);
+	options->init = *ret_init;
+	options->programs = programs;
+	options->keys = *ret_keys;
+	return 0;
+}
+
+static int build(const struct values *values, struct image_options *options, struct error **err)
+{
+	_cleanup_free_ char *init = NULL, *keys = NULL;
 	_cleanup_image_result_ struct image_result result = {};
 	_cleanup_strv_ struct strv programs = {};
-	_cleanup_progress_ struct progress *progress = NULL;
 	struct timespec begun;
 	int r;
 
-	if (!definition_path)
-		return -ENOENT;
 	(void)clock_gettime(CLOCK_MONOTONIC, &begun);
-	r = definition_load(definition_path, &definition, err);
+	r = find_parts(values, options, &programs, &init, &keys, err);
+	if (r >= 0)
+		r = image_build(options, &result, err);
+	return r < 0 ? r : print_result(&result, values->output, seconds_since(&begun), values->json);
+}
+
+static int run(const struct values *values, const char *edition, const struct lock *lock, struct error **err)
+{
+	_cleanup_free_ char *path = path_edition(edition, err), *cache = NULL;
+	_cleanup_definition_ struct definition *definition = NULL;
+	_cleanup_progress_ struct progress *progress = NULL;
+	struct image_options options = {.architecture = values->architecture,
+		.version = values->version,
+		.suite = values->suite,
+		.mirror = values->mirror,
+		.security_mirror = values->security,
+		.keyring = values->keyring,
+		.output = values->output,
+		.cache_days = values->cache_days,
+		.offline = values->offline,
+		.lock = lock,
+		.lock_path = values->lock,
+		.threads = (unsigned)values->threads,
+		.now = time(NULL)};
+	int r = path ? definition_load(path, &definition, err) : -ENOENT;
+
 	if (r < 0)
 		return r;
-	init = path_program("orlop-init", "ORLOP_INIT", values->architecture, err);
-	if (init && find_programs(definition, values->architecture, &programs, err) < 0)
+	cache = values->cache ? strdup(values->cache) : path_cache(err);
+	if (!cache)
 		return -ENOENT;
-	cache = init ? values->cache ? strdup(values->cache) : path_cache(err) : NULL;
-	keys = cache ? values->keys ? strdup(values->keys) : path_keys(err) : NULL;
-	if (!keys)
-		return -ENOENT;
-	warn_of_exposed_keys(keys);
 	if (!values->quiet)
 		progress = progress_new(STDERR_FILENO, progress_style_of(STDERR_FILENO));
-	r = image_build(
-		&(struct image_options){
-			.definition = definition,
-			.architecture = values->architecture,
-			.version = values->version,
-			.suite = values->suite,
-			.mirror = values->mirror,
-			.security_mirror = values->security,
-			.keyring = values->keyring,
-			.output = values->output,
-			.cache = cache,
-			.cache_days = values->cache_days,
-			.keys = keys,
-			.init = init,
-			.programs = &programs,
-			.offline = values->offline,
-			.lock = lock,
-			.lock_path = values->lock,
-			.threads = (unsigned)values->threads,
-			.now = time(NULL),
-			.progress = progress,
-		},
-		&result, err);
-	return r < 0 ? r : print_result(&result, values->output, seconds_since(&begun), values->json);
+	options.definition = definition;
+	options.cache = cache;
+	options.progress = progress;
+	return values->explain ? build_explain(&options, values->json, err) : build(values, &options, err);
 }
 
 /* Returns 1 with the lock, 0 where there is to be none, or is none yet. */
@@ -237,5 +254,5 @@ int cmd_build(int argc, char **argv, struct error **err)
 			&usage, err, "--suite: \"%s\" is no name of a suite, such as trixie", values.suite);
 	if (values.threads > 1024)
 		return command_usage_error(&usage, err, "--threads: at most 1024");
-	return build(&values, call.arguments[0], locked ? &lock : NULL, err);
+	return run(&values, call.arguments[0], locked ? &lock : NULL, err);
 }

@@ -84,6 +84,8 @@ static int read_package(
 		r = json_read_number(place, "size", 1, DEB_MAX, &ret->size, err);
 	if (r == 0)
 		r = json_read_number(place, "installed_size", 0, DEB_MAX, &ret->installed_size, err);
+	if (r == 0)
+		r = read_word(place, "why", LOWER DIGITS "+.-> ", &ret->why, err);
 	return r < 0 ? r : json_read_hex(place, "sha256", ret->sha256, SHA256_SIZE, err);
 }
 
@@ -197,11 +199,11 @@ static json_t *package_json(const struct package *package)
 	char sha256[SHA256_HEX_SIZE];
 
 	hex_encode(package->sha256, SHA256_SIZE, sha256);
-	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:s}", "name", package->name,
-		"version", package->version, "architecture", package->architecture, "source", package->source,
-		"source_version", package->source_version, "suite", package->suite, "component",
-		package->component, "file", package->file, "size", (json_int_t)package->size,
-		"installed_size", (json_int_t)package->installed_size, "sha256", sha256);
+	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:s, s:s}", "name",
+		package->name, "version", package->version, "architecture", package->architecture, "source",
+		package->source, "source_version", package->source_version, "suite", package->suite,
+		"component", package->component, "file", package->file, "size", (json_int_t)package->size,
+		"installed_size", (json_int_t)package->installed_size, "sha256", sha256, "why", package->why);
 }
 
 static json_t *packages_json(const struct package_list *packages)

@@ -22,7 +22,7 @@ struct lock {
 	/* What was asked for, with names of architectures filled in. */
 	struct strv wanted, boot_wanted, absent;
 
-	/* What that came to. Of a package, all but *url*, *why* and *path*. */
+	/* What that came to. Of a package, all but *url* and *path*. */
 	struct package_list packages, boot_packages;
 };
 

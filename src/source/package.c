@@ -33,9 +33,9 @@ void package_list_release(struct package_list *list)
 static int copy(const struct package *package, struct package *ret)
 {
 	const char *const from[] = {package->name, package->version, package->architecture, package->source,
-		package->source_version, package->suite, package->component, package->file};
+		package->source_version, package->suite, package->component, package->file, package->why};
 	char **const to[] = {&ret->name, &ret->version, &ret->architecture, &ret->source,
-		&ret->source_version, &ret->suite, &ret->component, &ret->file};
+		&ret->source_version, &ret->suite, &ret->component, &ret->file, &ret->why};
 
 	ret->size = package->size;
 	ret->installed_size = package->installed_size;

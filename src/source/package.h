@@ -34,8 +34,7 @@ void package_release(struct package *package);
 void package_list_release(struct package_list *list);
 #define _cleanup_package_list_ _cleanup_(package_list_release)
 
-/* Copies what a lock has of packages: all but their URLs, paths and why they are there. Returns 0 or -ENOMEM.
- */
+/* Copies what a lock has of packages: all but their URLs and paths. Returns 0 or -ENOMEM. */
 int package_list_copy(const struct package_list *list, struct package_list *ret, struct error **err);
 
 /* The package of that name, NULL where the list has none. Belongs to the list. */

@@ -150,6 +150,24 @@ on_small_disk() {
 	refused 1 'none/x.lock' --lock none/x.lock
 }
 
+@test "--explain says what a build would be made of, and makes nothing" {
+	local plan=("$ORLOP" build "$edition" --offline --cache "$cache" --keys none --output out --version 202601.02.3 --explain)
+	"${plan[@]}" --json >plan
+	[ ! -e out ]
+	# The packages are those that a build takes, and each says why it is there.
+	diff <(jq -r '.packages[] | "\(.name) \(.version) \(.sha256)"' plan) <(jq -r '.packages[] | "\(.name) \(.version) \(.sha256)"' "$reference"/*.manifest.json)
+	jq -e '[.packages[] | .why | split(" > ")[0]] - ["base-files", "base-passwd", "libc6", "linux-image-cloud-amd64", "linux-image-cloud-arm64"] == []' plan
+	jq -e '.disk.usr == 64 * 1048576 and .kernel.command_line == ["quiet"] and ([.finishers[].name] | index("accounts") < index("layout"))' plan
+	"${plan[@]}" --quiet >text
+	grep -E '^  libc6 .* trixie .* asked for$' text
+	[ "$(grep -cE '^  [a-z0-9.+-]+ +[0-9].* (trixie|trixie-security|trixie-updates) ' text)" = "$(jq '(.packages + .boot_packages) | length' plan)" ]
+	# The same of a lock, also where the cache has no package.
+	build_small --output made --lock small.lock
+	mkdir empty
+	"$ORLOP" build "$edition" --offline --cache empty --keys none --version 202601.02.3 --explain --json --lock small.lock >locked
+	diff <(jq '.packages | map(del(.url))' plan) <(jq '.packages | map(del(.url))' locked)
+}
+
 @test "a cache or an output folder that cannot be used is named, and what to do" {
 	: >file
 	mkdir half

@@ -15,11 +15,11 @@ static const char good[] =
 	"\"bash\","
 	" \"source_version\": \"5.2-2\", \"suite\": \"trixie-security\", \"component\": \"main\","
 	" \"file\": \"pool/main/b/bash/bash_5.2-2+b5_arm64.deb\", \"size\": 1400000, \"installed_size\": 0,"
-	" \"sha256\": \"" SHA "\", \"later\": 1},"
+	" \"sha256\": \"" SHA "\", \"why\": \"sh > bash\", \"later\": 1},"
 	"{\"name\": \"tzdata\", \"version\": \"2026a\", \"architecture\": \"all\", \"source\": \"tzdata\","
 	" \"source_version\": \"2026a\", \"suite\": \"trixie\", \"component\": \"main\","
 	" \"file\": \"pool/main/t/tzdata/tzdata_2026a_all.deb\", \"size\": 7, \"installed_size\": 4096,"
-	" \"sha256\": \"" SHA "\"}],"
+	" \"sha256\": \"" SHA "\", \"why\": \"tzdata\"}],"
 	" \"boot_packages\": [], \"later\": {}}";
 
 static void reads_all_members(void **state)
@@ -46,6 +46,7 @@ static void reads_all_members(void **state)
 	assert_int_equal(lock.packages.items[0].sha256[1], 0x11);
 	assert_string_equal(lock.packages.items[1].architecture, "all");
 	assert_int_equal(lock.packages.items[1].installed_size, 4096);
+	assert_string_equal(lock.packages.items[0].why, "sh > bash");
 	assert_null(lock.packages.items[1].url);
 	assert_int_equal(lock.boot_packages.count, 0);
 }
@@ -97,6 +98,8 @@ static const struct json_case refused[] = {
 	{"1400000", "-1", "packages[0].size: not a number"},
 	{"\"installed_size\": 4096", "\"installed_size\": 1.5", "packages[1].installed_size: not a number"},
 	{SHA, "00", "packages[0].sha256: not 64"},
+	{"\"why\"", "\"x\"", "packages[0].why: missing"},
+	{"sh > bash", "sh & bash", "packages[0].why: has other characters"},
 };
 
 static void refuses_by_name(void **state)

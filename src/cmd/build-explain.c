@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "cmd/build-explain.h"
+
+#include <errno.h>
+#include <jansson.h>
+
+#include "base/encoding.h"
+#include "base/string-util.h"
+#include "format/canonical-json.h"
+
+static const char *suite_of(const struct image_options *options)
+{
+	return options->suite ? options->suite : options->definition->suite;
+}
+
+static uint64_t sum(const struct package_list *packages, bool installed)
+{
+	uint64_t bytes = 0;
+
+	for (size_t i = 0; i < packages->count; i++)
+		bytes += installed ? packages->items[i].installed_size : packages->items[i].size;
+	return bytes;
+}
+
+/* ---- Text ---- */
+
+static int width_of(const struct package_list *packages, bool version)
+{
+	size_t width = 0;
+
+	for (size_t i = 0; i < packages->count; i++)
+		width = MAX(width, strlen(version ? packages->items[i].version : packages->items[i].name));
+	return (int)width;
+}
+
+static void print_packages(const char *title, const struct package_list *packages)
+{
+	int name = width_of(packages, false), version = width_of(packages, true);
+	char size[SIZE_TEXT_MAX], installed[SIZE_TEXT_MAX];
+
+	printf("\n%s: %zu, %s to fetch, %s installed\n", title, packages->count,
+		format_size(sum(packages, false), size), format_size(sum(packages, true), installed));
+	for (size_t i = 0; i < packages->count; i++) {
+		const struct package *package = &packages->items[i];
+
+		printf("  %-*s  %-*s  %-17s %10s %10s  %s\n", name, package->name, version, package->version,
+			package->suite, format_size(package->size, size),
+			format_size(package->installed_size, installed),
+			streq(package->why, package->name) ? "asked for" : package->why);
+	}
+}
+
+static void print_list(const char *title, const struct strv *list)
+{
+	if (list->count == 0)
+		return;
+	printf("\n%s:\n", title);
+	for (size_t i = 0; i < list->count; i++)
+		printf("  %s\n", list->items[i]);
+}
+
+static void print_pairs(const char *title, const struct pairs *pairs)
+{
+	if (pairs->count == 0)
+		return;
+	printf("\n%s:\n", title);
+	for (size_t i = 0; i < pairs->count; i++)
+		printf("  %s: %s\n", pairs->items[i].name, pairs->items[i].value);
+}
+
+static void print_finishers(void)
+{
+	const struct finisher_about *about;
+
+	printf("\nFinishers, in this order:\n");
+	for (size_t i = 0; (about = image_finisher(i)); i++)
+		printf("  %-12s  %s\n", about->name, about->text);
+}
+
+static void print_disk(const struct definition *definition)
+{
+	const struct {
+		const char *name;
+		uint64_t size;
+	} parts[] = {{"boot partition", definition->disk.esp}, {"/usr, twice", definition->disk.usr},
+		{"hash tree, twice", definition->disk.verity},
+		{"signature, twice", definition->disk.signature},
+		{"state, at least", definition->disk.state}};
+	char size[SIZE_TEXT_MAX];
+
+	printf("\nDisk:\n");
+	for (size_t i = 0; i < ARRAY_SIZE(parts); i++)
+		printf("  %-16s  %10s\n", parts[i].name, format_size(parts[i].size, size));
+}
+
+static void print_plan(const struct image_options *options, const struct image_plan *plan)
+{
+	const struct definition *definition = options->definition;
+
+	printf("%s %s for %s, of %s%s%s (%s)\n", definition->name, options->version, options->architecture,
+		suite_of(options), options->lock ? ", as locked in " : "",
+		options->lock ? options->lock_path : "", definition->path);
+	print_packages("Packages", &plan->packages);
+	print_packages("Boot packages, of which the build alone takes files", &plan->boot_packages);
+	print_list("Absent packages, which count as installed", &definition->absent);
+	print_list("Not unpacked", &definition->exclude);
+	print_list("Unpacked all the same", &definition->keep);
+	print_list("Orlop's programs", &definition->programs);
+	if (definition->files)
+		printf("\nFiles laid over it: %s/%s\n", definition->folder, definition->files);
+	print_pairs("Links", &definition->links);
+	print_finishers();
+	print_pairs("Fixed ids of accounts", &definition->accounts);
+	print_list("Masked units", &definition->mask);
+	print_list("Files that keep setuid and setgid bits", &definition->setuid);
+	print_list("Kernel command line, behind usrhash=", &definition->kernel.command_line);
+	print_list("Kernel modules that are kept", &definition->kernel.modules);
+	print_list("Modules that the initrd loads", &definition->initrd.modules);
+	print_list("Modules that the initrd loads for hardware that is there", &definition->initrd.devices);
+	print_disk(definition);
+}
+
+/* ---- JSON ---- */
+
+static json_t *packages_json(const struct package_list *packages)
+{
+	json_t *array = json_array();
+
+	for (size_t i = 0; i < packages->count; i++) {
+		const struct package *package = &packages->items[i];
+		char sha256[SHA256_HEX_SIZE];
+
+		hex_encode(package->sha256, SHA256_SIZE, sha256);
+		if (json_array_append_new(
+			    array, json_pack("{s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:s, s:s?, s:s}", "name",
+					   package->name, "version", package->version, "architecture",
+					   package->architecture, "suite", package->suite, "component",
+					   package->component, "size", (json_int_t)package->size,
+					   "installed_size", (json_int_t)package->installed_size, "sha256",
+					   sha256, "url", package->url, "why", package->why)) < 0) {
+			json_decref(array);
+			return NULL;
+		}
+	}
+	return array;
+}
+
+static json_t *list_json(const struct strv *list)
+{
+	json_t *array = json_array();
+
+	for (size_t i = 0; i < list->count; i++)
+		if (json_array_append_new(array, json_string(list->items[i])) < 0) {
+			json_decref(array);
+			return NULL;
+		}
+	return array;
+}
+
+static json_t *pairs_json(const struct pairs *pairs)
+{
+	json_t *object = json_object();
+
+	for (size_t i = 0; i < pairs->count; i++)
+		if (json_object_set_new(object, pairs->items[i].name, json_string(pairs->items[i].value)) <
+			0) {
+			json_decref(object);
+			return NULL;
+		}
+	return object;
+}
+
+static json_t *finishers_json(void)
+{
+	json_t *array = json_array();
+	const struct finisher_about *about;
+
+	for (size_t i = 0; (about = image_finisher(i)); i++)
+		if (json_array_append_new(
+			    array, json_pack("{s:s, s:s}", "name", about->name, "makes", about->text)) < 0) {
+			json_decref(array);
+			return NULL;
+		}
+	return array;
+}
+
+static json_t *kernel_json(const struct definition *definition)
+{
+	return json_pack("{s:o, s:o, s:o, s:o}", "command_line", list_json(&definition->kernel.command_line),
+		"modules", list_json(&definition->kernel.modules), "initrd_modules",
+		list_json(&definition->initrd.modules), "initrd_devices",
+		list_json(&definition->initrd.devices));
+}
+
+static json_t *plan_json(const struct image_options *options, const struct image_plan *plan)
+{
+	const struct definition *definition = options->definition;
+	json_t *disk = json_pack("{s:I, s:I, s:I, s:I, s:I}", "esp", (json_int_t)definition->disk.esp, "usr",
+		(json_int_t)definition->disk.usr, "verity", (json_int_t)definition->disk.verity, "signature",
+		(json_int_t)definition->disk.signature, "state", (json_int_t)definition->disk.state);
+
+	return json_pack(
+		"{s:s, s:s, s:s, s:s, s:s, s:s?, s:o, s:o, s:o, s:o, s:o, s:o, s:s?, s:o, s:o, s:o, s:o, "
+		"s:o, s:o, s:o}",
+		"edition", definition->name, "title", definition->title, "version", options->version,
+		"architecture", options->architecture, "suite", suite_of(options), "lock",
+		options->lock ? options->lock_path : NULL, "packages", packages_json(&plan->packages),
+		"boot_packages", packages_json(&plan->boot_packages), "absent",
+		list_json(&definition->absent), "exclude", list_json(&definition->exclude), "keep",
+		list_json(&definition->keep), "programs", list_json(&definition->programs), "files",
+		definition->files, "links", pairs_json(&definition->links), "finishers", finishers_json(),
+		"accounts", pairs_json(&definition->accounts), "mask", list_json(&definition->mask), "setuid",
+		list_json(&definition->setuid), "kernel", kernel_json(definition), "disk", disk);
+}
+
+int build_explain(const struct image_options *options, bool json, struct error **err)
+{
+	_cleanup_image_plan_ struct image_plan plan = {};
+	_cleanup_json_ json_t *object = NULL;
+	int r = image_plan(options, &plan, err);
+
+	if (r < 0)
+		return r;
+	if (!json) {
+		print_plan(options, &plan);
+		return 0;
+	}
+	object = plan_json(options, &plan);
+	if (!object || json_dumpf(object, stdout, JSON_INDENT(2)) < 0)
+		return error_set_errno(err, -ENOMEM, "plan");
+	putchar('\n');
+	return 0;
+}
