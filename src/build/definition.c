@@ -71,6 +71,12 @@ static const struct yaml_field fields[] = {
 	{},
 };
 
+json_t *definition_schema(void)
+{
+	return yaml_schema(fields, "Definition of an Orlop edition",
+		"What `orlop build` reads: what is in an image, and how it starts.");
+}
+
 /* The folder of *path*, "." where it names none. */
 static char *parent_of(const char *path)
 {

@@ -5,7 +5,7 @@
  */
 #pragma once
 
-#include "format/yaml.h"
+#include "format/yaml-schema.h"
 
 /* Bits of definition.require: what a node must have to come up at all. */
 enum {
@@ -83,6 +83,9 @@ int definition_blame(const struct definition *definition, const char *key, int c
 /* The checks of definition_parse() and definition_load() (build/definition-check.c). */
 int definition_check(const struct definition *definition, struct error **err);
 int definition_check_files(const struct definition *definition, struct error **err);
+
+/* The JSON Schema of a definition's file, as a new reference; NULL where memory is out. */
+json_t *definition_schema(void);
 
 /* Whether *text* can be a suite of an archive: it becomes part of URLs. */
 bool definition_is_suite(const char *text);

@@ -20,7 +20,7 @@ struct values {
 	const char *architecture, *suite, *mirror, *security, *keyring, *version, *output, *cache, *keys,
 		*lock;
 	uint64_t threads, cache_days;
-	bool offline, explain, json, quiet;
+	bool offline, explain, schema, json, quiet;
 };
 
 static const struct command_option build_options[] = {
@@ -64,6 +64,8 @@ static const struct command_option build_options[] = {
 		"Build nothing: print what it would be made of, every package with why it is there, every "
 		"finisher and every size.",
 		OPTION_TRUE, offsetof(struct values, explain)},
+	{"schema", 0, NULL, "Print the JSON Schema of definitions, and do nothing else.", OPTION_TRUE,
+		offsetof(struct values, schema)},
 	{"json", 0, NULL, "Print what was made as JSON, or with --explain what would be.", OPTION_TRUE,
 		offsetof(struct values, json)},
 	{"quiet", 'q', NULL, "Show no progress.", OPTION_TRUE, offsetof(struct values, quiet)},
@@ -85,7 +87,7 @@ static const struct command_usage usage = {
 		 "hash, kernel "
 		 "command line, packages, predicted PCRs). They appear at the end, the manifest last.",
 	.options = build_options,
-	.least = 1,
+	.least = 0,
 	.most = 1,
 };
 
@@ -215,6 +217,16 @@ static int run(const struct values *values, const char *edition, const struct lo
 	return values->explain ? build_explain(&options, values->json, err) : build(values, &options, err);
 }
 
+static int print_schema(struct error **err)
+{
+	json_t *schema = definition_schema();
+	int r = schema ? json_dumpf(schema, stdout, JSON_INDENT(2)) : -1;
+
+	json_decref(schema);
+	putchar('\n');
+	return r < 0 ? error_set_errno(err, -ENOMEM, "schema") : 0;
+}
+
 /* Returns 1 with the lock, 0 where there is to be none, or is none yet. */
 static int read_lock(const char *path, struct lock *ret, struct error **err)
 {
@@ -238,6 +250,10 @@ int cmd_build(int argc, char **argv, struct error **err)
 
 	if (!command_parse(&usage, argc, argv, &values, &call, err))
 		return call.status;
+	if (values.schema)
+		return print_schema(err);
+	if (call.count == 0)
+		return command_usage_error(&usage, err, "which EDITION?");
 	locked = read_lock(values.lock, &lock, err);
 	if (locked < 0)
 		return locked;

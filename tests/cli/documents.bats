@@ -25,6 +25,29 @@ definition_keys() { grep -oE '(SUB)?FIELD\("[a-z-]+"' src/build/definition.c | c
 	done
 }
 
+# By Debian's Python, whatever else is called so here.
+judge_definition() {
+	/usr/bin/python3 -c 'import json, jsonschema, sys, yaml
+jsonschema.Draft202012Validator.check_schema(json.load(open(sys.argv[1])))
+jsonschema.validate(yaml.safe_load(sys.stdin), json.load(open(sys.argv[1])), jsonschema.Draft202012Validator)' docs/definition.schema.json 2>&1
+}
+
+@test "docs/definition.schema.json is what orlop build --schema prints, and judges as orlop does" {
+	local change
+	"$ORLOP" build --schema | diff docs/definition.schema.json -
+	for edition in editions/*.yaml; do judge_definition <"$edition"; done
+	# What neither takes.
+	for change in 's/^name:/nome:/' 's/^suite:.*//' 's/^components:.*/components: main/' 's/^  usr: .*/  usr: [1G]/' \
+		's/^require: .*/require: [tpm3]/' 's/^kernel:/kernel: 7\nx:/' '$a mask: [a.service, a.service]'; do
+		sed "$change" editions/container-linux.yaml >"$BATS_TEST_TMPDIR/wrong.yaml"
+		! cmp -s editions/container-linux.yaml "$BATS_TEST_TMPDIR/wrong.yaml" || { echo "nothing changed: $change"; return 1; }
+		! judge_definition <"$BATS_TEST_TMPDIR/wrong.yaml" || { echo "the schema takes $change"; return 1; }
+		run "$ORLOP" build "$BATS_TEST_TMPDIR/wrong.yaml" --offline --keys none --cache "$BATS_TEST_TMPDIR/none"
+		[ "$status" = 1 ]
+		[[ $output == *wrong.yaml:* ]] || { echo "$change: $output"; return 1; }
+	done
+}
+
 # The keys of the tables in node-config.c.
 node_keys() { grep -oE '(FIELD|DATE)\([a-z_]+, *"[a-zA-Z]+"|INTERVAL\("[a-zA-Z]+"' src/update/node-config.c | cut -d'"' -f2 | sort -u; }
 
