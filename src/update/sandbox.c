@@ -194,7 +194,7 @@ static const char *const calls[] = {"access", "brk", "clock_getres", "clock_gett
 	"poll", "ppoll", "pread64", "pselect6", "read", "readlink", "readlinkat", "readv", "recvfrom",
 	"recvmmsg", "recvmsg", "restart_syscall", "rseq", "rt_sigaction", "rt_sigprocmask", "rt_sigreturn",
 	"sched_getaffinity", "sched_yield", "select", "sendmmsg", "sendmsg", "sendto", "set_robust_list",
-	"shutdown", "sigaltstack", "socketpair", "stat", "statx", "time", "uname", "write", "writev"};
+	"shutdown", "sigaltstack", "stat", "statx", "time", "uname", "write", "writev"};
 
 /* An argument of 32 bits; what the upper half of the register holds is nobody's affair. */
 #define ARGUMENT(number, value) SCMP_CMP(number, SCMP_CMP_MASKED_EQ, UINT32_MAX, (uint32_t)(value))
@@ -237,7 +237,15 @@ static int add_files(scmp_filter_ctx filter)
 	return r;
 }
 
-/* TCP and UDP over IP. Sockets of other kinds that libraries try are refused; all others kill. */
+#define SOCKET_TYPE(number, type)                                                                    \
+	SCMP_CMP(number, SCMP_CMP_MASKED_EQ, UINT32_MAX & ~(uint32_t)(SOCK_CLOEXEC | SOCK_NONBLOCK), \
+		(uint32_t)(type))
+
+/*
+ * TCP and UDP over IP, and pairs that are connected for good, by which libcurl wakes its threads. A pair of
+ * datagram sockets is not: each end can send to any socket that has a path. Sockets of other kinds that
+ * libraries try are refused; all others kill.
+ */
 static int add_sockets(scmp_filter_ctx filter)
 {
 	static const int families[] = {AF_INET, AF_INET6}, types[] = {SOCK_STREAM, SOCK_DGRAM};
@@ -250,14 +258,12 @@ static int add_sockets(scmp_filter_ctx filter)
 
 	for (size_t i = 0; i < 2 * 2 * 3 && r >= 0; i++)
 		r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(socket), 3,
-			ARGUMENT(0, families[i / 6]),
-			SCMP_CMP(1, SCMP_CMP_MASKED_EQ,
-				UINT32_MAX & ~(uint32_t)(SOCK_CLOEXEC | SOCK_NONBLOCK),
-				(uint32_t)types[i / 3 % 2]),
+			ARGUMENT(0, families[i / 6]), SOCKET_TYPE(1, types[i / 3 % 2]),
 			ARGUMENT(2, protocols[i % 3]));
 	for (size_t i = 0; i < ARRAY_SIZE(tried) && r >= 0; i++)
 		r = seccomp_rule_add(
 			filter, SCMP_ACT_ERRNO(EACCES), SCMP_SYS(socket), 1, ARGUMENT(0, tried[i]));
+	ALLOW_2("socketpair", ARGUMENT(0, AF_UNIX), SOCKET_TYPE(1, SOCK_STREAM));
 	ALLOW_1("setsockopt", ARGUMENT(1, SOL_SOCKET));
 	for (size_t i = 0; i < ARRAY_SIZE(options); i++)
 		ALLOW_2("setsockopt", ARGUMENT(1, options[i][0]), ARGUMENT(2, options[i][1]));

@@ -8,17 +8,6 @@
 #include "base/work.h"
 #include "update/usr-work.h"
 
-#define LANES                                                                                        \
-	4 /* of which one reads, one hashes and one writes, about, whatever the number of processors \
-	   */
-
-/* What one thread works with. */
-struct lane {
-	struct sha256 *context;
-	uint8_t *blocks; /* SLOT_RUN_BLOCKS */
-	uint64_t failed;
-};
-
 struct slot_copier {
 	struct slot_copier_options options;
 	struct slot_lanes lanes;

@@ -138,6 +138,35 @@ static int open_local(void)
 	return ended(socket(AF_UNIX, SOCK_STREAM, 0) >= 0);
 }
 
+/* Either end of such a pair could send to any socket that has a path. */
+static int make_datagram_pair(void)
+{
+	int fds[2];
+
+	return ended(socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, fds) == 0);
+}
+
+static int make_packet_pair(void)
+{
+	int fds[2];
+
+	return ended(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, fds) == 0);
+}
+
+/* What a pair of streams, and the socket to the parent, can't be talked into. */
+static int send_to_a_path(void)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX, .sun_path = "/run/systemd/journal/socket"};
+	int fds[2];
+
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) < 0)
+		return 99;
+	return ended(sendto(fds[0], "x", 1, 0, (const struct sockaddr *)&address, sizeof(address)) >= 0 ||
+		     connect(fds[1], (const struct sockaddr *)&address, sizeof(address)) == 0 ||
+		     (close(fds[0]) == 0 &&
+			     connect(fds[1], (const struct sockaddr *)&address, sizeof(address)) == 0));
+}
+
 static int listen_to_others(void)
 {
 	int fd = socket(AF_INET, SOCK_STREAM, 0);
@@ -271,6 +300,9 @@ static const struct attempt {
 	ATTEMPT(open_packets, KILLED),
 	ATTEMPT(open_raw, KILLED),
 	ATTEMPT(open_local, REFUSED),
+	ATTEMPT(make_datagram_pair, KILLED),
+	ATTEMPT(make_packet_pair, KILLED),
+	ATTEMPT(send_to_a_path, REFUSED),
 	ATTEMPT(listen_to_others, KILLED),
 	ATTEMPT(become_root, KILLED),
 	ATTEMPT(make_code, KILLED),
