@@ -95,12 +95,14 @@ struct bringing {
 	struct session session;
 	const struct install_release *release;
 	struct usr_slot target, active;
-	bool named; /* the slot has the release's ids already */
+	uint8_t *uki; /* while it is looked at */
+	bool named;   /* the slot has the release's ids already */
 	bool changed;
 };
 
 static void bringing_release(struct bringing *bringing)
 {
+	free(bringing->uki);
 	session_release(&bringing->session);
 }
 
@@ -161,11 +163,11 @@ static int check_room(const struct bringing *bringing, struct error **err)
 	for (size_t i = 0; i < session->entries.count; i++)
 		if (!is_running(session, &session->entries.items[i]))
 			room += session->entries.items[i].size;
-	if (bringing->release->uki_size > room)
+	if (info->uki_size > room)
 		return error_set(err, -ENOSPC,
-			"the boot partition has room for %ju bytes, the kernel image has %zu: remove files "
+			"the boot partition has room for %ju bytes, the kernel image has %ju: remove files "
 			"from it that do not belong there",
-			(uintmax_t)room, bringing->release->uki_size);
+			(uintmax_t)room, (uintmax_t)info->uki_size);
 	return 0;
 }
 
@@ -285,12 +287,12 @@ static int name_slot(struct bringing *bringing, struct error **err)
 static int entry_is_right(
 	const struct bringing *bringing, const struct boot_entry *entry, bool *ret, struct error **err)
 {
-	const struct install_release *release = bringing->release;
+	size_t size = (size_t)bringing->release->info->uki_size;
 
 	*ret = false;
-	if (!entry || entry->size != release->uki_size || boot_entry_is_bad(entry))
+	if (!entry || entry->size != size || boot_entry_is_bad(entry))
 		return 0;
-	return boot_entry_is(bringing->session.esp, entry, release->uki, release->uki_size, ret, err);
+	return boot_entry_is(bringing->session.esp, entry, bringing->uki, size, ret, err);
 }
 
 static int bring_entry(struct bringing *bringing, struct error **err)
@@ -302,15 +304,17 @@ static int bring_entry(struct bringing *bringing, struct error **err)
 	int r;
 
 	begin_step(bringing, INSTALL_ENTRY);
-	r = entry_is_right(bringing, entry, &right, err);
+	r = bringing->release->load(&bringing->uki, bringing->release->userdata, err);
+	if (r >= 0)
+		r = entry_is_right(bringing, entry, &right, err);
 	if (r < 0 || right)
 		return r;
 	bringing->changed = true;
 	if (entry)
 		r = boot_entry_remove(session->esp, entry, err);
 	if (r >= 0)
-		r = boot_entry_add(session->esp, version, bringing->release->uki, bringing->release->uki_size,
-			session->install->now, err);
+		r = boot_entry_add(session->esp, version, bringing->uki,
+			(size_t)bringing->release->info->uki_size, session->install->now, err);
 	if (r >= 0)
 		r = read_entries(session, err);
 	/* What was written is read back, past any cache of ours. */

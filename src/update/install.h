@@ -43,8 +43,10 @@ enum install_step {
 
 struct install_release {
 	const struct release_info *info; /* checked: release-trust.h */
-	const void *uki;
-	size_t uki_size;
+
+	/* Hands over the kernel image, info->uki_size bytes that are proved, which are freed here. Called
+	 * when nothing else needs much memory. */
+	int (*load)(uint8_t **ret, void *userdata, struct error **err);
 
 	/*
 	 * Brings image and hash tree into *target*, verified as usr_update_run() does it. *slot* and

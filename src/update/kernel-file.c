@@ -3,7 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <sys/mman.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/file.h"
@@ -11,50 +11,23 @@
 
 #define PATH NODE_STATE "/kernel"
 
-static void unmap(struct kernel_file *file)
+/* Where nothing can be written for want of room, that is what has to be said. */
+static int fail(const struct kernel_file *file, int code, struct error **err)
 {
-	if (file->data)
-		(void)munmap((void *)file->data, file->size);
-	file->data = NULL;
-	file->size = 0;
-}
-
-static int map(struct kernel_file *file, struct error **err)
-{
-	struct stat st;
-	void *data;
-
-	if (fstat(file->fd, &st) < 0)
-		return error_set_errno(err, -errno, "%s", file->path);
-	if (st.st_size == 0)
-		return 0;
-	data = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, file->fd, 0);
-	if (data == MAP_FAILED)
-		return error_set_errno(err, -errno, "%s", file->path);
-	file->data = data;
-	file->size = (size_t)st.st_size;
-	return 0;
-}
-
-int kernel_file_end(struct kernel_file *file, struct error **err)
-{
-	/* It is worth keeping over a power cut. */
-	if (fdatasync(file->fd) < 0)
-		return error_set_errno(err, -errno, "%s", file->path);
-	return map(file, err);
+	(void)error_set_errno(err, code, "%s", file->path);
+	return code == -ENOSPC ? error_advise(err, "free some space on /var"), code : code;
 }
 
 int kernel_file_open(const struct node *node, struct kernel_file *ret, struct error **err)
 {
-	struct kernel_file file = KERNEL_FILE_INIT;
-	int r;
+	struct kernel_file file = {.path = node_path(node, PATH)};
 
-	file.path = node_path(node, PATH);
 	if (!file.path)
 		return error_set_errno(err, -ENOMEM, PATH);
 	file.fd = open(file.path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
-	r = file.fd < 0 ? error_set_errno(err, -errno, "%s", file.path) : map(&file, err);
-	if (r < 0) {
+	if (file.fd < 0) {
+		int r = fail(&file, -errno, err);
+
 		kernel_file_release(&file);
 		return r;
 	}
@@ -64,56 +37,72 @@ int kernel_file_open(const struct node *node, struct kernel_file *ret, struct er
 
 void kernel_file_release(struct kernel_file *file)
 {
-	unmap(file);
 	if (file->fd >= 0)
 		(void)close(file->fd);
 	free(file->path);
 	*file = (struct kernel_file)KERNEL_FILE_INIT;
 }
 
-int kernel_file_resize(struct kernel_file *file, uint64_t size, struct error **err)
-{
-	unmap(file);
-	return ftruncate(file->fd, (off_t)size) < 0 ? error_set_errno(err, -errno, "%s", file->path) : 0;
-}
-
 int kernel_file_begin(struct kernel_file *file, struct error **err)
 {
-	unmap(file);
-	if (ftruncate(file->fd, 0) < 0 || lseek(file->fd, 0, SEEK_SET) < 0)
-		return error_set_errno(err, -errno, "%s", file->path);
-	return 0;
+	/* Blocks of the disk that are bad are not to be used again. */
+	(void)unlink(file->path);
+	(void)close(file->fd);
+	file->fd = open(file->path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	return file->fd < 0 ? fail(file, -errno, err) : 0;
 }
 
 int kernel_file_add(const uint8_t *data, size_t size, void *userdata, struct error **err)
 {
-	struct kernel_file *file = userdata;
+	const struct kernel_file *file = userdata;
+	int r = write_full(file->fd, data, size);
 
-	while (size > 0) {
-		ssize_t n = write(file->fd, data, size);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0) {
-			int code = -errno;
-
-			(void)error_set_errno(err, code, "%s", file->path);
-			return code == -ENOSPC ? error_advise(err, "free some space on /var"), code : code;
-		}
-		data += n;
-		size -= (size_t)n;
-	}
-	return 0;
+	return r < 0 ? fail(file, r, err) : 0;
 }
 
-void kernel_file_forget(const struct kernel_file *file)
+int kernel_file_end(const struct kernel_file *file, struct error **err)
 {
-	if (file->data)
-		(void)madvise((void *)file->data, file->size, MADV_DONTNEED);
+	/* It is worth keeping over a power cut. */
+	return fdatasync(file->fd) < 0 ? fail(file, -errno, err) : 0;
+}
+
+int kernel_file_resize(const struct kernel_file *file, uint64_t size, struct error **err)
+{
+	int r = ftruncate(file->fd, (off_t)size) < 0 ? errno : posix_fallocate(file->fd, 0, (off_t)size);
+
+	return r > 0 ? fail(file, -r, err) : 0;
+}
+
+bool kernel_file_is(const struct kernel_file *file, uint64_t size, const uint8_t sha256[SHA256_SIZE])
+{
+	uint8_t digest[SHA256_SIZE];
+	uint64_t found;
+
+	return lseek(file->fd, 0, SEEK_SET) == 0 && sha256_file(file->fd, digest, &found) >= 0 &&
+	       found == size && memcmp(digest, sha256, SHA256_SIZE) == 0;
+}
+
+int kernel_file_load(const struct kernel_file *file, uint64_t size, const uint8_t sha256[SHA256_SIZE],
+	uint8_t **ret, struct error **err)
+{
+	_cleanup_free_ uint8_t *data = malloc((size_t)size);
+	uint8_t digest[SHA256_SIZE];
+	int r = data ? pread_full(file->fd, data, (size_t)size, 0) : -ENOMEM;
+
+	if (r >= 0)
+		r = sha256_bytes(data, (size_t)size, digest);
+	if (r < 0)
+		return fail(file, r, err);
+	if (memcmp(digest, sha256, SHA256_SIZE) != 0)
+		return error_set(err, -EBADMSG,
+			"%s is not what it was when it was fetched (is the disk failing?)", file->path);
+	*ret = TAKE_PTR(data);
+	return 0;
 }
 
 void kernel_file_remove(struct kernel_file *file)
 {
-	(void)unlink(file->path);
+	if (file->path)
+		(void)unlink(file->path);
 	kernel_file_release(file);
 }

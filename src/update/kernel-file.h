@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * The kernel image of a release while that is brought (node-kernel.h): a file of the node's,
- * NODE_STATE/kernel. So it takes up no memory, and an update that was interrupted need not fetch it again.
- * What is in the file counts only once its digest was found to be the signed one.
+ * NODE_STATE/kernel. So it takes up no memory but where it is looked at, and an update that was interrupted
+ * need not fetch it again. What is in the file counts only as far as its digest is the signed one, each time
+ * that it is read.
  */
 #pragma once
 
@@ -11,8 +12,6 @@
 struct kernel_file {
 	int fd;
 	char *path;
-	const uint8_t *data; /* all of it; NULL where it is empty */
-	size_t size;
 };
 #define KERNEL_FILE_INIT \
 	{                \
@@ -24,16 +23,23 @@ int kernel_file_open(const struct node *node, struct kernel_file *ret, struct er
 void kernel_file_release(struct kernel_file *file);
 #define _cleanup_kernel_file_ _cleanup_(kernel_file_release)
 
-/* Begins anew: empties it. Then bytes are added (a worker_bytes_fn), and in the end there is *data* again. */
+/* Takes a new, empty file in its place. Then bytes are added (a worker_bytes_fn), and made to last. */
 int kernel_file_begin(struct kernel_file *file, struct error **err);
 int kernel_file_add(const uint8_t *data, size_t size, void *userdata, struct error **err);
-int kernel_file_end(struct kernel_file *file, struct error **err);
+int kernel_file_end(const struct kernel_file *file, struct error **err);
 
-/* Gives it another size, for who writes to *fd* by itself: what it has up to there stays. */
-int kernel_file_resize(struct kernel_file *file, uint64_t size, struct error **err);
+/*
+ * Gives it another size, for who writes to *fd* by itself: what it has up to there stays, and room for all of
+ * it is there afterwards. -ENOSPC.
+ */
+int kernel_file_resize(const struct kernel_file *file, uint64_t size, struct error **err);
 
-/* Gives the memory back that looking at *data* took; it can be looked at again. */
-void kernel_file_forget(const struct kernel_file *file);
+/* Whether it has this size and digest; false also where it can't be read. */
+bool kernel_file_is(const struct kernel_file *file, uint64_t size, const uint8_t sha256[SHA256_SIZE]);
 
-/* It is where it has to be, so nobody needs it here. */
+/* Reads all of it, which the caller frees. -EBADMSG where it is not what it was. */
+int kernel_file_load(const struct kernel_file *file, uint64_t size, const uint8_t sha256[SHA256_SIZE],
+	uint8_t **ret, struct error **err);
+
+/* It is where it has to be, or of no use: nobody needs it any more. */
 void kernel_file_remove(struct kernel_file *file);

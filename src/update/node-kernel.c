@@ -166,8 +166,10 @@ static int bring_blocks(struct node *node, struct node_releases *releases, const
 		r = open_target(file, folder, &info->uki, &target, err);
 	if (r < 0)
 		return r;
-	if (open_running(node, folder, &info->uki.verity, &running, &ignored) < 0)
-		running.blocks = 0;
+	if (open_running(node, folder, &info->uki.verity, &running, &ignored) < 0) {
+		kernel_places_release(&running);
+		running = (struct kernel_places)KERNEL_PLACES_INIT;
+	}
 	r = bring_image(releases, &info->uki, url, &target, &running, err);
 	if (r >= 0)
 		r = kernel_file_resize(file, info->uki_size, err);
@@ -175,6 +177,11 @@ static int bring_blocks(struct node *node, struct node_releases *releases, const
 }
 
 /* ---- Whole ---- */
+
+static bool is_there(const struct tuf_target_info *target, const struct kernel_file *file)
+{
+	return kernel_file_is(file, target->length, target->hashes.sha256);
+}
 
 static int bring_whole(struct node_releases *releases, const struct tuf_target_info *target,
 	struct kernel_file *file, struct error **err)
@@ -185,12 +192,13 @@ static int bring_whole(struct node_releases *releases, const struct tuf_target_i
 		r = node_releases_fetch(releases, target, kernel_file_add, file, err);
 	if (r >= 0)
 		r = kernel_file_end(file, err);
-	return r < 0 ? r : tuf_target_check(target, file->data, file->size, err);
-}
-
-static bool is_there(const struct tuf_target_info *target, const struct kernel_file *file)
-{
-	return file->size > 0 && tuf_target_check(target, file->data, file->size, NULL) >= 0;
+	if (r >= 0 && !is_there(target, file))
+		r = error_set(err, -EIO, "%s does not keep what is written to it (is the disk failing?)",
+			file->path);
+	/* Others need the room that there is, and a part of it is of no use. */
+	if (r == -ENOSPC)
+		kernel_file_remove(file);
+	return r;
 }
 
 static void add_counts(const struct worker *worker, struct remote_counts *ret)
@@ -201,11 +209,11 @@ static void add_counts(const struct worker *worker, struct remote_counts *ret)
 	remote_counts_add(&counts, ret);
 }
 
-/* Whether what went wrong is of the files that a server has of the blocks; the whole file may still be right.
- */
-static bool is_of_blocks(int r)
+/* What ends the update, whichever way the kernel image comes. All else may be a matter of the blocks, or of
+ * the room for two kernel images: without them it may yet come. */
+static bool is_final(int r)
 {
-	return r == -EBADMSG || r == -ENOENT || r == -EACCES || r == -EFBIG;
+	return r == -ENOMEM || r == -ECANCELED || r == -EINTR;
 }
 
 int node_kernel_bring(struct node *node, struct node_releases *releases, const struct release_info *info,
@@ -214,7 +222,6 @@ int node_kernel_bring(struct node *node, struct node_releases *releases, const s
 	_cleanup_free_ char *name =
 		release_path(info->edition, info->version, info->architecture, "orlop.efi");
 	_cleanup_tuf_target_info_ struct tuf_target_info target = {};
-	_cleanup_error_ struct error *fault = NULL;
 	int r = name ? node_releases_target(releases, name, RELEASE_UKI_MAX, &target, err) : -ENOMEM;
 
 	if (r >= 0)
@@ -222,11 +229,13 @@ int node_kernel_bring(struct node *node, struct node_releases *releases, const s
 	if (r < 0 || is_there(&target, ret))
 		return r;
 	if (info->uki.blocks > 0) {
+		_cleanup_error_ struct error *fault = NULL;
+
 		r = bring_blocks(node, releases, info, ret, &fault);
 		add_counts(releases->worker, counts);
 		if (r >= 0 && is_there(&target, ret))
 			return 0;
-		if (r < 0 && !is_of_blocks(r)) {
+		if (is_final(r)) {
 			error_move(err, TAKE_PTR(fault));
 			return error_wrap(err, "kernel image"), r;
 		}

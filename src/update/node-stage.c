@@ -16,6 +16,7 @@ struct staging {
 	struct node_releases *releases;
 	const struct node_stage_watch *watch;
 	const struct release_info *info;
+	const struct kernel_file *uki;
 	char *url; /* of the release's folder */
 	struct node_stage_result *result;
 };
@@ -92,7 +93,14 @@ static void tell_step(enum install_step step, void *userdata)
 		staging->watch->step(step, staging->watch->userdata);
 }
 
-static int install(struct staging *staging, const struct kernel_file *uki, int64_t now, struct error **err)
+static int load_kernel(uint8_t **ret, void *userdata, struct error **err)
+{
+	const struct staging *staging = userdata;
+
+	return kernel_file_load(staging->uki, staging->info->uki_size, staging->info->uki_sha256, ret, err);
+}
+
+static int install(struct staging *staging, int64_t now, struct error **err)
 {
 	struct install how;
 	int r = node_open_disk(staging->node, true, err);
@@ -102,22 +110,23 @@ static int install(struct staging *staging, const struct kernel_file *uki, int64
 	how = node_install(staging->node, now);
 	return install_release(&how,
 		&(struct install_release){.info = staging->info,
-			.uki = uki->data,
-			.uki_size = uki->size,
+			.load = load_kernel,
 			.bring = bring,
 			.step = tell_step,
 			.userdata = staging},
 		&staging->result->changed, err);
 }
 
-static int check_trust(const struct node *node, const struct release_info *info,
-	const struct kernel_file *uki, struct error **err)
+static int check_trust(struct staging *staging, struct error **err)
 {
 	_cleanup_buffer_ struct buffer lists = {};
-	int r = node_trust_store(node, &lists, err);
+	_cleanup_free_ uint8_t *uki = NULL;
+	int r = node_trust_store(staging->node, &lists, err);
 
+	if (r >= 0)
+		r = load_kernel(&uki, staging, err);
 	return r < 0 ? r
-		     : release_trust_check(info, uki->data, uki->size,
+		     : release_trust_check(staging->info, uki, (size_t)staging->info->uki_size,
 			       &(struct trust_store){.lists = lists.data, .size = lists.size}, err);
 }
 
@@ -128,8 +137,12 @@ int node_stage(struct node *node, struct node_releases *releases, const char *ve
 	_cleanup_kernel_file_ struct kernel_file uki = KERNEL_FILE_INIT;
 	_cleanup_free_ char *folder = release_path(node->edition, version, node->architecture, ""),
 			    *url = NULL;
-	struct staging staging = {
-		.node = node, .releases = releases, .watch = watch, .info = &info, .result = ret};
+	struct staging staging = {.node = node,
+		.releases = releases,
+		.watch = watch,
+		.info = &info,
+		.uki = &uki,
+		.result = ret};
 	uint64_t begun = http_now_ms();
 	int r;
 
@@ -143,10 +156,9 @@ int node_stage(struct node *node, struct node_releases *releases, const char *ve
 	ret->size = info.usr.blocks * VERITY_BLOCK_SIZE + info.uki_size;
 	r = node_kernel_bring(node, releases, &info, &uki, &ret->counts, err);
 	if (r >= 0)
-		r = check_trust(node, &info, &uki, err);
-	kernel_file_forget(&uki);
+		r = check_trust(&staging, err);
 	if (r >= 0)
-		r = install(&staging, &uki, now, err);
+		r = install(&staging, now, err);
 	if (r >= 0)
 		kernel_file_remove(&uki);
 	if (r < 0)

@@ -169,14 +169,22 @@ static int bring(const struct node_slot *slot, const struct usr_slot *target,
 	return usr_update_run(&update, &result, err);
 }
 
+static int load(uint8_t **ret, void *userdata, struct error **err)
+{
+	const struct fixture *f = userdata;
+
+	*ret = malloc(UKI_SIZE);
+	if (!*ret)
+		return error_set_errno(err, -ENOMEM, "kernel image");
+	memcpy(*ret, published.uki[f->wanted], UKI_SIZE);
+	return 0;
+}
+
 static int install_version(struct fixture *f, size_t release, bool *ret_changed, struct error **err)
 {
 	const struct install install = install_of(f);
-	const struct install_release what = {.info = &published.infos[release],
-		.uki = published.uki[release],
-		.uki_size = UKI_SIZE,
-		.bring = bring,
-		.userdata = f};
+	const struct install_release what = {
+		.info = &published.infos[release], .load = load, .bring = bring, .userdata = f};
 
 	f->wanted = release;
 	f->remote.folder = published.folder[release];

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "boot-loader.h"
 #include "build/keys.h"
@@ -128,14 +129,34 @@ static void what_the_server_has_not_got_comes_whole(void **state)
 	assert_int_equal(whole(f), f->pool.items[1].uki.size);
 }
 
-/* Wrong bytes of blocks are found out before they are written, and then the whole file is tried. */
+/* Whatever is wrong with what the server has of the blocks, and however it says so: the whole file is tried.
+ */
 static void what_is_wrong_on_the_server_comes_whole(void **state)
 {
-	struct fixture *f = *state;
+	static const struct {
+		const char *file;
+		enum http_fault fault;
+		uint64_t argument;
+		unsigned times;
+	} faults[] = {{"uki.verity.zst", HTTP_OTHER_BYTE, 200, 2}, {"uki.verity.zst", HTTP_PORTAL, 0, 1},
+		{"uki.verity.zst", HTTP_STATUS, 501, 1}, {"uki.verity.zst", HTTP_RETRY_AFTER, 4000, 1},
+		{"uki.blocks.zst", HTTP_PORTAL, 0, 1}, {"uki.blocks.zst", HTTP_OTHER_BYTE, 1, 9},
+		{"uki.blocks.zst", HTTP_STATUS, 403, 9}};
 
-	http_server_fault(f->server, "uki.verity.zst", HTTP_OTHER_BYTE, 200, 2);
-	bring(f, 1, 0);
-	assert_int_equal(whole(f), f->pool.items[1].uki.size);
+	for (size_t i = 0; i < ARRAY_SIZE(faults); i++) {
+		struct fixture *f;
+
+		if (i > 0) {
+			assert_int_equal(tear_down(state), 0);
+			assert_int_equal(set_up(state), 0);
+		}
+		f = *state;
+		http_server_fault(
+			f->server, faults[i].file, faults[i].fault, faults[i].argument, faults[i].times);
+		bring(f, 1, 0);
+		if (whole(f) != f->pool.items[1].uki.size)
+			fail_msg("fault %zu: %ju bytes of the whole file", i, (uintmax_t)whole(f));
+	}
 }
 
 static void a_whole_file_that_is_wrong_ends_it(void **state)
@@ -177,6 +198,50 @@ static void what_was_left_of_something_else_is_no_harm(void **state)
 	assert_int_equal(whole(f), 0);
 }
 
+/* A state partition with so much room, for as long as a test takes. */
+static void limit_state(struct fixture *f, unsigned kib)
+{
+	_cleanup_free_ char *mount = string_format(
+		"mount -t tmpfs -o size=%uk,mode=755 test-node-kernel var/lib/orlop/update", kib);
+
+	shell(f->machine.root, mount);
+}
+
+static int tear_down_state(void **state)
+{
+	struct fixture *f = *state;
+
+	shell(f->machine.root, "umount var/lib/orlop/update 2>/dev/null || :");
+	return tear_down(state);
+}
+
+static void where_there_is_room_for_one_it_comes_without_the_running_one(void **state)
+{
+	struct fixture *f = *state;
+
+	if (geteuid() != 0)
+		skip();
+	limit_state(f, (unsigned)(f->pool.items[1].uki.size / 1024 + 90));
+	bring(f, 1, 1);
+	assert_int_equal(whole(f), 0);
+	assert_true(frames(f) > 0);
+	shell(f->machine.root, "[ ! -e var/lib/orlop/update/kernel ]");
+}
+
+static void where_there_is_room_for_none_that_is_said_and_nothing_left(void **state)
+{
+	struct fixture *f = *state;
+
+	if (geteuid() != 0)
+		skip();
+	publisher_publish(&f->publisher, 1, 1, BEGIN);
+	limit_state(f, 88);
+	assert_int_equal(node_machine_run(&f->machine, VERB_UPDATE, NULL), -ENOSPC);
+	if (!strstr(f->machine.said, "kernel image") || !strstr(f->machine.said, "free some space on /var"))
+		fail_msg("%s", f->machine.said);
+	shell(f->machine.root, "[ ! -e var/lib/orlop/update/kernel ]");
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
@@ -188,6 +253,10 @@ int main(int argc, char **argv)
 		cmocka_unit_test_setup_teardown(what_is_wrong_on_the_server_comes_whole, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_whole_file_that_is_wrong_ends_it, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(what_was_left_is_used, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(where_there_is_room_for_one_it_comes_without_the_running_one,
+			set_up, tear_down_state),
+		cmocka_unit_test_setup_teardown(
+			where_there_is_room_for_none_that_is_said_and_nothing_left, set_up, tear_down_state),
 		cmocka_unit_test_setup_teardown(
 			what_was_left_of_something_else_is_no_harm, set_up, tear_down),
 	};
