@@ -137,7 +137,7 @@ static const struct image_delta *usable_delta(const struct usr_update *update)
  * written that is not proved, and no more of it is held than one block of each level.
  */
 static int bring_delta(const struct usr_update *update, const struct image_delta *file,
-	struct usr_update_result *result, struct error **err)
+	struct usr_update_result *result, bool *ret_own, struct error **err)
 {
 	const struct remote_range range = {.size = file->tree.size};
 	_cleanup_free_ uint8_t *data = NULL;
@@ -145,20 +145,26 @@ static int bring_delta(const struct usr_update *update, const struct image_delta
 	int r;
 
 	r = remote_fetch_bytes(update->remote,
-		&(struct remote_request){
-			.name = file->tree.name, .file_size = file->tree.size, .ranges = &range, .count = 1},
+		&(struct remote_request){.name = file->tree.name,
+			.file_size = file->tree.size,
+			.ranges = &range,
+			.count = 1,
+			.is_optional = true},
 		&data, err);
+	*ret_own = false;
 	if (r >= 0)
-		r = report(update, file->tree.size, file->tree.size, err);
-	if (r < 0)
-		return r;
-	r = tree_delta_parse(data, file->tree.size, file->from_blocks, update->image->blocks, &delta, err);
+		r = tree_delta_parse(
+			data, file->tree.size, file->from_blocks, update->image->blocks, &delta, err);
 	if (r >= 0)
 		r = build_tree(update, &delta, NULL, err);
+	if (r < 0)
+		return error_wrap(err, "%s", file->tree.name), r;
+	*ret_own = true;
+	r = report(update, file->tree.size, file->tree.size, err);
 	if (r >= 0)
 		r = build_tree(update, &delta, write_block, err);
 	if (r < 0)
-		return error_wrap(err, "%s", file->tree.name);
+		return error_wrap(err, "%s", file->tree.name), r;
 	result->tree_bytes = file->tree.size;
 	result->tree_delta = true;
 	return 0;
@@ -301,10 +307,11 @@ int new_tree_bring(const struct usr_update *update, struct usr_update_result *re
 		return write_header(update, err);
 	if (delta) {
 		_cleanup_error_ struct error *fault = NULL;
+		bool is_own;
 
-		r = bring_delta(update, delta, result, &fault);
-		/* What the delta can't do, the whole tree can. Some stores refuse what they don't have. */
-		if (r < 0 && r != -EBADMSG && r != -ENOENT && r != -EACCES) {
+		r = bring_delta(update, delta, result, &is_own, &fault);
+		/* What the delta can't do, the whole tree can. */
+		if (r < 0 && (is_own || remote_fault_is_final(r))) {
 			error_move(err, TAKE_PTR(fault));
 			return r;
 		}

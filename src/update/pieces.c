@@ -132,6 +132,7 @@ int pieces_fetch(const struct remote *remote, const struct pieces_request *reque
 	struct remote_request ranges = {.name = request->name,
 		.file_size = request->file_size,
 		.again = request->again,
+		.is_optional = request->is_optional,
 		.sink = take,
 		.userdata = &fetching};
 

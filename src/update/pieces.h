@@ -28,7 +28,7 @@ struct pieces_request {
 	uint64_t file_size;
 	const struct piece *pieces; /* ascending and apart from each other, within the file */
 	size_t count;
-	bool again; /* see struct remote_request */
+	bool again, is_optional; /* see struct remote_request */
 	piece_fn fn;
 	void *userdata;
 };

@@ -9,6 +9,7 @@
 
 #define CONNECTIONS 4
 #define TRIES 6
+#define TRIES_OPTIONAL 3 /* of a file that can be done without */
 #define CONNECT_SECONDS 20
 #define STALL_SECONDS 30
 #define RATE_FLOOR 1024
@@ -423,6 +424,8 @@ static int transfer_finish(struct transfer *transfer, CURLcode code, struct erro
 {
 	struct pull *pull = transfer->pull;
 	const struct remote_http_options *options = &pull->http->options;
+	unsigned tries =
+		pull->request->is_optional ? MIN(options->tries, (unsigned)TRIES_OPTIONAL) : options->tries;
 	_cleanup_error_ struct error *fault = NULL;
 	uint64_t next;
 	int r;
@@ -433,7 +436,7 @@ static int transfer_finish(struct transfer *transfer, CURLcode code, struct erro
 		go_whole(pull);
 	if (r >= 0)
 		return 0;
-	if (r == -EAGAIN && ++pull->failures < options->tries) {
+	if (r == -EAGAIN && ++pull->failures < tries) {
 		next = http_now_ms() + http_pause_ms(pull->failures, options->pause_ms);
 		pull->not_before = MAX(pull->not_before, next);
 		pull->http->counts.faults++;

@@ -56,3 +56,8 @@ void remote_counts_add(const struct remote_counts *counts, struct remote_counts 
 	ret->faults += counts->faults;
 	ret->whole = ret->whole || counts->whole;
 }
+
+bool remote_fault_is_final(int code)
+{
+	return code == -ENOMEM || code == -ECANCELED || code == -EPIPE || code == -EINTR;
+}

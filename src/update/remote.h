@@ -32,6 +32,7 @@ struct remote_request {
 	bool again;	  /* what caches on the way had of it was wrong: ask behind them */
 	bool ranges_only; /* where the server sends nothing but the whole file, that is -EOPNOTSUPP, and no
 			   * more than its beginning comes */
+	bool is_optional; /* it can be done without: it is given up sooner */
 	remote_sink_fn sink;
 	void *userdata;
 };
@@ -44,6 +45,13 @@ struct remote_counts {
 	uint64_t faults;   /* requests that failed and were made again */
 	bool whole;	   /* a server ignores ranges: files came whole */
 };
+
+/*
+ * Whether an error of fetching an optional file ends everything: nobody wants it any more, or memory is out.
+ * All others are reasons to do without the file, and if it is the network that is gone, the next file will
+ * say so.
+ */
+bool remote_fault_is_final(int code);
 
 /* Adds what was counted elsewhere. */
 void remote_counts_add(const struct remote_counts *counts, struct remote_counts *ret);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * Fetches what is missing as frames of a patch that makes it from blocks of the running slot: format/patch.h.
- * Where that does not do, for whatever reason, usr-fetch.c does: so nothing that is wrong with a patch is an
- * error.
+ * Where that does not do, for whatever reason, usr-fetch.c does: so nothing that is wrong with a patch, or
+ * with the server when it is asked for one, is an error.
  */
 #include <errno.h>
 #include <string.h>
@@ -24,6 +24,7 @@ struct patching {
 	size_t count;
 	uint8_t *source, *target;
 	uint64_t before; /* missing at the beginning */
+	bool is_own;	 /* what went wrong is no affair of the patch's */
 };
 
 static void patching_release(struct patching *patching)
@@ -70,8 +71,11 @@ static int get_index(struct patching *patching, struct error **err)
 
 	if (!work->patch_index) {
 		r = remote_fetch_bytes(work->update->remote,
-			&(struct remote_request){
-				.name = file->name, .file_size = file->size, .ranges = &range, .count = 1},
+			&(struct remote_request){.name = file->name,
+				.file_size = file->size,
+				.ranges = &range,
+				.count = 1,
+				.is_optional = true},
 			&work->patch_index, err);
 		if (r < 0)
 			return r;
@@ -171,17 +175,23 @@ static int take_frame(const struct piece *piece, const uint8_t *data, void *user
 		error_move(err, TAKE_PTR(fault));
 	else
 		r = 0;
-	if (r < 0)
-		return r;
-	work->result->patched += before - work->missing;
-	return work_progress(work, USR_UPDATE_FETCH, patching->before - work->missing, patching->before, err);
+	if (r >= 0) {
+		work->result->patched += before - work->missing;
+		r = work_progress(
+			work, USR_UPDATE_FETCH, patching->before - work->missing, patching->before, err);
+	}
+	patching->is_own = r < 0;
+	return r;
 }
 
 static int apply(struct patching *patching, struct error **err)
 {
 	const struct image_file *file = &patching->delta->patch;
-	struct pieces_request request = {
-		.name = file->name, .file_size = file->size, .fn = take_frame, .userdata = patching};
+	struct pieces_request request = {.name = file->name,
+		.file_size = file->size,
+		.is_optional = true,
+		.fn = take_frame,
+		.userdata = patching};
 	int r = get_index(patching, err);
 
 	if (r < 0)
@@ -203,11 +213,10 @@ int usr_patch(struct usr_work *work, struct error **err)
 	if (!patching.delta)
 		return 0;
 	r = apply(&patching, &fault);
-	if (r == -EBADMSG || r == -EFBIG || r == -ENOENT || r == -EACCES) {
-		work->no_patch = true;
-		return 0;
-	}
-	if (r < 0)
+	if (r < 0 && (patching.is_own || remote_fault_is_final(r))) {
 		error_move(err, TAKE_PTR(fault));
-	return r;
+		return r;
+	}
+	work->no_patch = r < 0;
+	return 0;
 }

@@ -17,7 +17,7 @@
 #include "base/file.h"
 #include "base/string-util.h"
 
-#define FAULTS_MAX 32
+#define FAULTS_MAX 64
 #define REQUESTS_MAX 4096
 #define CONNECTIONS_MAX 512
 #define FILE_MAX MiB(64)
@@ -352,6 +352,14 @@ void http_server_fault(struct http_server *server, const char *suffix, enum http
 	pthread_mutex_lock(&server->lock);
 	assert_true(server->fault_count < FAULTS_MAX);
 	server->faults[server->fault_count++] = (struct fault){strdup(suffix), fault, argument, times};
+	pthread_mutex_unlock(&server->lock);
+}
+
+void http_server_forgive(struct http_server *server)
+{
+	pthread_mutex_lock(&server->lock);
+	for (size_t i = 0; i < server->fault_count; i++)
+		server->faults[i].left = 0;
 	pthread_mutex_unlock(&server->lock);
 }
 

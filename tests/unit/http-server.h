@@ -35,6 +35,9 @@ const char *http_server_url(const struct http_server *server);
 void http_server_fault(struct http_server *server, const char *suffix, enum http_fault fault,
 	uint64_t argument, unsigned times);
 
+/* No faults any more. */
+void http_server_forgive(struct http_server *server);
+
 /* How many requests for such paths came in, and how many bytes of bodies were sent for them. */
 unsigned http_server_requests(struct http_server *server, const char *suffix);
 uint64_t http_server_bytes(struct http_server *server, const char *suffix);

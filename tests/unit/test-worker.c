@@ -22,6 +22,7 @@
 #include "base/string-util.h"
 #include "http-server.h"
 #include "release-files.h"
+#include "scratch.h"
 #include "trees.h"
 #include "update/worker-job.h"
 #include "update/worker-main.h"
@@ -1068,6 +1069,63 @@ static void wrong_files_on_the_server_are_refused(void **state)
 	run_well(f);
 }
 
+/* A release that is whole on the server is brought, whatever has become of what would have made it cheaper.
+ */
+static void what_can_be_done_without_is_done_without(void **state)
+{
+	struct fixture *f = *state;
+	static const struct {
+		enum http_fault fault;
+		uint64_t argument;
+	} faults[] = {{HTTP_STATUS, 404}, {HTTP_STATUS, 403}, {HTTP_STATUS, 416}, {HTTP_STATUS, 500},
+		{HTTP_STATUS, 503}, {HTTP_STATUS, 501}, {HTTP_RETRY_AFTER, 4000}, {HTTP_PORTAL, 0},
+		{HTTP_REDIRECT, 0}, {HTTP_OTHER_BYTE, 40}, {HTTP_SHORTER, 20}, {HTTP_LONGER, 7},
+		{HTTP_CUT, 3}, {HTTP_RESET, 3}};
+	static const char *const files[] = {".tree", ".patch"};
+
+	for (size_t i = 0; i < ARRAY_SIZE(files) * ARRAY_SIZE(faults); i++) {
+		const char *file = files[i % 2];
+		_cleanup_error_ struct error *err = NULL;
+		int r;
+
+		reset_target(f);
+		http_server_fault(published.server, file, faults[i / 2].fault, faults[i / 2].argument, 1000);
+		r = worker_bring(f->worker, &f->bring, &f->result, &err);
+		http_server_forgive(published.server);
+		if (r < 0)
+			fail_msg("%s, fault %zu: %s", file, i / 2, error_message(err));
+		assert_updated(f);
+		if (file == files[0])
+			assert_false(f->result.tree_delta);
+		else
+			assert_true(f->result.fetched > 0);
+	}
+}
+
+/* Files that have another size on the server than was signed, as a copy that is not finished has, or of
+ * another release. */
+static void what_has_another_size_is_done_without(void **state)
+{
+	struct fixture *f = *state;
+	static const char *const changes[] = {"truncate -s -5", "truncate -s +5", "truncate -s 0"};
+
+	for (size_t i = 0; i < 2 * ARRAY_SIZE(changes); i++) {
+		_cleanup_free_ char *change =
+			string_format("for f in from-*.%s; do cp $f kept-$f; %s $f; done",
+				i % 2 ? "patch" : "tree", changes[i / 2]);
+		_cleanup_error_ struct error *err = NULL;
+		int r;
+
+		reset_target(f);
+		shell(published.folder, change);
+		r = worker_bring(f->worker, &f->bring, &f->result, &err);
+		shell(published.folder, "for f in kept-*; do mv $f ${f#kept-}; done");
+		if (r < 0)
+			fail_msg("%s: %s", change, error_message(err));
+		assert_updated(f);
+	}
+}
+
 static void bad_arguments_are_refused(void **state)
 {
 	struct fixture *f = *state;
@@ -1257,6 +1315,8 @@ int main(int argc, char **argv)
 		TEST(stops_when_its_progress_is_not_wanted),
 		TEST(errors_come_from_the_worker),
 		TEST(wrong_files_on_the_server_are_refused),
+		TEST(what_can_be_done_without_is_done_without),
+		TEST(what_has_another_size_is_done_without),
 		TEST(bad_arguments_are_refused),
 		TEST(worker_ends_with_its_parent),
 		TEST(goes_on_where_it_was_killed),
