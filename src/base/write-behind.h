@@ -4,8 +4,8 @@
  * one after the other.
  *
  *     r = write_behind_new(&disk, &writer, &err);
- *     r = write_behind_put(writer, offset, buffer, size, &buffer);   // and fill *buffer* again, where there
- * is one r = write_behind_drain(writer, &offset);
+ *     r = write_behind_put(writer, offset, buffer, size, &buffer);   // *buffer*: one to fill again, or NULL
+ *     r = write_behind_drain(writer, &offset);
  *
  * Nobody else may write to the same blocks meanwhile. All functions are for one thread, the owner's.
  */

@@ -6,6 +6,7 @@
 
 #include "cmd/node-context.h"
 #include "cmd/node.h"
+#include "update/node-cycle.h"
 #include "update/node-lock.h"
 
 static const struct command_usage usage = {
@@ -43,8 +44,10 @@ int node_bless(int argc, char **argv, struct error **err)
 	if (r < 0 || !changed)
 		return r;
 	printf("%s is what starts from now on\n", node->version);
-	/* The node is as good as it was without the note. */
-	if (node_remember(node, now, HISTORY_HEALTHY, node->version, NULL, &why) < 0)
+	/* The node is as good as it was without the notes. The agent, who notes a start otherwise, has not
+	 * begun yet. */
+	if (node_settle(node, now, &why) < 0 ||
+		node_remember(node, now, HISTORY_HEALTHY, node->version, NULL, &why) < 0)
 		fprintf(stderr, "orlop-node: history: %s\n", error_message(why));
 	return 0;
 }

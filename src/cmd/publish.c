@@ -13,6 +13,7 @@
 #include "base/string-util.h"
 #include "cmd/paths.h"
 #include "cmd/repository.h"
+#include "release/blocks-write.h"
 #include "release/publish.h"
 
 #define NOTES_MAX MiB(1)
@@ -235,8 +236,8 @@ static int run(const struct values *values, const char *build, struct error **er
 	_cleanup_free_ struct release_step *steps = NULL;
 	int r;
 
-	if (values->level > LEVEL_MAX)
-		return command_usage_error(&usage, err, "--level: at most %d", LEVEL_MAX);
+	if (values->level < 1 || values->level > LEVEL_MAX)
+		return command_usage_error(&usage, err, "--level: from 1 to %d", LEVEL_MAX);
 	if (values->threads > THREADS_MAX)
 		return command_usage_error(&usage, err, "--threads: at most %d", THREADS_MAX);
 	if (values->patch_from > IMAGE_DELTAS_MAX)
@@ -249,7 +250,7 @@ static int run(const struct values *values, const char *build, struct error **er
 int cmd_publish(int argc, char **argv, struct error **err)
 {
 	const struct command *command = command_find(publish_commands, argc, argv);
-	struct values values = {.patch_from = PUBLISH_PATCHES};
+	struct values values = {.patch_from = PUBLISH_PATCHES, .level = BLOCKS_WRITE_LEVEL};
 	struct command_call call;
 	int r;
 

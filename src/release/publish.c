@@ -99,6 +99,63 @@ static int add_entry(struct release_index *index, const struct build_outputs *bu
 
 /* ---- What is there ---- */
 
+/* One of a release's files that are no targets: whether it is there, and as long as it was. */
+static int check_file(const struct repository *repository, const char *folder, const struct image_file *file,
+	struct error **err)
+{
+	_cleanup_free_ char *name = string_format("%s%s", folder, file->name);
+	_cleanup_close_ int fd = -1;
+	struct stat st;
+
+	if (!file->name[0])
+		return 0;
+	fd = name ? repository_open_file(repository, name, err) : error_set_errno(err, -ENOMEM, "release");
+	if (fd < 0)
+		return fd;
+	if (fstat(fd, &st) < 0)
+		return error_set_errno(err, -errno, "%s", name);
+	return (uint64_t)st.st_size == file->size
+		       ? 0
+		       : error_set(err, -EBADMSG, "%s has %ju bytes, and had %ju when it was published", name,
+				 (uintmax_t)st.st_size, (uintmax_t)file->size);
+}
+
+static int check_image_files(const struct repository *repository, const char *folder,
+	const struct image_files *files, struct error **err)
+{
+	int r = files->blocks > 0 ? check_file(repository, folder, &files->tree, err) : 0;
+
+	if (r >= 0 && files->blocks > 0)
+		r = check_file(repository, folder, &files->image, err);
+	for (size_t i = 0; i < files->delta_count && r >= 0; i++) {
+		r = check_file(repository, folder, &files->deltas[i].tree, err);
+		if (r >= 0)
+			r = check_file(repository, folder, &files->deltas[i].patch, err);
+	}
+	return r;
+}
+
+/* What is published counts as that only while it is all there. */
+static int check_files(const struct repository *repository, const struct build_outputs *build,
+	const struct release_info *info, struct error **err)
+{
+	_cleanup_free_ char *folder = release_path(build->edition, build->version, build->architecture, "");
+	_cleanup_free_ char *uki = folder ? string_format("%sorlop.efi", folder) : NULL, *data = NULL;
+	size_t size;
+	int r = uki ? check_image_files(repository, folder, &info->usr, err)
+		    : error_set_errno(err, -ENOMEM, "release");
+
+	if (r >= 0)
+		r = check_image_files(repository, folder, &info->uki, err);
+	if (r >= 0)
+		r = repository_read(repository, uki, RELEASE_UKI_MAX, &data, &size, err);
+	if (r < 0 && r != -ENOMEM)
+		(void)error_advise(
+			err, "the release is published, but not all of it is there: bring the file back from "
+			     "a copy, or withdraw the release and publish it with a new version");
+	return r;
+}
+
 /* Whether the version is there with the same content, for the same nodes: 1, 0 where it isn't there, -EEXIST.
  */
 static int find_published(const struct repository *repository, const struct release_index *index,
@@ -129,6 +186,9 @@ static int find_published(const struct repository *repository, const struct rele
 		return error_set(err, -EEXIST,
 			"%s %s for %s is published already, with other content: build it with a new version",
 			build->edition, build->version, build->architecture);
+	r = check_files(repository, build, &ret->info, err);
+	if (r < 0)
+		return r;
 	if (!publish_is_for(entry, &options->audience))
 		return error_set(err, -EEXIST,
 			"%s %s for %s is published already, in other channels or with another rollout; what "
@@ -209,7 +269,7 @@ static int add_old(struct repository *repository, const struct build_outputs *bu
 	int r = release ? open(repository, release, verity, progress, &ret->items[ret->count], &fault)
 			: -ENOMEM;
 
-	if (r == -ENOENT) {
+	if (r == -ENOENT || r == -ENODATA) {
 		progress_note(progress, "no patch from %s: %s", version, error_message(fault));
 		return 0;
 	}
@@ -274,7 +334,7 @@ static int put_uki(struct repository *repository, const struct build_outputs *bu
 	return r < 0 ? (error_wrap(err, "%s/%s", build->folder, file->name), r) : 0;
 }
 
-static int check_files(const struct build_outputs *build, int image, int hash,
+static int check_outputs(const struct build_outputs *build, int image, int hash,
 	const struct publish_options *options, struct error **err)
 {
 	int r;
@@ -303,7 +363,7 @@ static int write_usr(struct repository *repository, const struct release_index *
 	if (image < 0)
 		return image;
 	hash = build_open(build, BUILD_VERITY, err);
-	r = hash < 0 ? hash : check_files(build, image, hash, options, err);
+	r = hash < 0 ? hash : check_outputs(build, image, hash, options, err);
 	if (r >= 0)
 		r = open_old(repository, index, build, options, open_old_usr, NULL, &old, err);
 	if (r < 0)
@@ -364,6 +424,7 @@ static int read_before(const struct repository *repository, const struct release
 	size_t count, size;
 	_cleanup_free_ const char **versions = versions_before(index, build, &count);
 	_cleanup_free_ char *name = NULL, *text = NULL;
+	_cleanup_error_ struct error *fault = NULL;
 	int r;
 
 	if (!versions)
@@ -373,7 +434,11 @@ static int read_before(const struct repository *repository, const struct release
 	name = release_path(build->edition, versions[0], build->architecture, "manifest.json");
 	if (!name)
 		return error_set_errno(err, -ENOMEM, "releases");
-	r = repository_read(repository, name, MANIFEST_MAX, &text, &size, err);
+	r = repository_read(repository, name, MANIFEST_MAX, &text, &size, &fault);
+	/* Old releases may be removed from a server. */
+	if (r == -ENODATA)
+		return 0;
+	error_move(err, TAKE_PTR(fault));
 	if (r >= 0)
 		r = release_manifest_parse(text, size, ret, err);
 	return r < 0 ? (error_wrap(err, "%s", name), r) : 1;

@@ -383,7 +383,7 @@ int repository_read(const struct repository *repository, const char *name, size_
 		return error_set_errno(err, -ENOMEM, "%s", name);
 	r = read_file(repository, path, (size_t)target->length, &data, &size, err);
 	if (r == -ENOENT)
-		return error_set(err, -EBADMSG, "%s/%s is missing", repository->path, path);
+		return error_set(err, -ENODATA, "%s/%s is missing", repository->path, path);
 	if (r == -EFBIG)
 		r = -EBADMSG;
 	if (r >= 0 && size != target->length)

@@ -53,8 +53,8 @@ bool repository_has(const struct repository *repository, const char *name);
 
 /*
  * Reads a target of at most *max* bytes, as it was committed, and checks it against the metadata; the caller
- * frees *ret*, behind which stands a NUL. Returns 0; -ENOENT where there is no such target; -EBADMSG where it
- * is not what was published; -EFBIG.
+ * frees *ret*, behind which stands a NUL. Returns 0; -ENOENT where there is no such target; -ENODATA where
+ * its file is gone; -EBADMSG where it is not what was published; -EFBIG.
  */
 int repository_read(const struct repository *repository, const char *name, size_t max, char **ret,
 	size_t *ret_size, struct error **err);

@@ -243,7 +243,10 @@ static int take_message(struct exchange *exchange, const struct wire_message *me
 		r = count_message(exchange, err);
 	if (r < 0 || header->type == WIRE_ALIVE)
 		return r;
-	return exchange->take(exchange, message, err);
+	r = exchange->take(exchange, message, err);
+	/* A disk that is slow to take it is not the worker's silence. */
+	exchange->heard_ms = http_now_ms();
+	return r;
 }
 
 int exchange_outcome(struct exchange *exchange, const struct wire_message *message, uint64_t blocks,

@@ -469,6 +469,24 @@ target() {
 	[[ $output == *'no patch from 1.0'* ]]
 }
 
+@test "old releases may be removed from a server, and what lacks a file is not called published" {
+	publish "$made/b2" >/dev/null
+	for file in usr.blocks.zst uki.verity.zst "$(basename repo/targets/test/1.1/amd64/*.orlop.efi)" "$(basename repo/targets/test/1.1/amd64/from-*.patch | head -n 1)"; do
+		mv "repo/targets/test/1.1/amd64/$file" kept
+		run -1 publish "$made/b2"
+		echo "$output"
+		[[ $output == *"$file"*'bring the file back from a copy'* ]]
+		mv kept "repo/targets/test/1.1/amd64/$file"
+	done
+	truncate -s -1 repo/targets/test/1.1/amd64/usr.verity.zst
+	run -1 publish "$made/b2"
+	[[ $output == *'usr.verity.zst has '*' bytes, and had '* ]]
+	# The kernel image alone, then the whole release before, and all of its documents.
+	rm repo/targets/test/1.0/amd64/*.orlop.efi
+	rm -r repo/targets/test/1.1
+	publish "$made/b3"
+}
+
 @test "wrong arguments are status 2" {
 	run -2 "$ORLOP" publish "$made/b2"
 	[[ $output == *'--to is missing'* ]]
@@ -478,5 +496,6 @@ target() {
 	[[ $output == *'--rollout 10: "10" is not a step'* ]]
 	run -2 publish --expires 0 "$made/b2"
 	run -2 publish --patch-from 65 "$made/b2"
+	run -2 publish --level 0 "$made/b2"
 	run -2 publish
 }

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "format/verity.h"
 #include "release-files.h"
@@ -17,6 +18,7 @@
 struct slot {
 	uint8_t *data;
 	uint64_t unreadable, unwritable; /* UINT64_MAX: none */
+	uint64_t slow;			 /* to be read; UINT64_MAX: none */
 	pthread_mutex_t lock;
 	uint64_t written; /* blocks */
 };
@@ -32,6 +34,8 @@ static int slot_read(void *userdata, uint64_t offset, void *data, size_t size)
 
 	if (has(offset, size, slot->unreadable))
 		return -EIO;
+	if (has(offset, size, slot->slow))
+		(void)usleep(200000);
 	memcpy(data, slot->data + offset, size);
 	return 0;
 }
@@ -71,6 +75,7 @@ static void slot_init(struct slot *slot)
 	*slot = (struct slot){.data = calloc(BLOCKS, BLOCK),
 		.unreadable = UINT64_MAX,
 		.unwritable = UINT64_MAX,
+		.slow = UINT64_MAX,
 		.lock = PTHREAD_MUTEX_INITIALIZER};
 	assert_non_null(slot->data);
 }
@@ -200,6 +205,9 @@ static void within_the_slot_one_follows_the_other(void **state)
 
 	/* Blocks 10 to 69 lie one further on: each is read before the one behind it overwrites it. */
 	memcpy(block_of(f->target.data, 11), block_of(f->image.data, 10), (size_t)60 * BLOCK);
+	/* Time enough for the next ones, if they did not wait: what this reads they would have overwritten.
+	 */
+	f->target.slow = 12;
 	for (uint32_t i = 0; i < 60; i++)
 		runs[i] = (struct slot_run){.place = SLOT_TARGET, .from = 11 + i, .to = 10 + i, .count = 1};
 	assert_int_equal(copy(f, runs, 60), 0);

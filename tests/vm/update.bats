@@ -46,7 +46,7 @@ set_settings() { printf '%s\n' "$@" | "$ORLOP" vm exec "$machine" 'mkdir -p /etc
 	node 'systemctl kill -s HUP orlop-node'
 	wait_for 202601.12.0 900
 	node 'orlop-node history'
-	node 'orlop-node history --json' | jq -e '[.[] | select(.version == "202601.12.0") | .event] | index("staged") < index("healthy")'
+	node 'orlop-node history --json' | jq -e '[.[] | select(.version == "202601.12.0") | .event] == ["staged", "started", "healthy"]'
 	entries
 	[ "$(entries)" = $'202601.05.0\n202601.12.0' ]
 	# All that was sent to it, whatever was asked for: the image has some 260 MiB.
@@ -98,6 +98,26 @@ is_writing() { [ "$(sfdisk --dump "$disk" | grep -c _empty)" = 3 ]; }
 	[[ "$(node 'dmsetup table usr')" == *"$(manifest_of newest .root_hash)"* ]]
 }
 
+# Runs a command, and prints how much memory its processes had at one time: the resident sets of all that run orlop-node, libraries and
+# all, but for the agent's.
+watch_memory() {
+	local agent pid peak=0 sum size folder
+	agent=$(systemctl show --property MainPID --value orlop-node)
+	"$@" >/dev/null &
+	pid=$!
+	while [ -e "/proc/$pid/statm" ]; do
+		sum=0
+		for folder in /proc/[0-9]*; do
+			[ "${folder#/proc/}" != "$agent" ] && [ "$folder/exe" -ef /usr/bin/orlop-node ] || continue
+			read -r _ size _ <"$folder/statm" || continue
+			sum=$((sum + 4 * size))
+		done 2>/dev/null
+		[ $sum -le $peak ] || peak=$sum
+	done
+	wait $pid || return 1
+	echo $peak
+}
+
 @test "rollback goes to the other slot, and to a release that has to be fetched; forward again" {
 	node 'orlop-node rollback --reboot' || true
 	wait_for 202601.12.0 600
@@ -106,6 +126,9 @@ is_writing() { [ "$(sfdisk --dump "$disk" | grep -c _empty)" = 3 ]; }
 	wait_for 202601.05.0 600
 	[[ "$(node 'dmsetup table usr')" == *"$(manifest_of old .root_hash)"* ]]
 	# From the first release to the last one, past the one between.
-	node 'orlop-node update --to 202601.19.0 --reboot' || true
+	peak=$(node "$(declare -f watch_memory); watch_memory orlop-node update --quiet --to 202601.19.0")
+	echo "$peak KiB at most"
+	[ "$peak" -gt 4000 ] && [ "$peak" -lt 32768 ]
+	node 'systemctl reboot' || true
 	wait_for 202601.19.0 600
 }
