@@ -595,7 +595,9 @@ static int make_initrd(struct image *image, struct error **err)
 			.modules = image->modules,
 			.always = &definition->initrd.modules,
 			.devices = &definition->initrd.devices,
-			.mtime = image->time,
+			/* Nobody looks at it there, and kernel images of one kernel shall differ as little as
+			   can be. */
+			.mtime = 0,
 		},
 		&image->initrd, err);
 	return r < 0 ? blame_initrd(image, r, err) : 0;

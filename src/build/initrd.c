@@ -119,26 +119,42 @@ static int compress(const struct buffer *archive, struct buffer *ret, struct err
 	return 0;
 }
 
-int initrd_build(const struct initrd_options *options, struct buffer *ret, struct error **err)
+/* What is another one in each release, since it has the command line in it: an archive of its own, as it is.
+ */
+static int write_settings(const struct initrd_options *options, struct buffer *ret, struct error **err)
+{
+	const struct tree_attributes attributes = {.mode = 0644, .mtime = options->mtime, .origin = ORIGIN};
+	_cleanup_tree_ struct tree *tree = tree_new();
+	int r = tree ? add_text(tree, "etc/orlop/init.conf", &attributes, options->settings, err)
+		     : error_set_errno(err, -ENOMEM, "initrd");
+
+	return r < 0 ? r : cpio_write(tree, ret, err);
+}
+
+/* All else, compressed. */
+static int write_rest(const struct initrd_options *options, struct buffer *ret, struct error **err)
 {
 	const struct tree_attributes attributes = {.mode = 0644, .mtime = options->mtime, .origin = ORIGIN};
 	_cleanup_tree_ struct tree *tree = tree_new();
 	_cleanup_buffer_ struct buffer archive = {};
-	int r;
+	int r = tree ? add_folders(tree, options->mtime, err) : error_set_errno(err, -ENOMEM, "initrd");
 
-	if (!tree)
-		return error_set_errno(err, -ENOMEM, "initrd");
-	r = add_folders(tree, options->mtime, err);
 	if (r >= 0)
 		r = add_init(tree, options, err);
-	if (r >= 0)
-		r = add_text(tree, "etc/orlop/init.conf", &attributes, options->settings, err);
 	if (r >= 0)
 		r = add_modules(tree, options, &attributes, err);
 	if (r >= 0)
 		r = cpio_write(tree, &archive, err);
+	return r < 0 ? r : compress(&archive, ret, err);
+}
+
+int initrd_build(const struct initrd_options *options, struct buffer *ret, struct error **err)
+{
+	int r = write_settings(options, ret, err);
+
+	/* Each archive begins at a multiple of four bytes, which is how long the first one is. */
 	if (r >= 0)
-		r = compress(&archive, ret, err);
+		r = write_rest(options, ret, err);
 	/* One that is about a module gets its place in the definition instead. */
 	return r < 0 && err && *err && !(*err)->subject ? error_wrap(err, "initrd") : r;
 }

@@ -30,8 +30,9 @@ struct initrd_options {
 };
 
 /*
- * Appends the initrd to *ret*: a cpio archive, compressed with zstd. The same options always make the same
- * bytes.
+ * Appends the initrd to *ret*: a cpio archive with the settings, as it is, and one with all else, compressed
+ * with zstd. The same options always make the same bytes, and other settings leave those of the second
+ * archive as they are: by no more than that need the kernel images of two releases differ.
  *
  * Compressed it is a third as large, and the firmware, which reads it slowly, and the TPM's measurement of it
  * gain more than the kernel's unpacking costs. Modules are stored plain inside: compressing them twice makes

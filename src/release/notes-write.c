@@ -106,6 +106,20 @@ static int add_summary(const struct notes *notes, struct table *table)
 	return r;
 }
 
+#define ROOT_DIGITS 16 /* that are shown: enough to tell two images apart */
+
+static int add_root(struct table *table, const uint8_t *before, const uint8_t *after)
+{
+	char texts[2][SHA256_HEX_SIZE + 4];
+
+	hex_encode(before, ROOT_DIGITS / 2, texts[0]);
+	hex_encode(after, ROOT_DIGITS / 2, texts[1]);
+	strcat(texts[0], "…");
+	strcat(texts[1], "…");
+	return add_row(table, "root hash of /usr", texts[0], texts[1],
+		memcmp(before, after, SHA256_SIZE) == 0 ? "none" : "another image");
+}
+
 /* Versions, kernel, sizes. */
 static int summary_table(const struct notes *notes, struct table *ret)
 {
@@ -118,7 +132,7 @@ static int summary_table(const struct notes *notes, struct table *ret)
 	if (r == 0)
 		r = add_size(ret, "kernel image (bytes)", before->uki_size, after->uki_size,
 			notes->before != NULL);
-	return r;
+	return r < 0 ? r : add_root(ret, before->root_hash, after->root_hash);
 }
 
 /* Binary packages: changed where both are wanted, else added or removed. */

@@ -17,6 +17,7 @@ struct fixture {
 	char *aliases[1];
 	struct strv always, devices;
 	char *folder, *init;
+	const char *settings; /* NULL: some */
 };
 
 static void fixture_init(struct fixture *f)
@@ -58,7 +59,7 @@ static void fixture_release(struct fixture *f)
 static void build(const struct fixture *f, struct buffer *ret)
 {
 	const struct initrd_options options = {.init = f->init,
-		.settings = "x=y\n",
+		.settings = f->settings ? f->settings : "x=y\n",
 		.modules = &f->modules,
 		.always = &f->always,
 		.devices = &f->devices,
@@ -68,16 +69,26 @@ static void build(const struct fixture *f, struct buffer *ret)
 	assert_ok(initrd_build(&options, ret, &err), err);
 }
 
+/* Where the second archive begins, the compressed one. */
+static size_t second_archive(const struct buffer *initrd)
+{
+	const uint8_t *magic = memmem(initrd->data, initrd->size, "\x28\xb5\x2f\xfd", 4);
+
+	assert_non_null(magic);
+	assert_int_equal((magic - initrd->data) % 4, 0);
+	return (size_t)(magic - initrd->data);
+}
+
 /* The names and permissions that libarchive sees; the content of *name* goes to *ret*. */
-static void read_archive(
-	const struct buffer *initrd, struct buffer *names, const char *name, struct buffer *ret)
+static void read_one(
+	const uint8_t *data, size_t size, struct buffer *names, const char *name, struct buffer *ret)
 {
 	struct archive *reader = archive_read_new();
 	struct archive_entry *entry;
 
 	assert_int_equal(archive_read_support_format_cpio(reader), ARCHIVE_OK);
 	assert_int_equal(archive_read_support_filter_zstd(reader), ARCHIVE_OK);
-	assert_int_equal(archive_read_open_memory(reader, initrd->data, initrd->size), ARCHIVE_OK);
+	assert_int_equal(archive_read_open_memory(reader, data, size), ARCHIVE_OK);
 	while (archive_read_next_header(reader, &entry) == ARCHIVE_OK) {
 		buffer_printf(names, "%s %o\n", archive_entry_pathname(entry), archive_entry_perm(entry));
 		if (streq(archive_entry_pathname(entry), name)) {
@@ -87,9 +98,18 @@ static void read_archive(
 				archive_entry_size(entry));
 		}
 	}
+	assert_int_equal(archive_read_free(reader), ARCHIVE_OK);
+}
+
+static void read_archive(
+	const struct buffer *initrd, struct buffer *names, const char *name, struct buffer *ret)
+{
+	size_t second = second_archive(initrd);
+
+	read_one(initrd->data, second, names, name, ret);
+	read_one(initrd->data + second, initrd->size - second, names, name, ret);
 	buffer_append_u8(names, 0);
 	buffer_append_u8(ret, 0);
-	assert_int_equal(archive_read_free(reader), ARCHIVE_OK);
 }
 
 static void holds_what_orlop_init_needs_and_nothing_else(void **state)
@@ -104,7 +124,8 @@ static void holds_what_orlop_init_needs_and_nothing_else(void **state)
 	build(&f, &initrd);
 	read_archive(&initrd, &names, "etc/orlop/modules", &table);
 	assert_string_equal((char *)names.data,
-		"dev 755\netc 755\netc/orlop 755\netc/orlop/init.conf 644\netc/orlop/modules 644\ninit "
+		"etc 755\netc/orlop 755\netc/orlop/init.conf 644\n"
+		"dev 755\netc 755\netc/orlop 755\netc/orlop/modules 644\ninit "
 		"755\nproc 755\n"
 		"run 755\nsys 755\nsysroot 755\nusr 755\nusr/lib 755\nusr/lib/modules 755\nusr/lib/modules/6 "
 		"755\n"
@@ -130,6 +151,24 @@ static void two_builds_are_equal(void **state)
 	build(&f, &two);
 	assert_int_equal(one.size, two.size);
 	assert_memory_equal(one.data, two.data, one.size);
+	fixture_release(&f);
+}
+
+static void other_settings_change_nothing_else(void **state)
+{
+	_cleanup_buffer_ struct buffer one = {}, two = {};
+	struct fixture f;
+	size_t at;
+
+	(void)state;
+	fixture_init(&f);
+	build(&f, &one);
+	f.settings = "x=z and more\n";
+	build(&f, &two);
+	at = second_archive(&one);
+	assert_int_equal(one.size - at, two.size - second_archive(&two));
+	assert_memory_equal(one.data + at, two.data + second_archive(&two), one.size - at);
+	assert_true(memmem(two.data, second_archive(&two), "x=z and more", 12));
 	fixture_release(&f);
 }
 
@@ -183,6 +222,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(holds_what_orlop_init_needs_and_nothing_else),
 		cmocka_unit_test(two_builds_are_equal),
+		cmocka_unit_test(other_settings_change_nothing_else),
 		cmocka_unit_test(an_orlop_init_that_is_missing_or_too_large_is_an_error),
 		cmocka_unit_test(settings_are_those_of_the_edition),
 	};
