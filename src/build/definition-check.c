@@ -321,22 +321,25 @@ static int check_link_in_files(
 		definition, "links", link, err, "%s is in the folder of files as well, as %s", link, path);
 }
 
-int definition_check_files(const struct definition *definition, struct error **err)
+static int check_overlay(const struct definition *definition, const char *folder, struct error **err)
 {
-	_cleanup_free_ char *folder = NULL;
 	struct stat st;
 	int r = 0;
 
-	if (!definition->files)
-		return 0;
-	folder = string_format("%s/%s", definition->folder, definition->files);
-	if (!folder)
-		return error_set_errno(err, -ENOMEM, "files");
 	if (stat(folder, &st) < 0)
 		return definition_error(definition, "files", NULL, err, "%s: %s", folder, strerror(errno));
 	if (!S_ISDIR(st.st_mode))
 		return definition_error(definition, "files", NULL, err, "%s is no folder", folder);
 	for (size_t i = 0; r >= 0 && i < definition->links.count; i++)
 		r = check_link_in_files(definition, folder, definition->links.items[i].name, err);
+	return r;
+}
+
+int definition_check_files(const struct definition *definition, struct error **err)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < definition->overlays.count && r >= 0; i++)
+		r = check_overlay(definition, definition->overlays.items[i], err);
 	return r;
 }

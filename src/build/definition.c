@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdarg.h>
+#include <unistd.h>
 
 #include "base/file.h"
 
@@ -46,7 +47,52 @@ static const struct yaml_field disk_fields[] = {
 	{},
 };
 
+#define WITHOUT(name, group, member)                                                                      \
+	{                                                                                                 \
+		.key = (name), .type = YAML_STRINGS, .help = "entries of what is extended that go",       \
+		.offset = offsetof(struct definition, group.member) - offsetof(struct definition, group), \
+	}
+
+static const struct yaml_field without_kernel_fields[] = {
+	WITHOUT("command-line", without.kernel, command_line),
+	WITHOUT("modules", without.kernel, modules),
+	{},
+};
+
+static const struct yaml_field without_initrd_fields[] = {
+	WITHOUT("modules", without.initrd, modules),
+	WITHOUT("devices", without.initrd, devices),
+	{},
+};
+
+static const struct yaml_field without_fields[] = {
+	WITHOUT("packages", without, packages),
+	WITHOUT("absent", without, absent),
+	WITHOUT("boot-packages", without, boot_packages),
+	WITHOUT("exclude", without, exclude),
+	WITHOUT("keep", without, keep),
+	WITHOUT("programs", without, programs),
+	WITHOUT("links", without, links),
+	WITHOUT("mask", without, mask),
+	WITHOUT("setuid", without, setuid),
+	WITHOUT("accounts", without, accounts),
+	{.key = "kernel",
+		.type = YAML_MAPPING,
+		.help = "of the kernel's",
+		.fields = without_kernel_fields,
+		.offset = offsetof(struct definition_without, kernel)},
+	{.key = "initrd",
+		.type = YAML_MAPPING,
+		.help = "of the initrd's",
+		.fields = without_initrd_fields,
+		.offset = offsetof(struct definition_without, initrd)},
+	{},
+};
+
 static const struct yaml_field fields[] = {
+	FIELD("extends", YAML_STRING, extends, "the edition that this one adds to and takes from"),
+	FIELD("without", YAML_MAPPING, without, "what of the extended edition goes",
+		.fields = without_fields),
 	FIELD("name", YAML_STRING, name, "the edition's id", .required = true),
 	FIELD("title", YAML_STRING, title, "the edition's name for people", .required = true),
 	FIELD("suite", YAML_STRING, suite, "Debian suite", .required = true),
@@ -73,7 +119,7 @@ static const struct yaml_field fields[] = {
 
 json_t *definition_schema(void)
 {
-	return yaml_schema(fields, "Definition of an Orlop edition",
+	return yaml_schema(fields, "extends", "Definition of an Orlop edition",
 		"What `orlop build` reads: what is in an image, and how it starts.");
 }
 
@@ -90,8 +136,10 @@ static char *parent_of(const char *path)
 int definition_wrap(
 	const struct definition *definition, const char *key, const char *entry, struct error **err)
 {
+	const struct yaml_place *place = yaml_places_find(&definition->places, key, entry);
+
 	return error_wrap(
-		err, "%s:%zu: %s", definition->path, yaml_places_line(&definition->places, key, entry), key);
+		err, "%s:%zu: %s", place ? place->file : definition->path, place ? place->line : 1, key);
 }
 
 int definition_error(const struct definition *definition, const char *key, const char *entry,
@@ -116,39 +164,158 @@ int definition_blame(const struct definition *definition, const char *key, int c
 	return code;
 }
 
+static struct definition *definition_new(const char *path, struct error **err)
+{
+	struct definition *definition = calloc(1, sizeof(*definition));
+
+	if (definition && (definition->path = strdup(path)) && (definition->folder = parent_of(path)))
+		return definition;
+	(void)error_set_errno(err, -ENOMEM, "%s", path);
+	return definition_free(definition);
+}
+
 int definition_parse(
 	const char *text, size_t size, const char *path, struct definition **ret, struct error **err)
 {
-	_cleanup_definition_ struct definition *definition = calloc(1, sizeof(*definition));
-	int r;
+	_cleanup_definition_ struct definition *definition = definition_new(path, err);
+	int r = definition ? yaml_parse(text, size, path, fields, definition, &definition->places, err)
+			   : -ENOMEM;
 
-	if (!definition || !(definition->path = strdup(path)) || !(definition->folder = parent_of(path)))
-		return error_set_errno(err, -ENOMEM, "%s", path);
-	r = yaml_parse(text, size, path, fields, definition, &definition->places, err);
+	if (r >= 0 && definition->extends)
+		r = definition_error(definition, "extends", NULL, err, "only a file can extend another one");
 	if (r >= 0)
 		r = definition_check(definition, err);
-	if (r < 0)
-		return r;
-	*ret = TAKE_PTR(definition);
-	return 0;
+	if (r >= 0)
+		*ret = TAKE_PTR(definition);
+	return r;
 }
 
-int definition_load(const char *path, struct definition **ret, struct error **err)
+/* ---- What extends another one ---- */
+
+/* The path of what *definition* extends. */
+static char *find_extended(const struct definition *definition, definition_find_fn find, struct error **err)
+{
+	const char *name = definition->extends;
+	_cleanup_free_ char *path = NULL;
+
+	if (name[0] == '/')
+		return strdup(name);
+	if (strchr(name, '/') || endswith(name, ".yaml"))
+		return string_format("%s/%s", definition->folder, name);
+	path = string_format("%s/%s.yaml", definition->folder, name);
+	if (!path || access(path, R_OK) >= 0 || !find)
+		return TAKE_PTR(path);
+	return find(name, err);
+}
+
+/* Takes out what *child* does not want of what it extends. */
+static int subtract(struct definition *definition, const struct definition *child, struct error **err)
+{
+	_cleanup_free_ char *key = NULL, *place = NULL;
+	const char *entry = NULL;
+	int r = yaml_subtract(fields, definition, without_fields, &child->without, &key, &entry);
+
+	if (r == -ENOMEM)
+		return error_set_errno(err, r, "%s", child->path);
+	if (r >= 0)
+		return 0;
+	place = string_format("without: %s", key);
+	return definition_error(child, place ? place : "without", entry, err, "%s has no \"%s\" there",
+		child->extends, entry);
+}
+
+/* From now on it is the one that extends what it was. */
+static int become(struct definition *definition, const struct definition *child)
+{
+	yaml_release(without_fields, &definition->without);
+	free(definition->extends);
+	free(definition->path);
+	free(definition->folder);
+	definition->extends = NULL;
+	definition->path = strdup(child->path);
+	definition->folder = strdup(child->folder);
+	return definition->path && definition->folder ? 0 : -ENOMEM;
+}
+
+static int load(const char *path, definition_find_fn find, unsigned depth, struct definition **ret,
+	struct error **err);
+
+/* *child* is what its file says by itself. */
+static int extend(const struct definition *child, const char *text, size_t size, definition_find_fn find,
+	unsigned depth, struct definition **ret, struct error **err)
 {
 	_cleanup_definition_ struct definition *definition = NULL;
-	_cleanup_free_ char *text = NULL;
-	size_t size;
-	int r;
+	_cleanup_free_ char *path = find_extended(child, find, err);
+	int r = path ? 0 : err && *err ? (*err)->code : error_set_errno(err, -ENOMEM, "%s", child->path);
 
-	r = file_read(path, DEFINITION_MAX, &text, &size, err);
+	if (r >= 0 && !yaml_places_find(&child->places, "name", NULL))
+		return definition_error(child, "extends", NULL, err,
+			"an edition that extends another one has a name of its own");
+	if (r >= 0 && depth == DEFINITION_DEPTH)
+		return definition_error(child, "extends", NULL, err,
+			"more than %d definitions extend each other, or they do so in a circle",
+			DEFINITION_DEPTH);
 	if (r >= 0)
-		r = definition_parse(text, size, path, &definition, err);
-	if (r >= 0)
-		r = definition_check_files(definition, err);
+		r = load(path, find, depth + 1, &definition, err);
+	if (r < 0)
+		return definition_wrap(child, "extends", NULL, err), r;
+	r = subtract(definition, child, err);
 	if (r < 0)
 		return r;
-	*ret = TAKE_PTR(definition);
-	return 0;
+	if (become(definition, child) < 0)
+		return error_set_errno(err, -ENOMEM, "%s", child->path);
+	r = yaml_parse_onto(text, size, child->path, fields, definition, &definition->places, err);
+	if (r >= 0)
+		*ret = TAKE_PTR(definition);
+	return r;
+}
+
+static int add_overlay(struct definition *definition, const char *files, struct error **err)
+{
+	if (!files || strv_addf(&definition->overlays, "%s/%s", definition->folder, files) >= 0)
+		return 0;
+	return error_set_errno(err, -ENOMEM, "files");
+}
+
+static int load(const char *path, definition_find_fn find, unsigned depth, struct definition **ret,
+	struct error **err)
+{
+	_cleanup_definition_ struct definition *child = definition_new(path, err), *definition = NULL;
+	_cleanup_free_ char *text = NULL;
+	size_t size;
+	int r = child ? file_read(path, DEFINITION_MAX, &text, &size, err) : -ENOMEM;
+
+	if (r >= 0)
+		r = yaml_parse_onto(text, size, path, fields, child, &child->places, err);
+	if (r < 0)
+		return r;
+	if (child->extends) {
+		r = extend(child, text, size, find, depth, &definition, err);
+	} else {
+		/* Now with all that is required. */
+		definition = definition_new(path, err);
+		r = definition ? yaml_parse(text, size, path, fields, definition, &definition->places, err)
+			       : -ENOMEM;
+	}
+	if (r >= 0)
+		r = add_overlay(definition, child->files, err);
+	if (r >= 0)
+		*ret = TAKE_PTR(definition);
+	return r;
+}
+
+int definition_load(const char *path, definition_find_fn find, struct definition **ret, struct error **err)
+{
+	_cleanup_definition_ struct definition *definition = NULL;
+	int r = load(path, find, 1, &definition, err);
+
+	if (r >= 0)
+		r = definition_check(definition, err);
+	if (r >= 0)
+		r = definition_check_files(definition, err);
+	if (r >= 0)
+		*ret = TAKE_PTR(definition);
+	return r;
 }
 
 struct definition *definition_free(struct definition *definition)
@@ -156,6 +323,7 @@ struct definition *definition_free(struct definition *definition)
 	if (definition) {
 		yaml_release(fields, definition);
 		yaml_places_release(&definition->places);
+		strv_release(&definition->overlays);
 		free(definition->path);
 		free(definition->folder);
 		free(definition);

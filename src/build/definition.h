@@ -14,10 +14,25 @@ enum {
 	REQUIRE_COMMAND_LINE = 1 << 2, /* the kernel's command line is the signed one and nothing else */
 };
 
+/* Entries of lists, and names of pairs, that a definition takes out of the one that it extends. */
+struct definition_without {
+	struct strv packages, absent, boot_packages, exclude, keep, programs, links, mask, setuid, accounts;
+	struct {
+		struct strv command_line, modules;
+	} kernel;
+	struct {
+		struct strv modules, devices;
+	} initrd;
+};
+
 struct definition {
 	char *path;		   /* of the file, as it was given */
 	char *folder;		   /* that the file is in: what `files` is relative to */
-	struct yaml_places places; /* where each key and entry stands in the file */
+	struct yaml_places places; /* where each key and entry stands, in this file or one that it extends */
+
+	char *extends; /* the edition that this one is made of, as the file names it; NULL: none */
+	struct definition_without without;
+	struct strv overlays; /* paths of the folders of `files`, those of what is extended first */
 
 	char *name;  /* "container-linux" */
 	char *title; /* "Orlop Container Linux" */
@@ -31,7 +46,7 @@ struct definition {
 	struct strv exclude;   /* path patterns that are not unpacked */
 	struct strv keep;      /* exceptions from them */
 	struct strv programs;  /* of Orlop's own, for the node */
-	char *files;	       /* folder whose content is laid over the tree; may be NULL */
+	char *files;	       /* the last of *overlays*, as the file names it; may be NULL */
 	struct pairs links;    /* symbolic links to make: path and target */
 	struct strv mask;      /* units that can't be started */
 	struct strv setuid;    /* paths that may keep their setuid or setgid bit */
@@ -52,16 +67,24 @@ struct definition {
 	unsigned require; /* REQUIRE_… */
 };
 
+/* Finds the file of an edition that is named without a path. The caller frees it; NULL with *err* set. */
+typedef char *(*definition_find_fn)(const char *name, struct error **err);
+
+#define DEFINITION_DEPTH 8 /* definitions that extend each other, at most */
+
 /*
- * Read and check a definition, from memory (*path* is then only its name in errors) or from a file, with
- * which also the folder of `files` is looked at. *ret* is the caller's, to be freed with definition_free().
+ * Read and check a definition, from memory (*path* is then only its name in errors, and it can extend none)
+ * or from a file, with which also what it extends is read, and the folders of `files` are looked at. What a
+ * definition extends is the file of that path, from its own folder on, where there is a "/" or ".yaml" in it;
+ * otherwise NAME.yaml in its folder, or what *find* finds. *ret* is the caller's, to be freed with
+ * definition_free().
  *
  * Everything that can be known without packages is checked here. -EINVAL where anything is wrong, with *err*
  * naming file, line and key.
  */
 int definition_parse(
 	const char *text, size_t size, const char *path, struct definition **ret, struct error **err);
-int definition_load(const char *path, struct definition **ret, struct error **err);
+int definition_load(const char *path, definition_find_fn find, struct definition **ret, struct error **err);
 struct definition *definition_free(struct definition *definition);
 DEFINE_CLEANUP(struct definition *, definition_free);
 #define _cleanup_definition_ _cleanup_(definition_freep)

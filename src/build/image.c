@@ -145,16 +145,21 @@ static int prepare(struct image *image, struct error **err)
 	return r < 0 ? r : name_outputs(image, err);
 }
 
+static void warn_of_one(const struct image *image, const char *key, const char *entry, const char *why)
+{
+	const struct definition *definition = image->definition;
+	const struct yaml_place *place = yaml_places_find(&definition->places, key, entry);
+
+	progress_note(image->options->progress, "warning: %s:%zu: %s: %s \"%s\"",
+		place ? place->file : definition->path, place ? place->line : 1, key, why, entry);
+}
+
 /* Entries that do nothing are no error, but most likely a mistake. */
 static void warn_of_idle(
 	const struct image *image, const char *key, const struct strv *entries, const char *why)
 {
-	const struct definition *definition = image->definition;
-
 	for (size_t i = 0; i < entries->count; i++)
-		progress_note(image->options->progress, "warning: %s:%zu: %s: %s \"%s\"", definition->path,
-			yaml_places_line(&definition->places, key, entries->items[i]), key, why,
-			entries->items[i]);
+		warn_of_one(image, key, entries->items[i], why);
 }
 
 /* Says where in the definition the packages are that can't be had: one of them, or all together. */
@@ -388,17 +393,14 @@ static int add_links(struct image *image, struct error **err)
 static int add_own_files(struct image *image, struct error **err)
 {
 	const struct definition *definition = image->definition;
-	_cleanup_free_ char *folder = NULL;
 	int r = programs_add(image->tree, &definition->programs, image->options->programs, image->platform,
 		image->time, err);
 
 	if (r >= 0 && definition->programs.count > 0)
 		r = programs_add_root(image->tree, image->options->keys, image->time, err);
-	if (r >= 0 && definition->files) {
-		folder = string_format("%s/%s", definition->folder, definition->files);
-		if (!folder)
-			return error_set_errno(err, -ENOMEM, "files");
-		r = overlay_add(image->tree, folder, image->time, definition->name, err);
+	for (size_t i = 0; i < definition->overlays.count && r >= 0; i++) {
+		r = overlay_add(
+			image->tree, definition->overlays.items[i], image->time, definition->name, err);
 		if (r < 0)
 			(void)definition_wrap(definition, "files", NULL, err);
 	}

@@ -97,17 +97,18 @@ static void print_plan(const struct image_options *options, const struct image_p
 {
 	const struct definition *definition = options->definition;
 
-	printf("%s %s for %s, of %s%s%s (%s)\n", definition->name, options->version, options->architecture,
-		suite_of(options), options->lock ? ", as locked in " : "",
-		options->lock ? options->lock_path : "", definition->path);
+	printf("%s %s for %s, of %s%s%s (%s%s%s)\n", definition->name, options->version,
+		options->architecture, suite_of(options), options->lock ? ", as locked in " : "",
+		options->lock ? options->lock_path : "", definition->path,
+		definition->extends ? ", which extends " : "",
+		definition->extends ? definition->extends : "");
 	print_packages("Packages", &plan->packages);
 	print_packages("Boot packages, of which the build alone takes files", &plan->boot_packages);
 	print_list("Absent packages, which count as installed", &definition->absent);
 	print_list("Not unpacked", &definition->exclude);
 	print_list("Unpacked all the same", &definition->keep);
 	print_list("Orlop's programs", &definition->programs);
-	if (definition->files)
-		printf("\nFiles laid over it: %s/%s\n", definition->folder, definition->files);
+	print_list("Files laid over it, of these folders", &definition->overlays);
 	print_pairs("Links", &definition->links);
 	print_finishers();
 	print_pairs("Fixed ids of accounts", &definition->accounts);
@@ -200,7 +201,7 @@ static json_t *plan_json(const struct image_options *options, const struct image
 		(json_int_t)definition->disk.signature, "state", (json_int_t)definition->disk.state);
 
 	return json_pack(
-		"{s:s, s:s, s:s, s:s, s:s, s:s?, s:o, s:o, s:o, s:o, s:o, s:o, s:s?, s:o, s:o, s:o, s:o, "
+		"{s:s, s:s, s:s, s:s, s:s, s:s?, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, "
 		"s:o, s:o, s:o}",
 		"edition", definition->name, "title", definition->title, "version", options->version,
 		"architecture", options->architecture, "suite", suite_of(options), "lock",
@@ -208,9 +209,10 @@ static json_t *plan_json(const struct image_options *options, const struct image
 		"boot_packages", packages_json(&plan->boot_packages), "absent",
 		list_json(&definition->absent), "exclude", list_json(&definition->exclude), "keep",
 		list_json(&definition->keep), "programs", list_json(&definition->programs), "files",
-		definition->files, "links", pairs_json(&definition->links), "finishers", finishers_json(),
-		"accounts", pairs_json(&definition->accounts), "mask", list_json(&definition->mask), "setuid",
-		list_json(&definition->setuid), "kernel", kernel_json(definition), "disk", disk);
+		list_json(&definition->overlays), "links", pairs_json(&definition->links), "finishers",
+		finishers_json(), "accounts", pairs_json(&definition->accounts), "mask",
+		list_json(&definition->mask), "setuid", list_json(&definition->setuid), "kernel",
+		kernel_json(definition), "disk", disk);
 }
 
 int build_explain(const struct image_options *options, bool json, struct error **err)

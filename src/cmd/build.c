@@ -202,7 +202,7 @@ static int run(const struct values *values, const char *edition, const struct lo
 		.lock_path = values->lock,
 		.threads = (unsigned)values->threads,
 		.now = time(NULL)};
-	int r = path ? definition_load(path, &definition, err) : -ENOENT;
+	int r = path ? definition_load(path, path_edition, &definition, err) : -ENOENT;
 
 	if (r < 0)
 		return r;

@@ -4,7 +4,7 @@
 /* A size as parse_size() reads it. */
 #define SIZE_PATTERN "^[0-9]+[KMGT]?$"
 
-static json_t *mapping(const struct yaml_field *fields);
+static json_t *mapping(const struct yaml_field *fields, bool strict);
 
 static json_t *choices(const char *const *names)
 {
@@ -29,7 +29,7 @@ static json_t *list_of(json_t *items)
 	return json_pack("{s:s, s:o, s:b}", "type", "array", "items", items, "uniqueItems", 1);
 }
 
-static json_t *value_of(const struct yaml_field *field)
+static json_t *value_of(const struct yaml_field *field, bool strict)
 {
 	switch (field->type) {
 	case YAML_STRINGS:
@@ -49,18 +49,18 @@ static json_t *value_of(const struct yaml_field *field)
 	case YAML_CHOICES:
 		return list_of(choices(field->choices));
 	case YAML_MAPPING:
-		return mapping(field->fields);
+		return mapping(field->fields, strict);
 	case YAML_LIST:
-		return json_pack("{s:s, s:o, s:I}", "type", "array", "items", mapping(field->fields),
+		return json_pack("{s:s, s:o, s:I}", "type", "array", "items", mapping(field->fields, strict),
 			"maxItems", (json_int_t)field->most);
 	default:
 		return scalar();
 	}
 }
 
-static json_t *describe(const struct yaml_field *field)
+static json_t *describe(const struct yaml_field *field, bool strict)
 {
-	json_t *value = value_of(field);
+	json_t *value = value_of(field, strict);
 	json_t *text = field->help && field->expected
 			       ? json_sprintf("%s; must be %s", field->help, field->expected)
 			       : json_string(field->help ? field->help : "");
@@ -72,7 +72,7 @@ static json_t *describe(const struct yaml_field *field)
 	return value;
 }
 
-static json_t *mapping(const struct yaml_field *fields)
+static json_t *mapping(const struct yaml_field *fields, bool strict)
 {
 	json_t *properties = json_object(), *required = json_array();
 	int r = 0;
@@ -80,8 +80,8 @@ static json_t *mapping(const struct yaml_field *fields)
 	for (const struct yaml_field *field = fields; field->key && r >= 0; field++) {
 		if (field->type == YAML_LINE)
 			continue;
-		r = json_object_set_new(properties, field->key, describe(field));
-		if (r >= 0 && field->required)
+		r = json_object_set_new(properties, field->key, describe(field, strict));
+		if (r >= 0 && field->required && strict)
 			r = json_array_append_new(required, json_string(field->key));
 	}
 	if (r < 0 || !properties || !required) {
@@ -93,15 +93,42 @@ static json_t *mapping(const struct yaml_field *fields)
 		required, "additionalProperties", 0);
 }
 
-json_t *yaml_schema(const struct yaml_field *fields, const char *title, const char *about)
+/* All that is required, as a schema of its own. */
+static json_t *requirements(const struct yaml_field *fields)
 {
-	json_t *schema = mapping(fields);
+	json_t *properties = json_object(), *required = json_array();
+	int r = 0;
+
+	for (const struct yaml_field *field = fields; field->key && r >= 0; field++) {
+		if (!field->required)
+			continue;
+		r = json_array_append_new(required, json_string(field->key));
+		if (r >= 0 && field->type == YAML_MAPPING)
+			r = json_object_set_new(properties, field->key, requirements(field->fields));
+	}
+	if (r < 0 || !properties || !required) {
+		json_decref(properties);
+		json_decref(required);
+		return NULL;
+	}
+	return json_pack("{s:o, s:o}", "properties", properties, "required", required);
+}
+
+json_t *yaml_schema(
+	const struct yaml_field *fields, const char *extends, const char *title, const char *about)
+{
+	json_t *schema = mapping(fields, !extends);
 
 	if (!schema ||
 		json_object_set_new(
 			schema, "$schema", json_string("https://json-schema.org/draft/2020-12/schema")) < 0 ||
 		json_object_set_new(schema, "title", json_string(title)) < 0 ||
-		json_object_set_new(schema, "description", json_string(about)) < 0) {
+		json_object_set_new(schema, "description", json_string(about)) < 0 ||
+		(extends &&
+			(json_object_set_new(schema, "if", json_pack("{s:[s]}", "required", extends)) < 0 ||
+				json_object_set_new(
+					schema, "then", json_pack("{s:[s]}", "required", "name")) < 0 ||
+				json_object_set_new(schema, "else", requirements(fields)) < 0))) {
 		json_decref(schema);
 		return NULL;
 	}

@@ -10,5 +10,9 @@
 
 #include "format/yaml.h"
 
-/* A new reference, NULL where memory is out. *title* and *about* are for people. */
-json_t *yaml_schema(const struct yaml_field *fields, const char *title, const char *about);
+/*
+ * A new reference, NULL where memory is out. *title* and *about* are for people. Where a file has the key
+ * *extends* (NULL: there is none), nothing is required but its "name".
+ */
+json_t *yaml_schema(
+	const struct yaml_field *fields, const char *extends, const char *title, const char *about);

@@ -10,6 +10,8 @@ struct reader {
 	const char *name;   /* of the file */
 	const char *prefix; /* of keys: "" or "kernel: " */
 	struct yaml_places *places;
+	bool extends;	  /* what is in the structure already */
+	const char *file; /* *name* in *places* */
 	yaml_document_t document;
 };
 
@@ -38,24 +40,26 @@ void yaml_places_release(struct yaml_places *places)
 		free(places->items[i].entry);
 	}
 	free(places->items);
+	strv_release(&places->files);
 	*places = (struct yaml_places){};
 }
 
-size_t yaml_places_line(const struct yaml_places *places, const char *key, const char *entry)
+const struct yaml_place *yaml_places_find(
+	const struct yaml_places *places, const char *key, const char *entry)
 {
-	size_t line = 1;
+	const struct yaml_place *found = NULL;
 
-	for (size_t i = 0; i < places->count; i++) {
+	for (size_t i = places->count; i-- > 0;) {
 		const struct yaml_place *place = &places->items[i];
 
 		if (!streq(place->key, key))
 			continue;
-		if (!place->entry)
-			line = place->line;
-		else if (entry && streq(place->entry, entry))
-			return place->line;
+		if (entry && place->entry && streq(place->entry, entry))
+			return place;
+		if (!place->entry && !found)
+			found = place;
 	}
-	return line;
+	return found;
 }
 
 /* Notes where a field (*entry* NULL) or one of its entries stands. */
@@ -79,6 +83,7 @@ static int note_place(const struct reader *reader, const struct yaml_field *fiel
 	*place = (struct yaml_place){
 		.key = string_format("%s%s", reader->prefix, field->key),
 		.entry = entry ? strdup(entry) : NULL,
+		.file = reader->file,
 		.line = node->start_mark.line + 1,
 	};
 	return place->key && (!entry || place->entry) ? 0 : -ENOMEM;
@@ -159,6 +164,7 @@ static int read_string(struct reader *reader, const struct yaml_field *field, co
 
 	if (!text || (field->parse && !field->parse(text, NULL)))
 		return bad_type(reader, node, field, err);
+	free(*ret);
 	*ret = strdup(text);
 	return *ret ? 0 : error_set_errno(err, -ENOMEM, "%s", reader->name);
 }
@@ -293,6 +299,30 @@ static int add_choice(struct reader *reader, const struct yaml_field *field, con
 	return 0;
 }
 
+/* Puts another value in the place of one that an extended file has for the name. True where it was there. */
+static bool replace_pair(const struct reader *reader, const struct yaml_field *field, struct pairs *pairs,
+	const char *name, const char *value, int *ret)
+{
+	_cleanup_free_ char *key = string_format("%s%s", reader->prefix, field->key);
+	const struct yaml_place *place =
+		reader->extends && key ? yaml_places_find(reader->places, key, name) : NULL;
+
+	*ret = 0;
+	if (!place || !place->entry || place->file == reader->file)
+		return false;
+	for (size_t i = 0; i < pairs->count; i++) {
+		char *copy = streq(pairs->items[i].name, name) ? strdup(value) : NULL;
+
+		if (!streq(pairs->items[i].name, name))
+			continue;
+		free(pairs->items[i].value);
+		pairs->items[i].value = copy;
+		*ret = copy ? 0 : -ENOMEM;
+		return true;
+	}
+	return false;
+}
+
 static int read_pairs(struct reader *reader, const struct yaml_field *field, const yaml_node_t *node,
 	struct pairs *ret, struct error **err)
 {
@@ -301,14 +331,19 @@ static int read_pairs(struct reader *reader, const struct yaml_field *field, con
 	for (yaml_node_pair_t *pair = node->data.mapping.pairs.start; pair < node->data.mapping.pairs.top;
 		pair++) {
 		const yaml_node_t *key = node_at(reader, pair->key), *value = node_at(reader, pair->value);
+		bool replaced;
 		struct pair *items;
+		int r;
 
 		if (!scalar_text(key) || !scalar_text(value))
 			return bad_type(reader, key, field, err);
-		if (pairs_get(ret, scalar_text(key)))
+		replaced = replace_pair(reader, field, ret, scalar_text(key), scalar_text(value), &r);
+		if (!replaced && pairs_get(ret, scalar_text(key)))
 			return bad_repetition(reader, key, field, scalar_text(key), err);
-		if (note_place(reader, field, scalar_text(key), key) < 0)
+		if (r < 0 || note_place(reader, field, scalar_text(key), key) < 0)
 			return error_set_errno(err, -ENOMEM, "%s", reader->name);
+		if (replaced)
+			continue;
 		items = reallocarray(ret->items, ret->count + 1, sizeof(*items));
 		if (!items)
 			return error_set_errno(err, -ENOMEM, "%s", reader->name);
@@ -457,7 +492,7 @@ static int read_mapping(struct reader *reader, const struct yaml_field *fields, 
 
 		if (count > 1)
 			return bad(reader, node_at(reader, pair->key), field->key, "is there twice", err);
-		if (!pair && field->required)
+		if (!pair && field->required && !reader->extends)
 			return bad(reader, node, field->key, "is missing", err);
 		if (pair && note_place(reader, field, NULL, node_at(reader, pair->key)) < 0)
 			return error_set_errno(err, -ENOMEM, "%s", reader->name);
@@ -553,27 +588,133 @@ static bool requires_something(const struct yaml_field *fields)
 	return false;
 }
 
+static int read_root(
+	struct reader *reader, const struct yaml_field *fields, void *structure, struct error **err)
+{
+	const yaml_node_t *root = yaml_document_get_root_node(&reader->document);
+
+	if (!root || (root->type == YAML_SCALAR_NODE && root->data.scalar.length == 0))
+		return requires_something(fields) && !reader->extends
+			       ? error_set(err, -EINVAL, "%s:1: the file is empty", reader->name)
+			       : 0;
+	return root->type == YAML_MAPPING_NODE ? read_mapping(reader, fields, root, structure, err)
+					       : bad(reader, root, "file", "must be a mapping", err);
+}
+
+static int parse(struct reader *reader, const char *text, size_t size, const struct yaml_field *fields,
+	void *structure, struct error **err)
+{
+	struct strv *files = reader->places ? &reader->places->files : NULL;
+	int r;
+
+	if (files && strv_add(files, reader->name) < 0)
+		return error_set_errno(err, -ENOMEM, "%s", reader->name);
+	reader->file = files ? files->items[files->count - 1] : NULL;
+	r = with_parser(reader, text, size, scan, err);
+	if (r >= 0)
+		r = with_parser(reader, text, size, load, err);
+	if (r < 0)
+		return r;
+	r = read_root(reader, fields, structure, err);
+	yaml_document_delete(&reader->document);
+	return r;
+}
+
 int yaml_parse(const char *text, size_t size, const char *name, const struct yaml_field *fields,
 	void *structure, struct yaml_places *places, struct error **err)
 {
 	struct reader reader = {.name = name, .prefix = "", .places = places};
-	const yaml_node_t *root;
-	int r;
 
-	r = with_parser(&reader, text, size, scan, err);
-	if (r >= 0)
-		r = with_parser(&reader, text, size, load, err);
-	if (r < 0)
-		return r;
-	root = yaml_document_get_root_node(&reader.document);
-	if (!root || (root->type == YAML_SCALAR_NODE && root->data.scalar.length == 0))
-		r = requires_something(fields) ? error_set(err, -EINVAL, "%s:1: the file is empty", name) : 0;
-	else if (root->type != YAML_MAPPING_NODE)
-		r = bad(&reader, root, "file", "must be a mapping", err);
-	else
-		r = read_mapping(&reader, fields, root, structure, err);
-	yaml_document_delete(&reader.document);
+	return parse(&reader, text, size, fields, structure, err);
+}
+
+int yaml_parse_onto(const char *text, size_t size, const char *name, const struct yaml_field *fields,
+	void *structure, struct yaml_places *places, struct error **err)
+{
+	struct reader reader = {.name = name, .prefix = "", .places = places, .extends = true};
+
+	return parse(&reader, text, size, fields, structure, err);
+}
+
+/* ---- Taking away ---- */
+
+static bool remove_text(struct strv *list, const char *text)
+{
+	for (size_t i = 0; i < list->count; i++) {
+		if (!streq(list->items[i], text))
+			continue;
+		free(list->items[i]);
+		memmove(&list->items[i], &list->items[i + 1], (list->count - i) * sizeof(*list->items));
+		list->count--;
+		return true;
+	}
+	return false;
+}
+
+static bool remove_pair(struct pairs *pairs, const char *name)
+{
+	for (size_t i = 0; i < pairs->count; i++) {
+		if (!streq(pairs->items[i].name, name))
+			continue;
+		free(pairs->items[i].name);
+		free(pairs->items[i].value);
+		memmove(&pairs->items[i], &pairs->items[i + 1],
+			(pairs->count - i - 1) * sizeof(*pairs->items));
+		pairs->count--;
+		return true;
+	}
+	return false;
+}
+
+static const struct yaml_field *find_field(const struct yaml_field *fields, const char *key)
+{
+	while (fields->key && !streq(fields->key, key))
+		fields++;
+	return fields->key ? fields : NULL;
+}
+
+static int subtract_list(const struct yaml_field *field, void *value, const char *prefix,
+	const struct strv *without, char **ret_key, const char **ret_entry)
+{
+	for (size_t i = 0; i < without->count; i++) {
+		const char *entry = without->items[i];
+
+		if (field->type == YAML_PAIRS ? remove_pair(value, entry) : remove_text(value, entry))
+			continue;
+		*ret_key = string_format("%s%s", prefix, field->key);
+		*ret_entry = entry;
+		return *ret_key ? -ENOENT : -ENOMEM;
+	}
+	return 0;
+}
+
+static int subtract(const struct yaml_field *fields, void *structure, const struct yaml_field *without_fields,
+	const void *without, const char *prefix, char **ret_key, const char **ret_entry)
+{
+	int r = 0;
+
+	for (const struct yaml_field *which = without_fields; which->key && r >= 0; which++) {
+		const struct yaml_field *field = find_field(fields, which->key);
+		const void *names = (const uint8_t *)without + which->offset;
+		void *value = (uint8_t *)structure + field->offset;
+
+		if (which->type == YAML_MAPPING) {
+			_cleanup_free_ char *inner = string_format("%s%s: ", prefix, which->key);
+
+			r = inner ? subtract(field->fields, value, which->fields, names, inner, ret_key,
+					    ret_entry)
+				  : -ENOMEM;
+		} else {
+			r = subtract_list(field, value, prefix, names, ret_key, ret_entry);
+		}
+	}
 	return r;
+}
+
+int yaml_subtract(const struct yaml_field *fields, void *structure, const struct yaml_field *without_fields,
+	const void *without, char **ret_key, const char **ret_entry)
+{
+	return subtract(fields, structure, without_fields, without, "", ret_key, ret_entry);
 }
 
 static void release_list(const struct yaml_field *field, struct yaml_list *list)

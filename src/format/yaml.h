@@ -69,17 +69,21 @@ const char *pairs_get(const struct pairs *pairs, const char *name);
  */
 struct yaml_place {
 	char *key;
-	char *entry; /* of a list or of pairs, by its text or name; NULL: the key itself */
-	size_t line; /* from 1 */
+	char *entry;	  /* of a list or of pairs, by its text or name; NULL: the key itself */
+	const char *file; /* as it was called */
+	size_t line;	  /* from 1 */
 };
 struct yaml_places {
 	struct yaml_place *items;
 	size_t count;
+	struct strv files;
 };
 void yaml_places_release(struct yaml_places *places);
 
-/* The line of an entry of *key*, or of the key where *entry* is NULL or not there; 1 where neither is. */
-size_t yaml_places_line(const struct yaml_places *places, const char *key, const char *entry);
+/* Where an entry of *key* stands, or the key where *entry* is NULL or not there; NULL where neither is. Of
+ * several files, the last one counts. */
+const struct yaml_place *yaml_places_find(
+	const struct yaml_places *places, const char *key, const char *entry);
 
 /*
  * Reads *text*, which is called *name* in errors, into *structure*, which holds zeros, or what holds where a
@@ -89,4 +93,20 @@ size_t yaml_places_line(const struct yaml_places *places, const char *key, const
  */
 int yaml_parse(const char *text, size_t size, const char *name, const struct yaml_field *fields,
 	void *structure, struct yaml_places *places, struct error **err);
+
+/*
+ * The same of a file that extends another one, which *structure* and *places* were read from: no key is
+ * required, values take the place of what is there, entries of lists are added, pairs added or replaced. An
+ * entry that is in the list already is an error here, too.
+ */
+int yaml_parse_onto(const char *text, size_t size, const char *name, const struct yaml_field *fields,
+	void *structure, struct yaml_places *places, struct error **err);
+
+/*
+ * Takes entries out of the lists and pairs of *structure*. *without* was read by *without_fields*, lists of
+ * the same keys, whose entries name what is to go. Returns 0; -ENOENT, with the key (as in struct yaml_place)
+ * and the entry of *without* that is in no list: both are valid as long as *without* is; -ENOMEM.
+ */
+int yaml_subtract(const struct yaml_field *fields, void *structure, const struct yaml_field *without_fields,
+	const void *without, char **ret_key, const char **ret_entry);
 void yaml_release(const struct yaml_field *fields, void *structure);

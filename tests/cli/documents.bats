@@ -12,7 +12,7 @@ definition_keys() { grep -oE '(SUB)?FIELD\("[a-z-]+"' src/build/definition.c | c
 	for key in $(definition_keys) $(sed -n 's/.*requirements\[\] = {\(.*\), NULL};/\1/p' src/build/definition.c | tr -d '",'); do
 		grep -q "\`$key\`" docs/definition.md || { echo "$key is missing"; return 1; }
 	done
-	for key in $(tr '\n' ' ' <src/build/definition.c | grep -oE 'SUBFIELD\("[a-z-]+"|FIELD\("[a-z-]+",[^;{}]*\.required = true' |
+	for key in $(tr '\n' ' ' <src/build/definition.c | grep -oE 'SUBFIELD\("[a-z-]+"|FIELD\("[a-z-]+",[^;{}()]*\.required = true' |
 		grep -oE '^(SUB)?FIELD\("[a-z-]+"' | cut -d'"' -f2 | sort -u); do
 		grep -qE "^(\| )?\`$key\` (\| required|\(required\))" docs/definition.md || { echo "$key is required"; return 1; }
 	done
@@ -36,9 +36,12 @@ jsonschema.validate(yaml.safe_load(sys.stdin), json.load(open(sys.argv[1])), jso
 	local change
 	"$ORLOP" build --schema | diff docs/definition.schema.json -
 	for edition in editions/*.yaml; do judge_definition <"$edition"; done
+	# One that extends another needs nothing but a name.
+	printf 'extends: container-linux\nname: x\npackages: [vim]\nkernel: {modules: [a]}\nwithout: {mask: [b], initrd: {modules: [c]}}\n' | judge_definition
+	! printf 'extends: container-linux\npackages: [vim]\n' | judge_definition || return 1
 	# What neither takes.
 	for change in 's/^name:/nome:/' 's/^suite:.*//' 's/^components:.*/components: main/' 's/^  usr: .*/  usr: [1G]/' \
-		's/^require: .*/require: [tpm3]/' 's/^kernel:/kernel: 7\nx:/' '$a mask: [a.service, a.service]'; do
+		's/^require: .*/require: [tpm3]/' 's/^kernel:/kernel: 7\nx:/' '$a mask: [a.service, a.service]' '$a without: {suite: [x]}'; do
 		sed "$change" editions/container-linux.yaml >"$BATS_TEST_TMPDIR/wrong.yaml"
 		! cmp -s editions/container-linux.yaml "$BATS_TEST_TMPDIR/wrong.yaml" || { echo "nothing changed: $change"; return 1; }
 		! judge_definition <"$BATS_TEST_TMPDIR/wrong.yaml" || { echo "the schema takes $change"; return 1; }

@@ -150,6 +150,34 @@ on_small_disk() {
 	refused 1 'none/x.lock' --lock none/x.lock
 }
 
+@test "an edition of one's own adds to another one, takes from it, and lays its files over it" {
+	mkdir -p own/usr/lib/systemd/system own/usr/lib/sysctl.d
+	printf '[Unit]\nDescription=Something\n' >own/usr/lib/systemd/system/multi-user.target
+	printf 'vm.swappiness = 1\n' >own/usr/lib/sysctl.d/50-own.conf
+	cat >own.yaml <<-END
+		extends: $edition
+		name: own
+		title: Our Own
+		packages: [netbase]
+		without: {kernel: {command-line: [quiet]}}
+		kernel: {command-line: [loglevel=7]}
+		files: own
+	END
+	"$ORLOP" build ./own.yaml --offline --quiet --cache "$cache" --keys "$ORLOP_TEST_KEYS" --version 202601.02.3 --output out
+	fsck.erofs --extract=tree out/*.usr.erofs
+	cmp tree/lib/sysctl.d/50-own.conf own/usr/lib/sysctl.d/50-own.conf
+	grep -x Description=Something tree/lib/systemd/system/multi-user.target
+	grep -x 'VARIANT_ID="own"' tree/lib/os-release
+	jq -e '[.packages[].name] | index("netbase") and index("libc6")' out/*.manifest.json
+	jq -r .command_line out/*.manifest.json | grep -w loglevel=7
+	! jq -r .command_line out/*.manifest.json | grep -w quiet
+	# A lock of it does not fit the one that it extends.
+	"$ORLOP" build ./own.yaml --offline --quiet --cache "$cache" --keys "$ORLOP_TEST_KEYS" --version 202601.02.3 --output out --lock own.lock
+	run build_small --output none --lock own.lock
+	[ "$status" = 1 ]
+	[[ $output == *'own.lock is of the edition own, and this build is of small'* ]]
+}
+
 @test "--explain says what a build would be made of, and makes nothing" {
 	local plan=("$ORLOP" build "$edition" --offline --cache "$cache" --keys none --output out --version 202601.02.3 --explain)
 	"${plan[@]}" --json >plan

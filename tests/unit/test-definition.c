@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "unit.h"
+#include "scratch.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -187,7 +187,7 @@ static int load_beside_files(const char *text, struct error **err)
 	path = string_format("%s/x.yaml", folder);
 	assert_int_equal(system(command), 0);
 	assert_int_equal(file_write_atomic(path, text, strlen(text), 0644, NULL), 0);
-	r = definition_load(path, &definition, err);
+	r = definition_load(path, NULL, &definition, err);
 	free(command);
 	command = string_format("rm -r %s", folder);
 	assert_int_equal(system(command), 0);
@@ -221,6 +221,165 @@ static void what_a_definition_lays_over_the_tree_is_looked_at(void **state)
 	}
 }
 
+/* ---- Definitions that extend another one ---- */
+
+struct family {
+	char *folder;
+};
+
+static int set_up_family(void **state)
+{
+	struct family *family = calloc(1, sizeof(*family));
+
+	assert_non_null(family);
+	family->folder = scratch_new();
+	shell(family->folder, "mkdir -p base base/etc child/usr more other");
+	*state = family;
+	return 0;
+}
+
+static int tear_down_family(void **state)
+{
+	struct family *family = *state;
+
+	scratch_remove(&family->folder);
+	free(family);
+	return 0;
+}
+
+static void put(const struct family *family, const char *name, const char *text)
+{
+	_cleanup_free_ char *path = string_format("%s/%s", family->folder, name);
+
+	assert_int_equal(file_write_atomic(path, text, strlen(text), 0644, NULL), 0);
+}
+
+static int load(const struct family *family, const char *name, struct definition **ret, struct error **err)
+{
+	_cleanup_free_ char *path = string_format("%s/%s", family->folder, name);
+
+	return definition_load(path, NULL, ret, err);
+}
+
+static void an_edition_adds_to_another_one_and_takes_from_it(void **state)
+{
+	const struct family *family = *state;
+	_cleanup_definition_ struct definition *definition = NULL;
+	_cleanup_free_ char *base = string_format("%smask: [a.service, b.service]\nfiles: base\n", complete),
+			    *first = NULL, *second = NULL;
+	_cleanup_error_ struct error *err = NULL;
+
+	put(family, "base.yaml", base);
+	put(family, "child.yaml",
+		"extends: base\n"
+		"name: child\n"
+		"packages: [vim]\n"
+		"without:\n"
+		"  packages: [systemd]\n"
+		"  mask: [a.service]\n"
+		"  links: [etc/b]\n"
+		"  kernel: {command-line: [quiet]}\n"
+		"links: {etc/c: d}\n"
+		"accounts: {sshd: 990, other: 991}\n"
+		"kernel: {command-line: [loud]}\n"
+		"disk: {state: 2G}\n"
+		"files: child\n");
+	assert_ok(load(family, "child.yaml", &definition, &err), err);
+	assert_string_equal(definition->name, "child");
+	assert_string_equal(definition->title, "Some Edition");
+	assert_int_equal(definition->packages.count, 2);
+	assert_string_equal(definition->packages.items[0], "linux-{architecture}-x");
+	assert_string_equal(definition->packages.items[1], "vim");
+	assert_int_equal(definition->mask.count, 1);
+	assert_string_equal(definition->mask.items[0], "b.service");
+	assert_null(pairs_get(&definition->links, "etc/b"));
+	assert_string_equal(pairs_get(&definition->links, "etc/c"), "d");
+	assert_int_equal(definition->accounts.count, 2);
+	assert_string_equal(pairs_get(&definition->accounts, "sshd"), "990");
+	assert_int_equal(definition->kernel.command_line.count, 2);
+	assert_string_equal(definition->kernel.command_line.items[0], "a=b");
+	assert_string_equal(definition->kernel.command_line.items[1], "loud");
+	assert_int_equal(definition->disk.state, GiB(2));
+	assert_int_equal(definition->disk.esp, MiB(512));
+	assert_int_equal(definition->require, REQUIRE_TPM2);
+	first = string_format("%s/base", family->folder);
+	second = string_format("%s/child", family->folder);
+	assert_int_equal(definition->overlays.count, 2);
+	assert_string_equal(definition->overlays.items[0], first);
+	assert_string_equal(definition->overlays.items[1], second);
+}
+
+static void a_grandchild_goes_by_all_of_them(void **state)
+{
+	const struct family *family = *state;
+	_cleanup_definition_ struct definition *definition = NULL;
+	_cleanup_error_ struct error *err = NULL;
+
+	put(family, "base.yaml", complete);
+	put(family, "other/child.yaml",
+		"extends: ../base.yaml\nname: child\npackages: [vim, mc]\ntitle: Child\n");
+	put(family, "grandchild.yaml",
+		"extends: other/child.yaml\nname: grandchild\nwithout: {packages: [vim]}\n");
+	assert_ok(load(family, "grandchild.yaml", &definition, &err), err);
+	assert_string_equal(definition->title, "Child");
+	assert_string_equal(definition->extends, "other/child.yaml");
+	assert_int_equal(definition->packages.count, 3);
+	assert_string_equal(definition->packages.items[2], "mc");
+	assert_int_equal(definition->overlays.count, 0);
+}
+
+static void what_is_wrong_is_named_in_the_file_that_has_it(void **state)
+{
+	static const struct {
+		const char *child, *message;
+	} cases[] = {
+		{"extends: base\n",
+			"child.yaml:1: extends: an edition that extends another one has a name of its own"},
+		{"name: x\nextends: nobody\n", "child.yaml:2: extends: "},
+		{"name: x\nextends: child\n", "they do so in a circle"},
+		{"name: x\nextends: base\nwithout: {packages: [vim]}\n",
+			"child.yaml:3: without: packages: base has no \"vim\" there"},
+		{"name: x\nextends: base\nwithout:\n  kernel: {command-line: [loud]}\n",
+			"child.yaml:4: without: kernel: command-line: base has no \"loud\" there"},
+		{"name: x\nextends: base\nwithout: {suite: [trixie]}\n",
+			"child.yaml:3: without: suite: is no key"},
+		{"name: x\nextends: base\npackages: [vim, systemd]\n",
+			"child.yaml:3: packages: \"systemd\" is there twice"},
+		{"name: x\nextends: base\nlinks: {etc/a: b, etc/a: c}\n",
+			"child.yaml:3: links: \"etc/a\" is there twice"},
+		{"name: x\nextends: base\nmask: [wrong]\n", "child.yaml:3: mask: "},
+		{"name: x\nextends: base\nfiles: nowhere\n", "child.yaml:3: files: "},
+		{"name: x\nextends: base\nkernel: {command-line: [a b]}\n",
+			"child.yaml:3: kernel: command-line: "},
+		/* What the child leaves of it makes no sense in the other one. */
+		{"name: x\nextends: base\nwithout: {initrd: {modules: [dm-verity]}}\n", "initrd: modules: "},
+	};
+	const struct family *family = *state;
+
+	put(family, "base.yaml", complete);
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		_cleanup_definition_ struct definition *definition = NULL;
+		_cleanup_error_ struct error *err = NULL;
+
+		put(family, "child.yaml", cases[i].child);
+		assert_true(load(family, "child.yaml", &definition, &err) < 0);
+		if (!strstr(error_message(err), cases[i].message))
+			fail_msg("case %zu: %s", i, error_message(err));
+	}
+}
+
+static void what_is_wrong_with_the_other_one_is_named_there(void **state)
+{
+	const struct family *family = *state;
+	_cleanup_definition_ struct definition *definition = NULL;
+	_cleanup_error_ struct error *err = NULL;
+
+	put(family, "base.yaml", "name: y\npackages: {}\n");
+	put(family, "child.yaml", "extends: base\nname: x\n");
+	assert_error(load(family, "child.yaml", &definition, &err), -EINVAL, err,
+		"base.yaml:2: packages: must be a list");
+}
+
 static void the_editions_that_we_ship_are_valid(void **state)
 {
 	_cleanup_definition_ struct definition *definition = NULL;
@@ -228,7 +387,7 @@ static void the_editions_that_we_ship_are_valid(void **state)
 	_cleanup_error_ struct error *err = NULL;
 
 	(void)state;
-	assert_ok(definition_load(path, &definition, &err), err);
+	assert_ok(definition_load(path, NULL, &definition, &err), err);
 	assert_int_equal(definition->require, REQUIRE_SECURE_BOOT | REQUIRE_TPM2 | REQUIRE_COMMAND_LINE);
 }
 
@@ -241,6 +400,14 @@ int main(void)
 		cmocka_unit_test(a_command_line_is_no_longer_than_the_kernel_takes),
 		cmocka_unit_test(an_error_about_an_entry_is_given_its_place),
 		cmocka_unit_test(what_a_definition_lays_over_the_tree_is_looked_at),
+		cmocka_unit_test_setup_teardown(
+			an_edition_adds_to_another_one_and_takes_from_it, set_up_family, tear_down_family),
+		cmocka_unit_test_setup_teardown(
+			a_grandchild_goes_by_all_of_them, set_up_family, tear_down_family),
+		cmocka_unit_test_setup_teardown(
+			what_is_wrong_is_named_in_the_file_that_has_it, set_up_family, tear_down_family),
+		cmocka_unit_test_setup_teardown(
+			what_is_wrong_with_the_other_one_is_named_there, set_up_family, tear_down_family),
 		cmocka_unit_test(the_editions_that_we_ship_are_valid),
 	};
 

@@ -294,7 +294,7 @@ static void our_edition_s_modules_are_there_on_both_architectures(void **state)
 	struct error *err = NULL;
 
 	(void)state;
-	assert_ok(definition_load(path, &definition, &err), err);
+	assert_ok(definition_load(path, NULL, &definition, &err), err);
 	for (size_t i = 0; i < ARRAY_SIZE(architectures); i++) {
 		_cleanup_tree_ struct tree *tree = tree_new();
 		_cleanup_kernel_modules_ struct kernel_modules *modules =
