@@ -9,7 +9,7 @@
 #include "build/depmod.h"
 #include "build/disk.h"
 #include "build/esp.h"
-#include "build/image-lock.h"
+#include "build/image-packages.h"
 #include "build/initrd.h"
 #include "build/keys.h"
 #include "build/layout.h"
@@ -29,7 +29,6 @@
 #include "format/uki.h"
 #include "format/verity-signature.h"
 #include "source/cache.h"
-#include "source/source.h"
 
 /* The name space of the UUIDs that an image has in it, and the salt of its hash tree. Neither may ever
  * change. */
@@ -145,177 +144,16 @@ static int prepare(struct image *image, struct error **err)
 	return r < 0 ? r : name_outputs(image, err);
 }
 
-static void warn_of_one(const struct image *image, const char *key, const char *entry, const char *why)
-{
-	const struct definition *definition = image->definition;
-	const struct yaml_place *place = yaml_places_find(&definition->places, key, entry);
-
-	progress_note(image->options->progress, "warning: %s:%zu: %s: %s \"%s\"",
-		place ? place->file : definition->path, place ? place->line : 1, key, why, entry);
-}
-
-/* Entries that do nothing are no error, but most likely a mistake. */
-static void warn_of_idle(
-	const struct image *image, const char *key, const struct strv *entries, const char *why)
-{
-	for (size_t i = 0; i < entries->count; i++)
-		warn_of_one(image, key, entries->items[i], why);
-}
-
-/* Says where in the definition the packages are that can't be had: one of them, or all together. */
-static int blame_packages(const struct image *image, const char *key, const struct strv *names,
-	const struct strv *wanted, struct error **err)
-{
-	const char *entry = NULL;
-
-	for (size_t i = 0; err && *err && (*err)->subject && i < wanted->count; i++)
-		if (streq(wanted->items[i], (*err)->subject))
-			entry = names->items[i];
-	return definition_wrap(image->definition, key, entry, err);
-}
-
-static int resolve(struct source *source, const struct image *image, const char *key,
-	const struct strv *names, const struct strv *absent, struct package_list *ret, struct error **err)
-{
-	_cleanup_strv_ struct strv wanted = {}, idle = {};
-	int r;
-
-	r = definition_expand(names, image->options->architecture, &wanted, err);
-	if (r < 0)
-		return r;
-	r = source_resolve(source, &wanted, absent, ret, &idle, err);
-	warn_of_idle(image, "absent", &idle, "no package asks for");
-	if (r == -ENOENT || r == -EINVAL || r == -ENOPKG)
-		(void)blame_packages(image, key, names, &wanted, err);
-	return r;
-}
-
-static uint64_t total_size(const struct package_list *packages)
-{
-	uint64_t total = 0;
-
-	for (size_t i = 0; i < packages->count; i++)
-		total += packages->items[i].size;
-	return total;
-}
-
-static int fetch_all(struct source *source, struct image *image, struct error **err)
-{
-	char size[SIZE_TEXT_MAX];
-	int r;
-
-	progress_note(image->options->progress, "%zu packages, %s", image->packages.count,
-		format_size(total_size(&image->packages), size));
-	r = source_fetch(source, &image->packages, err);
-	return r < 0 ? r : source_fetch(source, &image->boot_packages, err);
-}
-
-static int resolve_all(struct source *source, struct image *image, struct error **err)
-{
-	const struct definition *definition = image->definition;
-	int r = resolve(
-		source, image, "packages", &definition->packages, &definition->absent, &image->packages, err);
-
-	return r < 0 ? r
-		     : resolve(source, image, "boot-packages", &definition->boot_packages, NULL,
-			       &image->boot_packages, err);
-}
-
-static int get_resolved(struct image *image, const struct source_options *from, struct error **err)
-{
-	_cleanup_source_ struct source *source = NULL;
-	int r = source_open(from, &source, err);
-
-	if (r >= 0)
-		r = resolve_all(source, image, err);
-	if (r >= 0)
-		r = fetch_all(source, image, err);
-	if (r >= 0 && image->options->lock_path)
-		r = image_lock_write(image->options, &image->packages, &image->boot_packages, err);
-	return r;
-}
-
-static int get_locked(struct image *image, const struct source_options *from, struct error **err)
-{
-	const struct lock *lock = image->options->lock;
-	_cleanup_source_ struct source *source = NULL;
-	int r = image_lock_check(image->options, err);
-
-	if (r < 0)
-		return r;
-	r = source_open_locked(from, &source, err);
-	if (r >= 0)
-		r = package_list_copy(&lock->packages, &image->packages, err);
-	if (r >= 0)
-		r = package_list_copy(&lock->boot_packages, &image->boot_packages, err);
-	if (r >= 0)
-		r = fetch_all(source, image, err);
-	if (r == -ENOENT && !image->options->offline)
-		(void)error_advise(err,
-			"an archive that keeps old versions (--mirror) may have it; or remove the "
-			"lock, and the next build writes it anew");
-	return r < 0 ? (error_wrap(err, "%s", image->options->lock_path), r) : 0;
-}
-
-static struct source_options source_options_of(const struct image_options *options)
-{
-	const struct definition *definition = options->definition;
-
-	return (struct source_options){
-		.mirror = options->mirror,
-		.security_mirror = options->security_mirror,
-		.keyring = options->keyring,
-		.suite = options->suite ? options->suite : definition->suite,
-		.architecture = options->architecture,
-		.components = (const char *const *)definition->components.items,
-		.cache = options->cache,
-		.offline = options->offline,
-		.now = options->now,
-		.progress = options->progress,
-	};
-}
-
-/* Finds the packages and gets them into the cache. */
 static int get_packages(struct image *image, struct error **err)
 {
-	const struct image_options *options = image->options;
-	const struct source_options from = source_options_of(options);
-	int r = cache_open(options->cache, &image->cache, err);
+	struct image_plan plan = {};
+	int r = cache_open(image->options->cache, &image->cache, err);
 
-	if (r < 0)
-		return r;
-	return options->lock ? get_locked(image, &from, err) : get_resolved(image, &from, err);
-}
-
-int image_plan(const struct image_options *options, struct image_plan *ret, struct error **err)
-{
-	_cleanup_(image_release) struct image image = {.options = options, .definition = options->definition};
-	const struct source_options from = source_options_of(options);
-	_cleanup_source_ struct source *source = NULL;
-	int r;
-
-	if (options->lock) {
-		r = image_lock_check(options, err);
-		if (r >= 0)
-			r = package_list_copy(&options->lock->packages, &image.packages, err);
-		if (r >= 0)
-			r = package_list_copy(&options->lock->boot_packages, &image.boot_packages, err);
-	} else {
-		r = source_open(&from, &source, err);
-		if (r >= 0)
-			r = resolve_all(source, &image, err);
-	}
-	if (r < 0)
-		return r;
-	*ret = (struct image_plan){.packages = image.packages, .boot_packages = image.boot_packages};
-	image.packages = image.boot_packages = (struct package_list){};
-	return 0;
-}
-
-void image_plan_release(struct image_plan *plan)
-{
-	package_list_release(&plan->packages);
-	package_list_release(&plan->boot_packages);
+	if (r >= 0)
+		r = image_packages_get(image->options, &plan, err);
+	image->packages = plan.packages;
+	image->boot_packages = plan.boot_packages;
+	return r;
 }
 
 /* Unpacks packages into a tree of their own. */
@@ -350,8 +188,10 @@ static int unpack_packages(struct image *image, struct error **err)
 	r = unpack_list(&image->packages, &options, &image->tree, &image->unpacked, err);
 	if (r < 0)
 		return r;
-	warn_of_idle(image, "exclude", &image->unpacked.idle_exclude, "no package has a path that matches");
-	warn_of_idle(image, "keep", &image->unpacked.idle_keep, "nothing that is excluded matches");
+	image_warn_of_idle(image->options, "exclude", &image->unpacked.idle_exclude,
+		"no package has a path that matches");
+	image_warn_of_idle(
+		image->options, "keep", &image->unpacked.idle_keep, "nothing that is excluded matches");
 	return 0;
 }
 
