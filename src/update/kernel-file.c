@@ -43,13 +43,9 @@ void kernel_file_release(struct kernel_file *file)
 	*file = (struct kernel_file)KERNEL_FILE_INIT;
 }
 
-int kernel_file_begin(struct kernel_file *file, struct error **err)
+int kernel_file_begin(const struct kernel_file *file, struct error **err)
 {
-	/* Blocks of the disk that are bad are not to be used again. */
-	(void)unlink(file->path);
-	(void)close(file->fd);
-	file->fd = open(file->path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-	return file->fd < 0 ? fail(file, -errno, err) : 0;
+	return lseek(file->fd, 0, SEEK_SET) < 0 ? fail(file, -errno, err) : 0;
 }
 
 int kernel_file_add(const uint8_t *data, size_t size, void *userdata, struct error **err)
@@ -60,10 +56,18 @@ int kernel_file_add(const uint8_t *data, size_t size, void *userdata, struct err
 	return r < 0 ? fail(file, r, err) : 0;
 }
 
-int kernel_file_end(const struct kernel_file *file, struct error **err)
+int kernel_file_flush(const struct kernel_file *file, struct error **err)
 {
 	/* It is worth keeping over a power cut. */
 	return fdatasync(file->fd) < 0 ? fail(file, -errno, err) : 0;
+}
+
+int kernel_file_end(const struct kernel_file *file, struct error **err)
+{
+	off_t end = lseek(file->fd, 0, SEEK_CUR);
+
+	return end < 0 || ftruncate(file->fd, end) < 0 ? fail(file, -errno, err)
+						       : kernel_file_flush(file, err);
 }
 
 int kernel_file_resize(const struct kernel_file *file, uint64_t size, struct error **err)
@@ -78,8 +82,8 @@ bool kernel_file_is(const struct kernel_file *file, uint64_t size, const uint8_t
 	uint8_t digest[SHA256_SIZE];
 	uint64_t found;
 
-	return lseek(file->fd, 0, SEEK_SET) == 0 && sha256_file(file->fd, digest, &found) >= 0 &&
-	       found == size && memcmp(digest, sha256, SHA256_SIZE) == 0;
+	return sha256_file(file->fd, digest, &found) >= 0 && found == size &&
+	       memcmp(digest, sha256, SHA256_SIZE) == 0;
 }
 
 int kernel_file_load(const struct kernel_file *file, uint64_t size, const uint8_t sha256[SHA256_SIZE],

@@ -23,10 +23,17 @@ int kernel_file_open(const struct node *node, struct kernel_file *ret, struct er
 void kernel_file_release(struct kernel_file *file);
 #define _cleanup_kernel_file_ _cleanup_(kernel_file_release)
 
-/* Takes a new, empty file in its place. Then bytes are added (a worker_bytes_fn), and made to last. */
-int kernel_file_begin(struct kernel_file *file, struct error **err);
+/*
+ * Begins to write it from its beginning on. Then bytes are added (a worker_bytes_fn), and in the end it has
+ * these and no others, and they last. Until then what was there before stays behind them: it may be of use to
+ * the next try.
+ */
+int kernel_file_begin(const struct kernel_file *file, struct error **err);
 int kernel_file_add(const uint8_t *data, size_t size, void *userdata, struct error **err);
 int kernel_file_end(const struct kernel_file *file, struct error **err);
+
+/* Makes what was written to *fd* last. */
+int kernel_file_flush(const struct kernel_file *file, struct error **err);
 
 /*
  * Gives it another size, for who writes to *fd* by itself: what it has up to there stays, and room for all of

@@ -173,7 +173,7 @@ static int bring_blocks(struct node *node, struct node_releases *releases, const
 	r = bring_image(releases, &info->uki, url, &target, &running, err);
 	if (r >= 0)
 		r = kernel_file_resize(file, info->uki_size, err);
-	return r < 0 ? r : kernel_file_end(file, err);
+	return r < 0 ? r : kernel_file_flush(file, err);
 }
 
 /* ---- Whole ---- */
@@ -195,8 +195,9 @@ static int bring_whole(struct node_releases *releases, const struct tuf_target_i
 	if (r >= 0 && !is_there(target, file))
 		r = error_set(err, -EIO, "%s does not keep what is written to it (is the disk failing?)",
 			file->path);
-	/* Others need the room that there is, and a part of it is of no use. */
-	if (r == -ENOSPC)
+	/* Others need the room that there is; and blocks of the disk that are bad are not to be used again.
+	 */
+	if (r == -ENOSPC || r == -EIO)
 		kernel_file_remove(file);
 	return r;
 }
@@ -222,7 +223,8 @@ int node_kernel_bring(struct node *node, struct node_releases *releases, const s
 	_cleanup_free_ char *name =
 		release_path(info->edition, info->version, info->architecture, "orlop.efi");
 	_cleanup_tuf_target_info_ struct tuf_target_info target = {};
-	int r = name ? node_releases_target(releases, name, RELEASE_UKI_MAX, &target, err) : -ENOMEM;
+	int r = name ? node_releases_target(releases, name, RELEASE_UKI_MAX, &target, err)
+		     : error_set_errno(err, -ENOMEM, "kernel image");
 
 	if (r >= 0)
 		r = kernel_file_open(node, ret, err);

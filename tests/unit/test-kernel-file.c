@@ -52,7 +52,6 @@ static void put(struct fixture *f, const char *text)
 
 	open_file(f, &file);
 	assert_ok(kernel_file_begin(&file, &err), err);
-	assert_true(is(&file, ""));
 	for (const char *c = text; *c; c++)
 		assert_ok(kernel_file_add((const uint8_t *)c, 1, &file, &err), err);
 	assert_ok(kernel_file_end(&file, &err), err);
@@ -74,6 +73,23 @@ static void what_was_put_there_is_there_for_the_next_one(void **state)
 	assert_false(is(&file, "a kernel image and more"));
 	kernel_file_remove(&file);
 	shell(f->folder, "[ ! -e var/lib/orlop/update/kernel ]");
+}
+
+/* A try that ends before anything came has spoiled nothing. */
+static void what_is_not_overwritten_stays(void **state)
+{
+	struct fixture *f = *state;
+	_cleanup_kernel_file_ struct kernel_file file = KERNEL_FILE_INIT;
+	_cleanup_error_ struct error *err = NULL;
+
+	put(f, "a kernel image");
+	open_file(f, &file);
+	assert_ok(kernel_file_begin(&file, &err), err);
+	assert_true(is(&file, "a kernel image"));
+	assert_ok(kernel_file_add((const uint8_t *)"THE", 3, &file, &err), err);
+	assert_true(is(&file, "THEernel image"));
+	assert_ok(kernel_file_end(&file, &err), err);
+	assert_true(is(&file, "THE"));
 }
 
 static void it_is_loaded_as_it_was_proved_or_not_at_all(void **state)
@@ -160,6 +176,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 #define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
 		TEST(what_was_put_there_is_there_for_the_next_one),
+		TEST(what_is_not_overwritten_stays),
 		TEST(it_is_loaded_as_it_was_proved_or_not_at_all),
 		TEST(what_cannot_be_read_is_not_there),
 		TEST(another_size_keeps_what_is_there),
