@@ -110,12 +110,12 @@ static int add_summary(const struct notes *notes, struct table *table)
 
 static int add_root(struct table *table, const uint8_t *before, const uint8_t *after)
 {
-	char texts[2][SHA256_HEX_SIZE + 4];
+	char texts[2][ROOT_DIGITS + sizeof("...")];
 
 	hex_encode(before, ROOT_DIGITS / 2, texts[0]);
 	hex_encode(after, ROOT_DIGITS / 2, texts[1]);
-	strcat(texts[0], "…");
-	strcat(texts[1], "…");
+	strcat(texts[0], "...");
+	strcat(texts[1], "...");
 	return add_row(table, "root hash of /usr", texts[0], texts[1],
 		memcmp(before, after, SHA256_SIZE) == 0 ? "none" : "another image");
 }

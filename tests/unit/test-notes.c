@@ -166,7 +166,7 @@ static void a_first_release_lists_its_packages(void **state)
 					       "| kernel | 6.12.1 |\n"
 					       "| image of /usr (bytes) | 8.0 KiB (8192) |\n"
 					       "| kernel image (bytes) | 4.0 KiB (4096) |\n"
-					       "| root hash of /usr | 0000000000000000… |\n\n"
+					       "| root hash of /usr | 0000000000000000... |\n\n"
 					       "## Packages\n\n"
 					       "| package | version |\n"
 					       "|---|---|\n"
