@@ -170,7 +170,7 @@ on_small_disk() {
 	grep -x 'VARIANT_ID="own"' tree/lib/os-release
 	jq -e '[.packages[].name] | index("netbase") and index("libc6")' out/*.manifest.json
 	jq -r .command_line out/*.manifest.json | grep -w loglevel=7
-	! jq -r .command_line out/*.manifest.json | grep -w quiet
+	! jq -r .command_line out/*.manifest.json | grep -w quiet || return 1
 	# A lock of it does not fit the one that it extends.
 	"$ORLOP" build ./own.yaml --offline --quiet --cache "$cache" --keys "$ORLOP_TEST_KEYS" --version 202601.02.3 --output out --lock own.lock
 	run build_small --output none --lock own.lock
@@ -384,7 +384,7 @@ teardown() { [ ! -e "$BATS_TEST_TMPDIR/httpd.pid" ] || kill "$(cat "$BATS_TEST_T
 	while IFS='|' read -r edit text; do
 		echo "$edit"
 		sed -e "$edit" "$good" >wrong.yaml
-		! cmp -s wrong.yaml "$good"
+		! cmp -s wrong.yaml "$good" || return 1
 		refused 1 "$text"
 	done <<-'END'
 		s/^title:/titel:/|wrong.yaml:2: titel
