@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "build/image-parts.h"
+
+#include <errno.h>
+
+#include "base/encoding.h"
+#include "build/initrd.h"
+#include "format/authenticode.h"
+#include "format/uki.h"
+#include "format/verity-signature.h"
+
+/* The name space of the UUIDs that an image has in it, and the salt of its hash tree. Neither may ever
+ * change. */
+static const struct uuid image_space = {.bytes = {0x6f, 0x72, 0x6c, 0x6f, 0x70, 0x2d, 0x40, 0x69, 0x8d, 0x61,
+						0x67, 0x65, 0x2d, 0x6e, 0x73, 0x31}};
+static const char image_salt[] = "orlop: salt of every hash tree of /usr";
+
+/* The usr image and its hash tree. Salt and UUIDs never change: unchanged content has unchanged blocks and
+ * digests. */
+int image_write_usr(struct image *image, struct error **err)
+{
+	struct usr_image_options options = {
+		.erofs = {.label = "orlop-usr", .build_time = (uint64_t)image->time},
+		.verity = {.salt_size = SHA256_SIZE},
+		.threads = image->options->threads,
+		.progress = image->options->progress,
+	};
+	struct uuid erofs, verity;
+	int r;
+
+	if (uuid_from_name(&image_space, "usr", 3, &erofs) < 0 ||
+		uuid_from_name(&image_space, "verity", 6, &verity) < 0 ||
+		sha256_bytes(image_salt, strlen(image_salt), options.verity.salt) < 0)
+		return error_set_errno(err, -ENOMEM, "usr image");
+	memcpy(options.erofs.uuid, erofs.bytes, sizeof(erofs.bytes));
+	memcpy(options.verity.uuid, verity.bytes, sizeof(verity.bytes));
+	r = survey_tree(image->tree, &image->survey, err);
+	if (r >= 0)
+		r = usr_image_write(tree_lookup(image->tree, "usr"), &options,
+			image->outputs[OUTPUT_USR].path, image->outputs[OUTPUT_VERITY].path, &image->usr,
+			err);
+	if (r < 0)
+		return r;
+	hex_encode(image->usr.root_hash, SHA256_SIZE, image->root_hash);
+	memcpy(image->outputs[OUTPUT_USR].sha256, image->usr.image_digest, SHA256_SIZE);
+	memcpy(image->outputs[OUTPUT_VERITY].sha256, image->usr.hash_digest, SHA256_SIZE);
+	image->outputs[OUTPUT_USR].size = image->usr.image_size;
+	image->outputs[OUTPUT_VERITY].size = image->usr.hash_size;
+	return 0;
+}
+
+/* What the usr-verity-sig partition holds. */
+int image_sign_root_hash(struct image *image, struct error **err)
+{
+	_cleanup_verity_signature_ struct verity_signature signature = {.has_fingerprint = true};
+	int r;
+
+	memcpy(signature.root_hash, image->usr.root_hash, SHA256_SIZE);
+	signer_fingerprint(image->keys.db, signature.fingerprint);
+	r = signer_pkcs7_detached(
+		image->keys.db, image->root_hash, strlen(image->root_hash), &signature.signature, err);
+	return r < 0 ? r : verity_signature_write(&signature, VERITY_SIGNATURE_SIZE, &image->signature, err);
+}
+
+/* The kernel's command line: the definition's arguments, and which /usr it is. */
+int image_make_command_line(struct image *image, struct error **err)
+{
+	_cleanup_buffer_ struct buffer line = {};
+	const struct strv *arguments = &image->definition->kernel.command_line;
+
+	for (size_t i = 0; i < arguments->count; i++)
+		buffer_printf(&line, "%s ", arguments->items[i]);
+	buffer_printf(&line, "usrhash=%s", image->root_hash);
+	image->command_line = buffer_take(&line, NULL);
+	return image->command_line ? 0 : error_set_errno(err, -ENOMEM, "command line");
+}
+
+/* A module that the initrd can't have is one of two lists. */
+static int blame_initrd(const struct image *image, int code, struct error **err)
+{
+	const struct definition *definition = image->definition;
+	bool device = err && *err && (*err)->subject &&
+		      !strv_contains(&definition->initrd.modules, (*err)->subject);
+
+	return definition_blame(definition, device ? "initrd: devices" : "initrd: modules", code, err);
+}
+
+int image_make_initrd(struct image *image, struct error **err)
+{
+	const struct definition *definition = image->definition;
+	_cleanup_free_ char *settings = NULL;
+	int r;
+
+	r = initrd_settings(definition, image->options->architecture, image->command_line, &settings, err);
+	if (r < 0)
+		return r;
+	r = initrd_build(
+		&(struct initrd_options){
+			.init = image->options->init,
+			.settings = settings,
+			.modules = image->modules,
+			.always = &definition->initrd.modules,
+			.devices = &definition->initrd.devices,
+			/* Nobody looks at it there, and kernel images of one kernel shall differ as little as
+			   can be. */
+			.mtime = 0,
+		},
+		&image->initrd, err);
+	return r < 0 ? blame_initrd(image, r, err) : 0;
+}
+
+/* The UKI and the boot loader, both signed. */
+int image_make_boot_programs(struct image *image, struct error **err)
+{
+	const struct tree_inode *osrel = tree_resolve(image->tree, "usr/lib/os-release");
+	_cleanup_buffer_ struct buffer unsigned_uki = {};
+	_cleanup_free_ char *sbat =
+		string_format("orlop,1,Orlop,%s,%s,\n", image->definition->name, image->options->version);
+	int r;
+
+	if (!sbat)
+		return error_set_errno(err, -ENOMEM, "kernel image");
+	if (!osrel || !S_ISREG(osrel->mode))
+		return error_set(err, -ENOENT, "no package has /usr/lib/os-release");
+	r = uki_build(
+		&(struct uki_parts){
+			.stub = {content_data(image->stub), content_size(image->stub)},
+			.kernel = {content_data(image->kernel), content_size(image->kernel)},
+			.initrd = {image->initrd.data, image->initrd.size},
+			.cmdline = image->command_line,
+			.osrel = {content_data(osrel->content), content_size(osrel->content)},
+			.uname = image->modules->version,
+			.sbat = sbat,
+		},
+		&unsigned_uki, err);
+	if (r >= 0)
+		r = authenticode_sign(image->keys.db, unsigned_uki.data, unsigned_uki.size, &image->uki, err);
+	if (r >= 0)
+		r = authenticode_sign(image->keys.db, content_data(image->loader),
+			content_size(image->loader), &image->signed_loader, err);
+	return r;
+}

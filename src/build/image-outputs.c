@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "build/image-parts.h"
+
+#include <errno.h>
+#include <fcntl.h>
+
+#include "base/file.h"
+#include "build/disk.h"
+#include "build/esp.h"
+#include "build/manifest.h"
+#include "format/pcr.h"
+
+/* The paths of the outputs while they are made. */
+int image_name_outputs(struct image *image, struct error **err)
+{
+	static const struct {
+		const char *kind, *ending;
+	} outputs[OUTPUT_COUNT] = {
+		[OUTPUT_DISK] = {"disk", ".raw"},
+		[OUTPUT_USR] = {"usr", ".usr.erofs"},
+		[OUTPUT_VERITY] = {"verity", ".usr.verity"},
+		[OUTPUT_UKI] = {"uki", ".efi"},
+		[OUTPUT_MANIFEST] = {"manifest", ".manifest.json"},
+	};
+
+	for (size_t i = 0; i < OUTPUT_COUNT; i++) {
+		struct output *output = &image->outputs[i];
+
+		output->kind = outputs[i].kind;
+		output->name = string_format("orlop-%s_%s_%s%s", image->definition->name,
+			image->options->version, image->options->architecture, outputs[i].ending);
+		output->path = output->name ? stage_path(image->stage, output->name) : NULL;
+		if (!output->path)
+			return error_set_errno(err, -ENOMEM, "outputs");
+	}
+	return 0;
+}
+
+int image_write_uki(struct image *image, struct error **err)
+{
+	struct output *output = &image->outputs[OUTPUT_UKI];
+
+	output->size = image->uki.size;
+	if (sha256_bytes(image->uki.data, image->uki.size, output->sha256) < 0)
+		return error_set_errno(err, -ENOMEM, "%s", output->name);
+	return file_write_atomic(output->path, image->uki.data, image->uki.size, 0644, err);
+}
+
+static int digest_output(struct output *output, struct error **err)
+{
+	_cleanup_close_ int fd = open(output->path, O_RDONLY | O_CLOEXEC);
+	int r = fd < 0 ? -errno : sha256_file(fd, output->sha256, &output->size);
+
+	return r < 0 ? error_set_errno(err, r, "%s", output->path) : 0;
+}
+
+int image_write_disk(struct image *image, struct error **err)
+{
+	_cleanup_close_ int usr = open(image->outputs[OUTPUT_USR].path, O_RDONLY | O_CLOEXEC);
+	_cleanup_close_ int verity = open(image->outputs[OUTPUT_VERITY].path, O_RDONLY | O_CLOEXEC);
+	const struct definition *definition = image->definition;
+	_cleanup_tree_ struct tree *esp = NULL;
+	struct disk_image disk = {
+		.architecture = image->options->architecture,
+		.version = image->options->version,
+		.esp_size = definition->disk.esp,
+		.usr_size = definition->disk.usr,
+		.verity_size = definition->disk.verity,
+		.signature_size = definition->disk.signature,
+		.state_size = definition->disk.state,
+		.usr = usr,
+		.verity = verity,
+		.signature = image->signature.data,
+		.signature_length = image->signature.size,
+		.progress = image->options->progress,
+	};
+	int r;
+
+	if (usr < 0 || verity < 0)
+		return error_set_errno(err, -errno, "usr image");
+	r = esp_build(
+		&(struct esp_parts){
+			.platform = image->platform,
+			.loader = &image->signed_loader,
+			.uki = &image->uki,
+			.version = image->options->version,
+			.keys = &image->keys,
+			.time = image->time,
+		},
+		&esp, err);
+	if (r < 0)
+		return r;
+	disk.esp = tree_root(esp);
+	memcpy(disk.root_hash, image->usr.root_hash, SHA256_SIZE);
+	r = disk_image_write(image->outputs[OUTPUT_DISK].path, &disk, err);
+	return r < 0 ? r : digest_output(&image->outputs[OUTPUT_DISK], err);
+}
+
+int image_write_manifest(struct image *image, struct error **err)
+{
+	struct manifest_output outputs[OUTPUT_MANIFEST];
+	uint8_t fingerprint[SHA256_SIZE];
+	_cleanup_buffer_ struct buffer text = {};
+	struct pcr_prediction pcrs;
+	int r;
+
+	for (size_t i = 0; i < ARRAY_SIZE(outputs); i++) {
+		const struct output *output = &image->outputs[i];
+
+		outputs[i] = (struct manifest_output){
+			.kind = output->kind, .name = output->name, .size = output->size};
+		memcpy(outputs[i].sha256, output->sha256, SHA256_SIZE);
+	}
+	r = pcr_predict(
+		&(struct pcr_images){
+			.loader = image->signed_loader.data,
+			.loader_size = image->signed_loader.size,
+			.uki = image->uki.data,
+			.uki_size = image->uki.size,
+			.secure_boot = true,
+		},
+		&pcrs, err);
+	if (r < 0)
+		return r;
+	signer_fingerprint(image->keys.db, fingerprint);
+	r = manifest_write(
+		&(struct manifest){
+			.definition = image->definition,
+			.version = image->options->version,
+			.architecture = image->options->architecture,
+			.suite = image->options->suite ? image->options->suite : image->definition->suite,
+			.kernel_release = image->modules->version,
+			.command_line = image->command_line,
+			.usr = &image->usr,
+			.survey = &image->survey,
+			.pcrs = &pcrs,
+			.packages = &image->packages,
+			.boot_packages = &image->boot_packages,
+			.certificate = fingerprint,
+			.outputs = outputs,
+			.output_count = ARRAY_SIZE(outputs),
+		},
+		&text, err);
+	return r < 0 ? r
+		     : file_write_atomic(
+			       image->outputs[OUTPUT_MANIFEST].path, text.data, text.size, 0644, err);
+}

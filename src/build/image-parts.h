@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The steps of a build, for image.c, which calls them in their order.
+ *
+ * Each fills what the next ones read, and what it fills stays as it is from then on. All return 0 or a
+ * negative errno with *err* set.
+ */
+#pragma once
+
+#include "base/sha256.h"
+#include "build/image.h"
+#include "build/keys.h"
+#include "build/modules.h"
+#include "build/platform.h"
+#include "build/stage.h"
+#include "build/survey.h"
+#include "build/unpack.h"
+#include "build/usr-image.h"
+#include "source/cache.h"
+
+enum { OUTPUT_DISK, OUTPUT_USR, OUTPUT_VERITY, OUTPUT_UKI, OUTPUT_MANIFEST, OUTPUT_COUNT };
+
+struct output {
+	const char *kind;
+	char *name, *path;
+	uint64_t size;
+	uint8_t sha256[SHA256_SIZE];
+};
+
+/* Everything that is there between two steps. Each step fills what the next ones read. */
+struct image {
+	const struct image_options *options;
+	const struct definition *definition;
+	const struct platform *platform;
+	int64_t time; /* of every file in the image: the version's day */
+	struct keys keys;
+	struct cache *cache; /* open as long as packages are read from it */
+	struct stage *stage;
+	struct output outputs[OUTPUT_COUNT];
+
+	struct package_list packages, boot_packages;
+	struct unpacked unpacked;
+	struct tree *tree; /* the whole root, from finish_tree() on only /usr */
+	struct tree *boot; /* of the boot packages */
+	struct kernel_modules *modules;
+	struct content *kernel, *stub, *loader;
+
+	struct survey survey;
+	struct usr_image_result usr;
+	char root_hash[SHA256_HEX_SIZE];
+	struct buffer signature; /* content of the verity signature partition */
+	char *command_line;
+	struct buffer initrd, uki, signed_loader;
+};
+
+/* From packages to the content of /usr, and what the machine is started with (image-tree.c). */
+int image_unpack_packages(struct image *image, struct error **err);
+int image_select_modules(struct image *image, struct error **err);
+int image_add_own_files(struct image *image, struct error **err);
+int image_take_boot_files(struct image *image, struct error **err);
+int image_finish_tree(struct image *image, struct error **err);
+
+/* From the tree to the signed parts of a disk (image-boot.c). */
+int image_write_usr(struct image *image, struct error **err);
+int image_sign_root_hash(struct image *image, struct error **err);
+int image_make_command_line(struct image *image, struct error **err);
+int image_make_initrd(struct image *image, struct error **err);
+int image_make_boot_programs(struct image *image, struct error **err);
+
+/* From these parts to the files that a build leaves (image-outputs.c). */
+int image_name_outputs(struct image *image, struct error **err);
+int image_write_uki(struct image *image, struct error **err);
+int image_write_disk(struct image *image, struct error **err);
+int image_write_manifest(struct image *image, struct error **err);

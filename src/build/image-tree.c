@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "build/image-parts.h"
+
+#include <errno.h>
+
+#include "build/depmod.h"
+#include "build/image-packages.h"
+#include "build/layout.h"
+#include "build/ldcache.h"
+#include "build/overlay.h"
+#include "build/presets.h"
+#include "build/programs.h"
+
+/* Unpacks packages into a tree of their own. */
+static int unpack_list(const struct package_list *packages, const struct unpack_options *options,
+	struct tree **ret, struct unpacked *ret_unpacked, struct error **err)
+{
+	_cleanup_free_ struct unpack_package *list = calloc(packages->count + 1, sizeof(*list));
+
+	if (!list)
+		return error_set_errno(err, -ENOMEM, "unpacking");
+	for (size_t i = 0; i < packages->count; i++) {
+		const struct package *package = &packages->items[i];
+
+		list[i] = (struct unpack_package){
+			.name = package->name, .path = package->path, .size = package->size};
+		memcpy(list[i].sha256, package->sha256, SHA256_SIZE);
+	}
+	return unpack(list, packages->count, options, ret, ret_unpacked, err);
+}
+
+int image_unpack_packages(struct image *image, struct error **err)
+{
+	struct unpack_options options = {
+		.threads = image->options->threads, .progress = image->options->progress};
+	int r;
+
+	r = unpack_list(&image->boot_packages, &options, &image->boot, NULL, err);
+	if (r < 0)
+		return r;
+	options.exclude = image->definition->exclude;
+	options.keep = image->definition->keep;
+	r = unpack_list(&image->packages, &options, &image->tree, &image->unpacked, err);
+	if (r < 0)
+		return r;
+	image_warn_of_idle(image->options, "exclude", &image->unpacked.idle_exclude,
+		"no package has a path that matches");
+	image_warn_of_idle(
+		image->options, "keep", &image->unpacked.idle_keep, "nothing that is excluded matches");
+	return 0;
+}
+
+/* The kernel's modules: read once, for the initrd, and reduced to what a node can use. */
+int image_select_modules(struct image *image, struct error **err)
+{
+	int r;
+
+	progress_begin(image->options->progress, "Kernel modules", 0, PROGRESS_ITEMS);
+	r = kernel_modules_read(image->tree, image->options->threads, &image->modules, err);
+	if (r >= 0)
+		r = definition_blame(image->definition, "kernel: modules",
+			kernel_modules_keep(
+				image->modules, image->tree, &image->definition->kernel.modules, err),
+			err);
+	if (r >= 0)
+		progress_end(image->options->progress, "of %s", image->modules->version);
+	return r;
+}
+
+static int add_links(struct image *image, struct error **err)
+{
+	const struct definition *definition = image->definition;
+
+	for (size_t i = 0; i < definition->links.count; i++) {
+		const struct pair *link = &definition->links.items[i];
+		const struct tree_attributes attributes = {.mtime = image->time, .origin = definition->name};
+		int r = tree_add_symlink(image->tree, link->name, &attributes, link->value, NULL, err);
+
+		if (r < 0) {
+			(void)definition_wrap(definition, "links", link->name, err);
+			return r;
+		}
+	}
+	return 0;
+}
+
+/* What an edition adds to its packages: programs of ours and whom they trust, files, and links. */
+int image_add_own_files(struct image *image, struct error **err)
+{
+	const struct definition *definition = image->definition;
+	int r = programs_add(image->tree, &definition->programs, image->options->programs, image->platform,
+		image->time, err);
+
+	if (r >= 0 && definition->programs.count > 0)
+		r = programs_add_root(image->tree, image->options->keys, image->time, err);
+	for (size_t i = 0; i < definition->overlays.count && r >= 0; i++) {
+		r = overlay_add(
+			image->tree, definition->overlays.items[i], image->time, definition->name, err);
+		if (r < 0)
+			(void)definition_wrap(definition, "files", NULL, err);
+	}
+	return r < 0 ? r : add_links(image, err);
+}
+
+static int read_boot_file(const struct tree *tree, const char *path, struct content **ret, struct error **err)
+{
+	const struct tree_inode *inode = tree_resolve(tree, path);
+
+	if (!inode || !S_ISREG(inode->mode))
+		return error_set(err, -ENOENT, "no package has /%s, which the image is started with", path);
+	*ret = content_ref(inode->content);
+	return 0;
+}
+
+/* Takes the kernel, the boot loader and the stub out of the trees. */
+int image_take_boot_files(struct image *image, struct error **err)
+{
+	_cleanup_free_ char *kernel = string_format("boot/vmlinuz-%s", image->modules->version);
+	int r;
+
+	if (!kernel)
+		return error_set_errno(err, -ENOMEM, "boot");
+	r = read_boot_file(image->tree, kernel, &image->kernel, err);
+	if (r >= 0)
+		r = read_boot_file(image->boot, image->platform->stub, &image->stub, err);
+	if (r >= 0)
+		r = read_boot_file(image->boot, image->platform->loader, &image->loader, err);
+	return r < 0 ? r : tree_remove(image->tree, kernel, err);
+}
+
+static int finish_scripts(struct image *image, struct finish *finish, struct error **err)
+{
+	const struct definition *definition = image->definition;
+	const struct finish_options options = {
+		.accounts = &definition->accounts,
+		.unpacked = &image->unpacked,
+		.name = definition->name,
+		.title = definition->title,
+		.version = image->options->version,
+	};
+
+	return definition_blame(definition, "accounts", finish_run(finish, &options, err), err);
+}
+
+static int finish_libraries(struct image *image, struct finish *finish, struct error **err)
+{
+	(void)image;
+	return finish_ldcache(finish, err);
+}
+
+static int finish_modules(struct image *image, struct finish *finish, struct error **err)
+{
+	(void)image;
+	return finish_depmod(finish, err);
+}
+
+static int finish_units(struct image *image, struct finish *finish, struct error **err)
+{
+	int r = finish_presets(finish, err);
+
+	if (r >= 0)
+		r = definition_blame(
+			image->definition, "mask", finish_masks(finish, &image->definition->mask, err), err);
+	return r < 0 ? r : finish_default_target(finish, "multi-user.target", err);
+}
+
+static int finish_layout(struct image *image, struct finish *finish, struct error **err)
+{
+	return definition_blame(
+		image->definition, "setuid", layout_usr(finish, &image->definition->setuid, NULL, err), err);
+}
+
+/* From the unpacked packages to /usr: first what maintainer scripts would have done. */
+static const struct {
+	struct finisher_about about;
+	int (*run)(struct image *image, struct finish *finish, struct error **err);
+} finish_steps[] = {
+	{{}, finish_scripts},
+	{{"ld-cache", "ld.so.cache, as ldconfig(8) makes it"}, finish_libraries},
+	{{"modules", "modules.dep and its like, as depmod(8) makes them"}, finish_modules},
+	{{"units", "what presets enable; units that are masked; the default target"}, finish_units},
+	{{"layout", "one /usr: /etc and /var as it brings them to a node, no setuid but what is named"},
+		finish_layout},
+};
+
+int image_finish_tree(struct image *image, struct error **err)
+{
+	struct finish finish = {
+		.tree = image->tree, .architecture = image->options->architecture, .mtime = image->time};
+	int r = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(finish_steps) && r >= 0; i++)
+		r = finish_steps[i].run(image, &finish, err);
+	return r;
+}
+
+const struct finisher_about *image_finisher(size_t index)
+{
+	size_t scripts = 0;
+
+	while (finish_about(scripts))
+		scripts++;
+	if (index < scripts)
+		return finish_about(index);
+	index -= scripts - 1;
+	return index < ARRAY_SIZE(finish_steps) ? &finish_steps[index].about : NULL;
+}
