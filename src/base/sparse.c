@@ -45,8 +45,7 @@ int sparse_write(int fd, const void *data, size_t size, uint64_t offset)
 	return 0;
 }
 
-/* Where the next bytes that are no hole begin and end, within *end*. -ENXIO: there are none. */
-static int next_data(int fd, uint64_t offset, uint64_t end, uint64_t *ret_begin, uint64_t *ret_end)
+int sparse_next_data(int fd, uint64_t offset, uint64_t end, uint64_t *ret_begin, uint64_t *ret_end)
 {
 	off_t begin = lseek(fd, (off_t)offset, SEEK_DATA), hole;
 
@@ -131,7 +130,7 @@ int sparse_copy(
 		done = whole;
 	}
 	while (done < size) {
-		r = next_data(from, from_offset + done, end, &begin, &stop);
+		r = sparse_next_data(from, from_offset + done, end, &begin, &stop);
 		if (r == -ENXIO) {
 			progress_add(progress, size - done);
 			return 0;

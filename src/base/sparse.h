@@ -12,6 +12,13 @@
 int sparse_write(int fd, const void *data, size_t size, uint64_t offset);
 
 /*
+ * Where the next bytes of a file from *offset* on that are no hole begin and end, before *end*; its file
+ * offset changes. Where the file system knows no holes, all of it. Returns 0; -ENXIO where there are none;
+ * another negative errno.
+ */
+int sparse_next_data(int fd, uint64_t offset, uint64_t end, uint64_t *ret_begin, uint64_t *ret_end);
+
+/*
  * Copies *size* bytes of the file *from* to *to*, holes left out, sharing blocks with *from* where both files
  * are on one file system that can do that. *progress* (may be NULL) counts bytes. Returns 0, -ENODATA where
  * *from* ends before, or another negative errno.

@@ -42,8 +42,8 @@ int image_write_usr(struct image *image, struct error **err)
 	if (r < 0)
 		return r;
 	hex_encode(image->usr.root_hash, SHA256_SIZE, image->root_hash);
-	memcpy(image->outputs[OUTPUT_USR].sha256, image->usr.image_digest, SHA256_SIZE);
-	memcpy(image->outputs[OUTPUT_VERITY].sha256, image->usr.hash_digest, SHA256_SIZE);
+	memcpy(image->outputs[OUTPUT_USR].digest, image->usr.image_digest, SHA256_SIZE);
+	memcpy(image->outputs[OUTPUT_VERITY].digest, image->usr.hash_digest, SHA256_SIZE);
 	image->outputs[OUTPUT_USR].size = image->usr.image_size;
 	image->outputs[OUTPUT_VERITY].size = image->usr.hash_size;
 	return 0;

@@ -8,25 +8,27 @@
 #include "build/disk.h"
 #include "build/esp.h"
 #include "build/manifest.h"
+#include "format/fsverity.h"
 #include "format/pcr.h"
 
 /* The paths of the outputs while they are made. */
 int image_name_outputs(struct image *image, struct error **err)
 {
 	static const struct {
-		const char *kind, *ending;
+		const char *kind, *ending, *digest;
 	} outputs[OUTPUT_COUNT] = {
-		[OUTPUT_DISK] = {"disk", ".raw"},
-		[OUTPUT_USR] = {"usr", ".usr.erofs"},
-		[OUTPUT_VERITY] = {"verity", ".usr.verity"},
-		[OUTPUT_UKI] = {"uki", ".efi"},
-		[OUTPUT_MANIFEST] = {"manifest", ".manifest.json"},
+		[OUTPUT_DISK] = {"disk", ".raw", "fsverity"},
+		[OUTPUT_USR] = {"usr", ".usr.erofs", "sha256"},
+		[OUTPUT_VERITY] = {"verity", ".usr.verity", "sha256"},
+		[OUTPUT_UKI] = {"uki", ".efi", "sha256"},
+		[OUTPUT_MANIFEST] = {"manifest", ".manifest.json", NULL},
 	};
 
 	for (size_t i = 0; i < OUTPUT_COUNT; i++) {
 		struct output *output = &image->outputs[i];
 
 		output->kind = outputs[i].kind;
+		output->digest_name = outputs[i].digest;
 		output->name = string_format("orlop-%s_%s_%s%s", image->definition->name,
 			image->options->version, image->options->architecture, outputs[i].ending);
 		output->path = output->name ? stage_path(image->stage, output->name) : NULL;
@@ -41,17 +43,20 @@ int image_write_uki(struct image *image, struct error **err)
 	struct output *output = &image->outputs[OUTPUT_UKI];
 
 	output->size = image->uki.size;
-	if (sha256_bytes(image->uki.data, image->uki.size, output->sha256) < 0)
+	if (sha256_bytes(image->uki.data, image->uki.size, output->digest) < 0)
 		return error_set_errno(err, -ENOMEM, "%s", output->name);
 	return file_write_atomic(output->path, image->uki.data, image->uki.size, 0644, err);
 }
 
-static int digest_output(struct output *output, struct error **err)
+/* A disk is mostly holes, which this digest passes over, and threads share what is left. */
+static int digest_disk(struct image *image, struct error **err)
 {
+	struct output *output = &image->outputs[OUTPUT_DISK];
 	_cleanup_close_ int fd = open(output->path, O_RDONLY | O_CLOEXEC);
-	int r = fd < 0 ? -errno : sha256_file(fd, output->sha256, &output->size);
 
-	return r < 0 ? error_set_errno(err, r, "%s", output->path) : 0;
+	if (fd < 0)
+		return error_set_errno(err, -errno, "%s", output->path);
+	return fsverity_digest(fd, image->options->threads, output->digest, &output->size, err);
 }
 
 int image_write_disk(struct image *image, struct error **err)
@@ -93,7 +98,7 @@ int image_write_disk(struct image *image, struct error **err)
 	disk.esp = tree_root(esp);
 	memcpy(disk.root_hash, image->usr.root_hash, SHA256_SIZE);
 	r = disk_image_write(image->outputs[OUTPUT_DISK].path, &disk, err);
-	return r < 0 ? r : digest_output(&image->outputs[OUTPUT_DISK], err);
+	return r < 0 ? r : digest_disk(image, err);
 }
 
 int image_write_manifest(struct image *image, struct error **err)
@@ -107,9 +112,11 @@ int image_write_manifest(struct image *image, struct error **err)
 	for (size_t i = 0; i < ARRAY_SIZE(outputs); i++) {
 		const struct output *output = &image->outputs[i];
 
-		outputs[i] = (struct manifest_output){
-			.kind = output->kind, .name = output->name, .size = output->size};
-		memcpy(outputs[i].sha256, output->sha256, SHA256_SIZE);
+		outputs[i] = (struct manifest_output){.kind = output->kind,
+			.name = output->name,
+			.size = output->size,
+			.digest_name = output->digest_name};
+		memcpy(outputs[i].digest, output->digest, SHA256_SIZE);
 	}
 	r = pcr_predict(
 		&(struct pcr_images){

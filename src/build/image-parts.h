@@ -24,7 +24,8 @@ struct output {
 	const char *kind;
 	char *name, *path;
 	uint64_t size;
-	uint8_t sha256[SHA256_SIZE];
+	const char *digest_name; /* "sha256", "fsverity" */
+	uint8_t digest[SHA256_SIZE];
 };
 
 /* Everything that is there between two steps. Each step fills what the next ones read. */

@@ -195,6 +195,7 @@ static void print_manifest(struct text *text, const json_t *object)
 		text->indent += 2;
 		print_size(text, "size", number_of(output, "size"));
 		print_field(text, "SHA-256", string_of(output, "sha256"));
+		print_field(text, "fs-verity digest", string_of(output, "fsverity"));
 		text->indent -= 2;
 	}
 	print_privileged(text, "setuid and setgid files", json_object_get(object, "setuid"));

@@ -29,7 +29,7 @@ static json_t *outputs(const struct manifest *manifest)
 
 		if (json_array_append_new(list,
 			    json_pack("{s:s, s:s, s:I, s:o}", "kind", output->kind, "name", output->name,
-				    "size", (json_int_t)output->size, "sha256", digest(output->sha256))) < 0)
+				    "size", (json_int_t)output->size, output->digest_name, digest(output->digest))) < 0)
 			goto fail;
 	}
 	return list;

@@ -13,10 +13,11 @@
 #include "source/package.h"
 
 struct manifest_output {
-	const char *kind; /* "disk", "usr", "verity", "uki" */
-	const char *name; /* of the file */
-	uint64_t size;	  /* bytes */
-	uint8_t sha256[SHA256_SIZE];
+	const char *kind;	 /* "disk", "usr", "verity", "uki" */
+	const char *name;	 /* of the file */
+	uint64_t size;		 /* bytes */
+	const char *digest_name; /* "sha256", or "fsverity" (format/fsverity.h) */
+	uint8_t digest[SHA256_SIZE];
 };
 
 struct manifest {

@@ -8,6 +8,7 @@
 #include "base/file.h"
 #include "base/string-util.h"
 #include "format/authenticode.h"
+#include "format/fsverity.h"
 #include "format/gpt.h"
 #include "format/json-read.h"
 #include "format/release-index.h"
@@ -60,7 +61,10 @@ static int read_output(const struct json_place *place, struct build_outputs *out
 	if (r >= 0)
 		r = json_read_number(place, "size", 1, INT64_MAX, &output.size, err);
 	if (r >= 0)
-		r = json_read_hex(place, "sha256", output.sha256, SHA256_SIZE, err);
+		output.is_fsverity = streq(kind, "disk") && json_object_get(place->json, "fsverity");
+	if (r >= 0)
+		r = json_read_hex(
+			place, output.is_fsverity ? "fsverity" : "sha256", output.digest, SHA256_SIZE, err);
 	if (r < 0)
 		return r;
 	if (strchr(name, '/') || name[0] == '.' || name[0] == 0)
@@ -191,14 +195,17 @@ int build_check(const struct build_outputs *outputs, enum build_file which, int 
 	struct error **err)
 {
 	const struct build_output *file = &outputs->files[which];
-	uint8_t sha256[SHA256_SIZE];
+	uint8_t digest[SHA256_SIZE];
 	uint64_t size;
-	int r = sha256_file(fd, sha256, &size);
+	int r = file->is_fsverity ? fsverity_digest(fd, 0, digest, &size, err)
+				  : sha256_file(fd, digest, &size);
 
+	if (r < 0 && file->is_fsverity)
+		return error_wrap(err, "%s/%s", outputs->folder, file->name), r;
 	if (r < 0)
 		return error_set_errno(err, r, "%s/%s", outputs->folder, file->name);
 	progress_add(progress, size);
-	if (size != file->size || memcmp(sha256, file->sha256, SHA256_SIZE) != 0)
+	if (size != file->size || memcmp(digest, file->digest, SHA256_SIZE) != 0)
 		return error_set(err, -EBADMSG,
 			"%s/%s is not the file of its manifest: its digest is another one", outputs->folder,
 			file->name);

@@ -19,7 +19,8 @@ enum build_file { BUILD_USR, BUILD_VERITY, BUILD_UKI, BUILD_DISK, BUILD_FILES };
 struct build_output {
 	char *name; /* in the folder; NULL where the manifest has none */
 	uint64_t size;
-	uint8_t sha256[SHA256_SIZE];
+	bool is_fsverity; /* the digest is that of fs-verity, else SHA-256 of the whole */
+	uint8_t digest[SHA256_SIZE];
 };
 
 struct build_outputs {

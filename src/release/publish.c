@@ -182,7 +182,7 @@ static int find_published(const struct repository *repository, const struct rele
 		return r;
 	ret->already = true;
 	if (memcmp(ret->info.usr.root, build->root, SHA256_SIZE) != 0 || ret->info.uki_size != uki->size ||
-		memcmp(ret->info.uki_sha256, uki->sha256, SHA256_SIZE) != 0)
+		memcmp(ret->info.uki_sha256, uki->digest, SHA256_SIZE) != 0)
 		return error_set(err, -EEXIST,
 			"%s %s for %s is published already, with other content: build it with a new version",
 			build->edition, build->version, build->architecture);
@@ -326,9 +326,9 @@ static int put_uki(struct repository *repository, const struct build_outputs *bu
 	if (r < 0)
 		return r;
 	info->uki_size = file->size;
-	memcpy(info->uki_sha256, file->sha256, SHA256_SIZE);
+	memcpy(info->uki_sha256, file->digest, SHA256_SIZE);
 	progress_begin(options->progress, "kernel image", file->size, PROGRESS_BYTES);
-	r = repository_put_file(repository, name, fd, file->size, file->sha256, options->progress, err);
+	r = repository_put_file(repository, name, fd, file->size, file->digest, options->progress, err);
 	if (r >= 0)
 		progress_end(options->progress, NULL);
 	return r < 0 ? (error_wrap(err, "%s/%s", build->folder, file->name), r) : 0;

@@ -11,11 +11,13 @@ setup_file() {
 
 setup() { cd "$BATS_TEST_TMPDIR"; }
 
-@test "the manifest has the size and SHA-256 of every output" {
+@test "the manifest has the size and digest of every output" {
 	while read -r name size sha256; do
 		[ "$(stat -c %s "$ORLOP_TEST_OUT/$name")" = "$size" ]
 		[ "$(sha256sum <"$ORLOP_TEST_OUT/$name")" = "$sha256  -" ]
-	done < <(manifest '.outputs[] | "\(.name) \(.size) \(.sha256)"')
+	done < <(manifest '.outputs[] | select(.kind != "disk") | "\(.name) \(.size) \(.sha256)"')
+	[ "$(fsverity digest --compact "$raw")" = "$(manifest '.outputs[] | select(.kind == "disk").fsverity')" ]
+	[ "$(stat -c %s "$raw")" = "$(manifest '.outputs[] | select(.kind == "disk").size')" ]
 	[ "$(manifest '.outputs | length')" = 4 ]
 }
 
