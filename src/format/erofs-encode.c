@@ -6,6 +6,7 @@
 #include "base/bytes.h"
 #include "base/string-util.h"
 #include "format/erofs-disk.h"
+#include "format/erofs-index.h"
 #include "format/erofs-plan.h"
 
 static const struct erofs_prefix *find_prefix(const char *name)
@@ -198,7 +199,7 @@ static void encode_folder(struct erofs_plan *plan, size_t index, uint8_t *tail)
 static void encode_inode(const struct erofs_plan *plan, const struct erofs_node *node, uint8_t *at)
 {
 	const struct tree_inode *inode = node->inode;
-	unsigned layout = node->tail > 0 ? LAYOUT_INLINE : LAYOUT_PLAIN;
+	unsigned layout = node->packed ? LAYOUT_COMPRESSED : node->tail > 0 ? LAYOUT_INLINE : LAYOUT_PLAIN;
 
 	write_le16(at + INODE_FORMAT,
 		(uint16_t)(layout << INODE_LAYOUT_SHIFT | (node->extended ? INODE_EXTENDED : 0)));
@@ -206,7 +207,7 @@ static void encode_inode(const struct erofs_plan *plan, const struct erofs_node 
 		write_le16(
 			at + INODE_XATTR_COUNT, (uint16_t)(1 + (node->xattr_size - XATTR_HEADER_SIZE) / 4));
 	write_le16(at + INODE_MODE, (uint16_t)inode->mode);
-	write_le32(at + INODE_BLOCK, (uint32_t)node->block);
+	write_le32(at + INODE_BLOCK, (uint32_t)(node->packed ? node->block_count : node->block));
 	write_le32(at + INODE_NUMBER, node->number);
 	if (node->extended) {
 		write_le64(at + INODE_SIZE, node->size);
@@ -223,7 +224,15 @@ static void encode_inode(const struct erofs_plan *plan, const struct erofs_node 
 	}
 }
 
-void erofs_encode_node(struct erofs_plan *plan, size_t index)
+static int encode_packed(const struct erofs_plan *plan, const struct erofs_node *node, uint8_t *at)
+{
+	if (node->tail > 0)
+		memcpy(at + erofs_node_size(node) - node->tail, erofs_packed_last(node->packed), node->tail);
+	return erofs_index_encode(node->packed, plan->options.compression.algorithm,
+		erofs_inode_size(node) + node->xattr_size, at);
+}
+
+int erofs_encode_node(struct erofs_plan *plan, size_t index)
 {
 	const struct erofs_node *node = &plan->nodes[index];
 	const struct tree_inode *inode = node->inode;
@@ -233,10 +242,35 @@ void erofs_encode_node(struct erofs_plan *plan, size_t index)
 	encode_inode(plan, node, at);
 	if (node->xattr_size > 0)
 		encode_xattrs(inode, at + erofs_inode_size(node));
+	if (node->packed)
+		return encode_packed(plan, node, at);
 	if (S_ISDIR(inode->mode))
 		encode_folder(plan, index, tail);
 	else if (node->tail > 0)
 		memcpy(tail, erofs_node_data(node) + node->size - node->tail, node->tail);
+	return 0;
+}
+
+/* What readers have to know of the algorithm. That of LZ4 is there in any case: it has the size of all
+ * clusters. */
+static void encode_configurations(const struct erofs_plan *plan, uint8_t *super)
+{
+	bool zstd = plan->options.compression.algorithm == COMPRESSION_ZSTD;
+	uint8_t *at = super + EROFS_SUPER_SIZE;
+
+	write_le32(super + SUPER_FEATURE_INCOMPAT, FEATURE_INCOMPAT_ZERO_PADDING |
+							   FEATURE_INCOMPAT_CONFIGURATIONS |
+							   FEATURE_INCOMPAT_INLINE_CLUSTERS);
+	write_le16(
+		super + SUPER_ALGORITHMS, (uint16_t)(1 << ALGORITHM_LZ4 | (zstd ? 1 << ALGORITHM_ZSTD : 0)));
+	write_le16(at, LZ4_CONFIGURATION_SIZE);
+	write_le16(at + 2 + LZ4_DISTANCE, UINT16_MAX);
+	write_le16(at + 2 + LZ4_CLUSTER_BLOCKS, EROFS_CLUSTER_BLOCKS);
+	at += 2 + LZ4_CONFIGURATION_SIZE;
+	if (zstd) {
+		write_le16(at, ZSTD_CONFIGURATION_SIZE);
+		at[2 + ZSTD_WINDOW_LOG] = COMPRESSION_WINDOW_LOG - ZSTD_WINDOW_LOG_BASE;
+	}
 }
 
 void erofs_encode_super(struct erofs_plan *plan)
@@ -252,6 +286,8 @@ void erofs_encode_super(struct erofs_plan *plan)
 	write_le32(super + SUPER_BLOCKS, (uint32_t)plan->blocks);
 	memcpy(super + SUPER_UUID, plan->options.uuid, sizeof(plan->options.uuid));
 	memcpy(super + SUPER_LABEL, plan->label, sizeof(plan->label));
+	if (plan->options.compression.algorithm != COMPRESSION_NONE)
+		encode_configurations(plan, super);
 	write_le32(
 		super + SUPER_CHECKSUM, erofs_super_checksum(super, EROFS_BLOCK_SIZE - EROFS_SUPER_OFFSET));
 }

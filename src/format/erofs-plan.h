@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "format/erofs-pack.h"
 #include "format/erofs.h"
 
 /* An inode to be written. Sizes in bytes, offsets from the image's beginning. */
@@ -18,7 +19,9 @@ struct erofs_node {
 	uint32_t links;
 	uint32_t number;     /* the inode number that is noted: a hash of the path, so that it stays */
 	uint32_t xattr_size; /* with its header; 0 where there are no attributes */
-	uint32_t tail;	     /* bytes of content behind the inode */
+	uint32_t tail;	     /* bytes of content behind the inode, compressed where *packed* is there */
+	struct erofs_packed *packed; /* NULL: the content stays as it is */
+	uint32_t index_size;	     /* bytes between attributes and tail: of *packed* */
 	bool extended;
 };
 
@@ -36,6 +39,8 @@ struct erofs_plan {
 	size_t node_count, node_capacity;
 	struct erofs_extent *extents; /* in the order of their blocks */
 	size_t extent_count;
+	struct erofs_packed *packed; /* one for each content that was compressed */
+	size_t packed_count;
 	uint8_t *metadata; /* the image's first blocks: superblock, inodes, folders, small files */
 	uint64_t metadata_blocks;
 	uint64_t blocks;
@@ -45,6 +50,12 @@ struct erofs_plan {
 static inline size_t erofs_inode_size(const struct erofs_node *node)
 {
 	return node->extended ? 64 : 32;
+}
+
+/* What stands at its place, with all that is behind it. */
+static inline uint64_t erofs_node_size(const struct erofs_node *node)
+{
+	return erofs_inode_size(node) + node->xattr_size + node->index_size + node->tail;
 }
 
 static inline bool erofs_fits_compact(const struct erofs_options *options, const struct erofs_node *node)
@@ -69,6 +80,18 @@ static inline const uint8_t *erofs_node_data(const struct erofs_node *node)
 					  : content_data(node->inode->content);
 }
 
-/* Writes inode, attributes, tail and, of a folder, its blocks into the metadata. */
-void erofs_encode_node(struct erofs_plan *plan, size_t index);
+/*
+ * Compresses the contents of files, and decides which of them are better so: their nodes get *packed*, and
+ * other sizes. Up to *tail_max* bytes of a content that has blocks too may stand behind its inode.
+ */
+int erofs_compress_nodes(struct erofs_plan *plan, uint64_t tail_max, struct error **err);
+
+/* Orders pointers to nodes by content, equal contents by their number of blocks and then their place in the
+ * walk. */
+int erofs_compare_nodes(const void *a, const void *b);
+bool erofs_same_content(const struct erofs_node *a, const struct erofs_node *b);
+
+/* Writes inode, attributes, index, tail and, of a folder, its blocks into the metadata. Returns 0 or -ENOMEM.
+ */
+int erofs_encode_node(struct erofs_plan *plan, size_t index);
 void erofs_encode_super(struct erofs_plan *plan);

@@ -10,6 +10,7 @@
 #include "base/file.h"
 #include "base/string-util.h"
 #include "format/erofs-disk.h"
+#include "format/erofs-unpack.h"
 #include "format/erofs.h"
 
 #define DEPTH_MAX 1000
@@ -46,26 +47,11 @@ struct inode {
 	mode_t mode;
 };
 
-static int source_read(
-	const struct erofs_source *source, uint64_t offset, size_t size, void *ret, struct error **err)
-{
-	int r;
-
-	if (offset > source->size || size > source->size - offset)
-		return error_set(err, -EBADMSG, "%zu bytes at %llu lie outside the image", size,
-			(unsigned long long)offset);
-	if (source->data) {
-		memcpy(ret, source->data + offset, size);
-		return 0;
-	}
-	r = pread_full(source->fd, ret, size, source->offset + offset);
-	return r < 0 ? error_set_errno(err, r, "reading at %llu", (unsigned long long)offset) : 0;
-}
-
 static int check_super(const uint8_t *super, struct error **err)
 {
 	uint32_t unknown = read_le32(super + SUPER_FEATURE_INCOMPAT) &
-			   ~(FEATURE_INCOMPAT_ZERO_PADDING | FEATURE_INCOMPAT_CHUNKS);
+			   ~(FEATURE_INCOMPAT_ZERO_PADDING | FEATURE_INCOMPAT_CONFIGURATIONS |
+				   FEATURE_INCOMPAT_CHUNKS | FEATURE_INCOMPAT_INLINE_CLUSTERS);
 
 	if (read_le32(super + SUPER_MAGIC) != EROFS_MAGIC)
 		return error_set(err, -EBADMSG, "erofs: no superblock: this is not an EROFS image");
@@ -91,7 +77,7 @@ int erofs_read_super(const struct erofs_source *source, struct erofs_super *ret,
 	if (source->size < sizeof(block))
 		return error_set(err, -EBADMSG, "erofs: %llu bytes are too few for an image",
 			(unsigned long long)source->size);
-	r = source_read(source, 0, sizeof(block), block, err);
+	r = erofs_source_read(source, 0, sizeof(block), block, err);
 	if (r >= 0)
 		r = check_super(super, err);
 	if (r < 0)
@@ -153,13 +139,13 @@ static int read_inode(const struct reader *reader, uint64_t nid, struct inode *r
 	if (!checked_mul(nid, (uint64_t)EROFS_SLOT, &offset) ||
 		!checked_add(offset, reader->super.metadata, &offset))
 		return error_set(err, -EBADMSG, "inode %llu lies outside the image", (unsigned long long)nid);
-	r = source_read(reader->source, offset, COMPACT_INODE_SIZE, raw, err);
+	r = erofs_source_read(reader->source, offset, COMPACT_INODE_SIZE, raw, err);
 	if (r < 0)
 		return r;
 	format = read_le16(raw + INODE_FORMAT);
 	inode.place = offset + (format & INODE_EXTENDED ? EXTENDED_INODE_SIZE : COMPACT_INODE_SIZE);
 	if (format & INODE_EXTENDED) {
-		r = source_read(reader->source, offset, EXTENDED_INODE_SIZE, raw, err);
+		r = erofs_source_read(reader->source, offset, EXTENDED_INODE_SIZE, raw, err);
 		if (r < 0)
 			return r;
 		decode_extended(raw, &inode);
@@ -190,13 +176,13 @@ static int read_flat(const struct reader *reader, const struct inode *inode, uin
 		if (behind % EROFS_BLOCK_SIZE + tail > EROFS_BLOCK_SIZE)
 			return error_set(
 				err, -EBADMSG, "the data behind its inode crosses the end of a block");
-		r = source_read(reader->source, behind, tail, to + inode->size - tail, err);
+		r = erofs_source_read(reader->source, behind, tail, to + inode->size - tail, err);
 		if (r < 0)
 			return r;
 	}
 	if (inode->size == tail)
 		return 0;
-	return source_read(
+	return erofs_source_read(
 		reader->source, (uint64_t)inode->block * EROFS_BLOCK_SIZE, inode->size - tail, to, err);
 }
 
@@ -213,7 +199,7 @@ static int read_chunks(
 	for (uint64_t at = 0; at < inode->size; at += chunk, note += unit) {
 		size_t size = (size_t)MIN(chunk, inode->size - at);
 		uint32_t block;
-		int r = source_read(reader->source, note, unit, raw, err);
+		int r = erofs_source_read(reader->source, note, unit, raw, err);
 
 		if (r < 0)
 			return r;
@@ -224,11 +210,28 @@ static int read_chunks(
 			memset(to + at, 0, size);
 			continue;
 		}
-		r = source_read(reader->source, (uint64_t)block * EROFS_BLOCK_SIZE, size, to + at, err);
+		r = erofs_source_read(reader->source, (uint64_t)block * EROFS_BLOCK_SIZE, size, to + at, err);
 		if (r < 0)
 			return r;
 	}
 	return 0;
+}
+
+static bool is_packed(const struct inode *inode)
+{
+	return inode->layout == LAYOUT_COMPRESSED_OLD || inode->layout == LAYOUT_COMPRESSED;
+}
+
+static int read_packed(
+	const struct reader *reader, const struct inode *inode, uint8_t *to, struct error **err)
+{
+	const struct erofs_packed_file file = {
+		.place = inode->place + inode->xattr_size, .size = inode->size};
+
+	if (inode->layout == LAYOUT_COMPRESSED_OLD ||
+		!(reader->super.feature_incompat & FEATURE_INCOMPAT_ZERO_PADDING))
+		return error_set(err, -ENOTSUP, "data is compressed in the form of before Linux 5.3");
+	return erofs_unpack(reader->source, &file, to, err);
 }
 
 /* The content of an inode as a malloc()ed array, with a NUL behind it. */
@@ -237,9 +240,7 @@ static int read_data(struct reader *reader, const struct inode *inode, uint8_t *
 	_cleanup_free_ uint8_t *data = NULL;
 	int r;
 
-	if (inode->layout == LAYOUT_COMPRESSED_FULL || inode->layout == LAYOUT_COMPRESSED_COMPACT)
-		return error_set(err, -ENOTSUP, "compressed data can't be read");
-	if (inode->layout != LAYOUT_CHUNKS && inode->size > reader->source->size)
+	if (!is_packed(inode) && inode->layout != LAYOUT_CHUNKS && inode->size > reader->source->size)
 		return error_set(err, -EBADMSG, "%llu bytes are more than the image has",
 			(unsigned long long)inode->size);
 	r = spend(reader, inode->size, err);
@@ -249,8 +250,11 @@ static int read_data(struct reader *reader, const struct inode *inode, uint8_t *
 	if (!data)
 		return error_set_errno(err, -ENOMEM, "%llu bytes", (unsigned long long)inode->size);
 	data[inode->size] = 0;
-	r = inode->layout == LAYOUT_CHUNKS ? read_chunks(reader, inode, data, err)
-					   : read_flat(reader, inode, data, err);
+	if (is_packed(inode))
+		r = read_packed(reader, inode, data, err);
+	else
+		r = inode->layout == LAYOUT_CHUNKS ? read_chunks(reader, inode, data, err)
+						   : read_flat(reader, inode, data, err);
 	if (r >= 0)
 		*ret = TAKE_PTR(data);
 	return r;
@@ -304,12 +308,12 @@ static int take_shared_xattr(
 	uint8_t entry[XATTR_ENTRY_SIZE + UINT8_MAX + UINT16_MAX];
 	uint64_t offset = reader->super.shared_xattrs + 4 * (uint64_t)number;
 	size_t size;
-	int r = source_read(reader->source, offset, XATTR_ENTRY_SIZE, entry, err);
+	int r = erofs_source_read(reader->source, offset, XATTR_ENTRY_SIZE, entry, err);
 
 	if (r < 0)
 		return r;
 	size = (size_t)entry[XATTR_NAME_LENGTH] + read_le16(entry + XATTR_VALUE_SIZE);
-	r = source_read(reader->source, offset + XATTR_ENTRY_SIZE, size, entry + XATTR_ENTRY_SIZE, err);
+	r = erofs_source_read(reader->source, offset + XATTR_ENTRY_SIZE, size, entry + XATTR_ENTRY_SIZE, err);
 	if (r < 0)
 		return r;
 	r = take_xattr(reader, entry, XATTR_ENTRY_SIZE + size, to, err);
@@ -330,7 +334,7 @@ static int read_xattrs(
 		return error_set_errno(err, -ENOMEM, "attributes");
 	r = spend(reader, inode->xattr_size, err);
 	if (r >= 0)
-		r = source_read(reader->source, inode->place, inode->xattr_size, raw, err);
+		r = erofs_source_read(reader->source, inode->place, inode->xattr_size, raw, err);
 	if (r < 0)
 		return r;
 	at = XATTR_HEADER_SIZE;
@@ -675,6 +679,7 @@ int erofs_read_tree(const struct erofs_source *source, const struct erofs_limits
 	_cleanup_tree_ struct tree *tree = tree_new();
 	struct erofs_source image = *source;
 	struct reader reader = {.source = &image, .tree = tree};
+	uint64_t spread;
 	int r;
 
 	if (!tree)
@@ -683,7 +688,9 @@ int erofs_read_tree(const struct erofs_source *source, const struct erofs_limits
 	if (r < 0)
 		return r;
 	image.size = reader.super.blocks * EROFS_BLOCK_SIZE;
-	reader.bytes_left = limits && limits->bytes > 0 ? limits->bytes : MiB(64) + 4 * image.size;
+	/* Files of an honest image hardly overlap, but zeros may be compressed to next to nothing. */
+	spread = reader.super.feature_incompat & FEATURE_INCOMPAT_CONFIGURATIONS ? 16 : 4;
+	reader.bytes_left = limits && limits->bytes > 0 ? limits->bytes : MiB(64) + spread * image.size;
 	reader.names_left = limits && limits->names > 0 ? limits->names : NAMES_MAX;
 	r = read_root(&reader, err);
 	tdestroy(reader.met, met_free);

@@ -79,10 +79,15 @@ static uint64_t content_length(const struct tree_inode *inode)
 	return S_ISLNK(inode->mode) ? strlen(inode->target) : content_size(inode->content);
 }
 
+static uint64_t tail_max(const struct erofs_plan *plan)
+{
+	return plan->options.layout == EROFS_STABLE ? TAIL_MAX : EROFS_BLOCK_SIZE;
+}
+
 /* Decides an inode's form: its size, and what of its content stands behind it and what in blocks. */
 static int shape_node(struct erofs_plan *plan, struct erofs_node *node, struct error **err)
 {
-	uint64_t tail_max = plan->options.layout == EROFS_STABLE ? TAIL_MAX : EROFS_BLOCK_SIZE, tail, head;
+	uint64_t tail, head;
 	int r;
 
 	r = erofs_xattrs_size(node->inode, &node->xattr_size, err);
@@ -94,7 +99,7 @@ static int shape_node(struct erofs_plan *plan, struct erofs_node *node, struct e
 	tail = node->size % EROFS_BLOCK_SIZE;
 	head = erofs_inode_size(node) + node->xattr_size;
 	if (head + tail <= EROFS_BLOCK_SIZE &&
-		(tail <= tail_max || node->block_count == 0 || S_ISDIR(node->inode->mode)))
+		(tail <= tail_max(plan) || node->block_count == 0 || S_ISDIR(node->inode->mode)))
 		node->tail = (uint32_t)tail;
 	else
 		node->block_count++;
@@ -140,7 +145,7 @@ static uint64_t *find_room(struct open_blocks *blocks, uint64_t size)
  */
 static void place_node(struct open_blocks *blocks, struct erofs_node *node)
 {
-	uint64_t size = erofs_inode_size(node) + node->xattr_size + node->tail;
+	uint64_t size = erofs_node_size(node);
 	uint64_t *room = find_room(blocks, size);
 
 	if (!room) {
@@ -188,11 +193,10 @@ static uint64_t place_folders(struct erofs_plan *plan, uint64_t block)
 
 static bool has_extent(const struct erofs_node *node)
 {
-	return !S_ISDIR(node->inode->mode) && node->block_count > 0;
+	return !S_ISDIR(node->inode->mode) && node->block_count > 0 && !node->packed;
 }
 
-/* Orders by content, equal contents by their place in the walk. */
-static int compare_content(const void *a, const void *b)
+int erofs_compare_nodes(const void *a, const void *b)
 {
 	const struct erofs_node *left = *(struct erofs_node *const *)a,
 				*right = *(struct erofs_node *const *)b;
@@ -201,17 +205,18 @@ static int compare_content(const void *a, const void *b)
 
 	if (left->size != right->size)
 		return left->size < right->size ? -1 : 1;
+	order = left_data == right_data ? 0 : memcmp(left_data, right_data, left->size);
+	if (order != 0)
+		return order;
 	if (left->block_count != right->block_count)
 		return left->block_count < right->block_count ? -1 : 1;
-	order = left_data == right_data ? 0 : memcmp(left_data, right_data, left->size);
-	return order != 0 ? order : left < right ? -1 : left > right;
+	return left < right ? -1 : left > right;
 }
 
-static bool same_content(const struct erofs_node *a, const struct erofs_node *b)
+bool erofs_same_content(const struct erofs_node *a, const struct erofs_node *b)
 {
-	return a->size == b->size && a->block_count == b->block_count &&
-	       (erofs_node_data(a) == erofs_node_data(b) ||
-		       memcmp(erofs_node_data(a), erofs_node_data(b), a->size) == 0);
+	return a->size == b->size && (erofs_node_data(a) == erofs_node_data(b) ||
+					     memcmp(erofs_node_data(a), erofs_node_data(b), a->size) == 0);
 }
 
 static void add_extent(struct erofs_plan *plan, struct erofs_node *node)
@@ -224,6 +229,39 @@ static void add_extent(struct erofs_plan *plan, struct erofs_node *node)
 	plan->blocks += node->block_count;
 }
 
+/* The same for a compressed content, unless another file has placed it. */
+static void add_packed(struct erofs_plan *plan, struct erofs_node *node)
+{
+	struct erofs_packed *packed = node->packed;
+
+	if (packed->first_block > 0) {
+		plan->statistics.shared_blocks += node->block_count;
+		return;
+	}
+	packed->first_block = plan->blocks;
+	for (size_t i = 0; i < packed->segment_count; i++) {
+		const struct erofs_segment *segment = &packed->segments[i];
+		uint64_t count = segment->blocks - (packed->is_inline && i + 1 == packed->segment_count);
+
+		if (count == 0)
+			continue;
+		plan->extents[plan->extent_count++] = (struct erofs_extent){.block = plan->blocks,
+			.block_count = count,
+			.data = segment->data,
+			.size = count * EROFS_BLOCK_SIZE};
+		plan->blocks += count;
+	}
+}
+
+static size_t count_segments(const struct erofs_plan *plan)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < plan->packed_count; i++)
+		count += plan->packed[i].segment_count;
+	return count;
+}
+
 /* Places the data of files in the order of the walk; files with the same content share their blocks. */
 static int place_data(struct erofs_plan *plan, struct error **err)
 {
@@ -231,15 +269,16 @@ static int place_data(struct erofs_plan *plan, struct error **err)
 	_cleanup_free_ struct erofs_node **first = calloc(plan->node_count, sizeof(struct erofs_node *));
 	size_t count = 0;
 
-	plan->extents = calloc(plan->node_count, sizeof(*plan->extents));
+	plan->extents = calloc(plan->node_count + count_segments(plan), sizeof(*plan->extents));
 	if (!sorted || !first || !plan->extents)
 		return error_set_errno(err, -ENOMEM, "erofs: layout of %zu inodes", plan->node_count);
 	for (size_t i = 0; i < plan->node_count; i++)
 		if (has_extent(&plan->nodes[i]))
 			sorted[count++] = &plan->nodes[i];
-	qsort(sorted, count, sizeof(struct erofs_node *), compare_content);
+	qsort(sorted, count, sizeof(struct erofs_node *), erofs_compare_nodes);
 	for (size_t i = 0; i < count; i++) {
-		bool shared = i > 0 && same_content(sorted[i - 1], sorted[i]);
+		bool shared = i > 0 && sorted[i - 1]->block_count == sorted[i]->block_count &&
+			      erofs_same_content(sorted[i - 1], sorted[i]);
 		struct erofs_node *original = shared ? first[sorted[i - 1] - plan->nodes] : sorted[i];
 
 		first[sorted[i] - plan->nodes] = original;
@@ -247,6 +286,10 @@ static int place_data(struct erofs_plan *plan, struct error **err)
 	for (size_t i = 0; i < plan->node_count; i++) {
 		struct erofs_node *node = &plan->nodes[i];
 
+		if (node->packed) {
+			add_packed(plan, node);
+			continue;
+		}
 		if (!has_extent(node))
 			continue;
 		if (first[i] == node) {
@@ -261,7 +304,7 @@ static int place_data(struct erofs_plan *plan, struct error **err)
 
 static int lay_out(struct erofs_plan *plan, struct error **err)
 {
-	uint64_t end;
+	uint64_t super_size = EROFS_SUPER_SIZE, end;
 	int r;
 
 	for (size_t i = 0; i < plan->node_count; i++) {
@@ -269,7 +312,13 @@ static int lay_out(struct erofs_plan *plan, struct error **err)
 		if (r < 0)
 			return r;
 	}
-	end = place_nodes(plan, EROFS_SUPER_OFFSET + EROFS_SUPER_SIZE, false);
+	if (plan->options.compression.algorithm != COMPRESSION_NONE) {
+		r = erofs_compress_nodes(plan, tail_max(plan), err);
+		if (r < 0)
+			return r;
+		super_size += EROFS_CONFIGURATIONS_SIZE;
+	}
+	end = place_nodes(plan, EROFS_SUPER_OFFSET + super_size, false);
 	plan->statistics.metadata_blocks = place_folders(plan, end / EROFS_BLOCK_SIZE);
 	end = place_nodes(plan, plan->statistics.metadata_blocks * EROFS_BLOCK_SIZE, true);
 	plan->blocks = plan->metadata_blocks = end / EROFS_BLOCK_SIZE;
@@ -293,7 +342,8 @@ static int encode(struct erofs_plan *plan, struct error **err)
 		return error_set_errno(err, -ENOMEM, "erofs: %llu blocks of metadata",
 			(unsigned long long)plan->metadata_blocks);
 	for (size_t i = 0; i < plan->node_count; i++)
-		erofs_encode_node(plan, i);
+		if (erofs_encode_node(plan, i) < 0)
+			return error_set_errno(err, -ENOMEM, "erofs: index");
 	erofs_encode_super(plan);
 	return 0;
 }
@@ -341,6 +391,9 @@ struct erofs_plan *erofs_plan_free(struct erofs_plan *plan)
 {
 	if (plan) {
 		free(plan->nodes);
+		for (size_t i = 0; i < plan->packed_count; i++)
+			erofs_packed_release(&plan->packed[i]);
+		free(plan->packed);
 		free(plan->extents);
 		free(plan->metadata);
 		free(plan);

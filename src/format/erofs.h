@@ -4,7 +4,7 @@
  *
  * Format: the kernel's Documentation/filesystems/erofs.rst and the EROFS on-disk format core pages; what is
  * used of it, and how the writer lays an image out so that similar trees give similar images, stands in
- * docs/formats/erofs.md. Blocks are 4 KiB, data is not compressed.
+ * docs/formats/erofs.md. Blocks are 4 KiB.
  *
  * Writing has two steps. erofs_plan_new() gives every inode and every file's data its place, and makes the
  * metadata. After that any range of blocks can be asked for, in any order and from several threads at once:
@@ -12,6 +12,7 @@
  */
 #pragma once
 
+#include "format/compressor.h"
 #include "format/tree.h"
 
 #define EROFS_BLOCK_SIZE 4096
@@ -29,7 +30,9 @@ struct erofs_options {
 	const char *label;   /* NULL: none; at most EROFS_LABEL_MAX bytes */
 	uint64_t build_time; /* seconds since 1970: the time of every inode … */
 	enum erofs_layout layout;
-	bool keep_times; /* … but those whose own time differs, where this is set */
+	struct compression compression;
+	unsigned threads; /* that compress: 0: one for each processor */
+	bool keep_times;  /* … but those whose own time differs, where this is set */
 };
 
 struct erofs_statistics {
@@ -38,14 +41,15 @@ struct erofs_statistics {
 	uint64_t small_blocks;	  /* small files and links: change only where one of them does */
 	uint64_t data_blocks;
 	uint64_t shared_blocks; /* data blocks saved because another file has the same content */
+	uint64_t compressed;	/* files */
 };
 
 struct erofs_plan;
 
 /*
- * Lays out the image whose root is *folder*. The plan refers to the tree: names, attributes and contents must
- * stay as they are until erofs_plan_free(). Uses the field *number* of the inodes. Names outside *folder*
- * that lead to an inode in it do not count as links.
+ * Lays out the image whose root is *folder*, and compresses what it is made of if that is asked for. The plan
+ * refers to the tree: names, attributes and contents must stay as they are until erofs_plan_free(). Uses the
+ * field *number* of the inodes. Names outside *folder* that lead to an inode in it do not count as links.
  *
  * Returns 0; -EINVAL for an extended attribute with a prefix that EROFS doesn't know or a label that is too
  * long, -E2BIG where attributes or the image exceed the format's limits, -ENOMEM.
@@ -102,17 +106,19 @@ int erofs_read_super(const struct erofs_source *source, struct erofs_super *ret,
 
 /* The most that a reader takes in, whatever an image says. */
 struct erofs_limits {
-	uint64_t bytes; /* contents, link targets, folders and attributes; 0: 64 MiB + 4 × the image's size */
+	uint64_t bytes; /* contents, link targets, folders and attributes; 0: 64 MiB + 4 × the image's size,
+			   of a compressed one 16 × */
 	uint64_t names; /* 0: 4 million */
 };
 
 /*
- * Reads a whole uncompressed image into a new tree. Files that share their blocks share one content. A second
+ * Reads a whole image into a new tree. Files that share their blocks share one content. A second
  * name of a symbolic link becomes a link of its own, as a tree knows hard links of files only. *limits* may
  * be NULL.
  *
- * Returns 0; -EBADMSG for an image that is damaged, with *err* naming path and fault; -ENOTSUP for compressed
- * files, device nodes and the like; -EFBIG beyond the limits; the errors of erofs_read_super().
+ * Returns 0; -EBADMSG for an image that is damaged, with *err* naming path and fault; -ENOTSUP for forms of
+ * compression that are not known here, device nodes and the like; -EFBIG beyond the limits; the errors of
+ * erofs_read_super().
  */
 int erofs_read_tree(const struct erofs_source *source, const struct erofs_limits *limits, struct tree **ret,
 	struct error **err);

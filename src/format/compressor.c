@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "format/compressor.h"
+
+#include <errno.h>
+#include <lz4.h>
+#include <lz4hc.h>
+#include <stdlib.h>
+#include <string.h>
+#include <zstd.h>
+#include <zstd_errors.h>
+
+#include "base/macro.h"
+#include "base/string-util.h"
+
+/* How many bytes of data are taken for one of output, in 256ths, while nothing is known. */
+#define RATIO_NONE 256
+/* What is left of the room when another piece is no longer worth its header. */
+#define ROOM_MIN 192
+
+/* The last block of a frame, empty: RFC 8878, 3.1.1.2. */
+static const uint8_t last_block[] = {1, 0, 0};
+
+struct compressor {
+	struct compression compression;
+	void *lz4;
+	ZSTD_CCtx *zstd;
+	uint64_t ratio; /* of the last piece, in 256ths */
+};
+
+static const struct {
+	const char *name, *library;
+	int least, most, usual;
+} algorithms[] = {
+	[COMPRESSION_NONE] = {"none", "", 0, 0, 0},
+	[COMPRESSION_LZ4] = {"lz4", "liblz4", 0, 0, 0},
+	[COMPRESSION_LZ4HC] = {"lz4hc", "liblz4", LZ4HC_CLEVEL_MIN, LZ4HC_CLEVEL_MAX, LZ4HC_CLEVEL_DEFAULT},
+	[COMPRESSION_ZSTD] = {"zstd", "libzstd", 1, 22, ZSTD_CLEVEL_DEFAULT},
+};
+
+const char *compression_name(enum compression_algorithm algorithm)
+{
+	return (size_t)algorithm < ARRAY_SIZE(algorithms) ? algorithms[algorithm].name : NULL;
+}
+
+int compression_find(const char *name, enum compression_algorithm *ret)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(algorithms); i++) {
+		if (streq(algorithms[i].name, name)) {
+			*ret = (enum compression_algorithm)i;
+			return 0;
+		}
+	}
+	return -EINVAL;
+}
+
+void compression_levels(enum compression_algorithm algorithm, int *ret_least, int *ret_most, int *ret_usual)
+{
+	*ret_least = algorithms[algorithm].least;
+	*ret_most = algorithms[algorithm].most;
+	*ret_usual = algorithms[algorithm].usual;
+}
+
+struct compression_library compression_library(enum compression_algorithm algorithm)
+{
+	return (struct compression_library){
+		.name = algorithms[algorithm].library,
+		.version = algorithm == COMPRESSION_NONE   ? ""
+			   : algorithm == COMPRESSION_ZSTD ? ZSTD_versionString()
+							   : LZ4_versionString(),
+	};
+}
+
+static int set_up_zstd(struct compressor *compressor)
+{
+	const struct {
+		ZSTD_cParameter name;
+		int value;
+	} parameters[] = {
+		{ZSTD_c_compressionLevel, compressor->compression.level},
+		{ZSTD_c_windowLog, COMPRESSION_WINDOW_LOG},
+		{ZSTD_c_contentSizeFlag, 0},
+		{ZSTD_c_checksumFlag, 0},
+	};
+
+	compressor->zstd = ZSTD_createCCtx();
+	if (!compressor->zstd)
+		return -ENOMEM;
+	for (size_t i = 0; i < ARRAY_SIZE(parameters); i++)
+		if (ZSTD_isError(ZSTD_CCtx_setParameter(
+			    compressor->zstd, parameters[i].name, parameters[i].value)))
+			return -EINVAL;
+	return 0;
+}
+
+int compressor_new(const struct compression *compression, struct compressor **ret)
+{
+	_cleanup_compressor_ struct compressor *compressor = calloc(1, sizeof(*compressor));
+	int r = 0;
+
+	if (!compressor)
+		return -ENOMEM;
+	compressor->compression = *compression;
+	if (compression->level == 0)
+		compressor->compression.level = algorithms[compression->algorithm].usual;
+	if (compression->algorithm == COMPRESSION_LZ4HC) {
+		compressor->lz4 = malloc((size_t)LZ4_sizeofStateHC());
+		r = compressor->lz4 ? 0 : -ENOMEM;
+	} else if (compression->algorithm == COMPRESSION_ZSTD) {
+		r = set_up_zstd(compressor);
+	}
+	if (r < 0)
+		return r;
+	compressor_reset(compressor);
+	*ret = TAKE_PTR(compressor);
+	return 0;
+}
+
+struct compressor *compressor_free(struct compressor *compressor)
+{
+	if (compressor) {
+		free(compressor->lz4);
+		(void)ZSTD_freeCCtx(compressor->zstd);
+		free(compressor);
+	}
+	return NULL;
+}
+
+void compressor_reset(struct compressor *compressor)
+{
+	compressor->ratio = RATIO_NONE;
+}
+
+static int fit_lz4(struct compressor *compressor, const uint8_t *data, size_t size, uint8_t *to, size_t room,
+	size_t *ret_used)
+{
+	int used = (int)size, n;
+
+	if (compressor->compression.algorithm == COMPRESSION_LZ4)
+		n = LZ4_compress_destSize((const char *)data, (char *)to, &used, (int)room);
+	else
+		n = LZ4_compress_HC_destSize(compressor->lz4, (const char *)data, (char *)to, &used,
+			(int)room, compressor->compression.level);
+	*ret_used = (size_t)used;
+	return n > 0 && used > n ? n : 0;
+}
+
+/* One piece of a frame. Returns the bytes written; 0 where they did not go into the room; a negative errno.
+ */
+static int add_piece(
+	struct compressor *compressor, const uint8_t *data, size_t size, bool last, uint8_t *to, size_t room)
+{
+	ZSTD_inBuffer in = {.src = data, .size = size};
+	ZSTD_outBuffer out = {.dst = to, .size = room};
+	size_t left = ZSTD_compressStream2(compressor->zstd, &out, &in, last ? ZSTD_e_end : ZSTD_e_flush);
+
+	if (ZSTD_isError(left))
+		return ZSTD_getErrorCode(left) == ZSTD_error_memory_allocation ? -ENOMEM : -EIO;
+	if (left > 0 || in.pos < in.size)
+		return 0;
+	compressor->ratio = MAX(size * 256 / MAX(out.pos, (size_t)1), (uint64_t)RATIO_NONE);
+	return (int)out.pos;
+}
+
+/* How much data will most likely go into *room* bytes, and rather less. */
+static size_t guess(const struct compressor *compressor, size_t room)
+{
+	uint64_t bytes = room * compressor->ratio / 256;
+
+	return (size_t)(bytes - bytes / (compressor->ratio > RATIO_NONE ? 8 : 64));
+}
+
+/* All of the data, which is no more than the room: parameters can then be those for its size. */
+static int fit_whole(struct compressor *compressor, const uint8_t *data, size_t size, uint8_t *to,
+	size_t room, size_t *ret_used)
+{
+	size_t n = ZSTD_compress2(compressor->zstd, to, room, data, size);
+
+	*ret_used = size;
+	if (!ZSTD_isError(n))
+		return n < size ? (int)n : 0;
+	if (ZSTD_getErrorCode(n) == ZSTD_error_dstSize_tooSmall)
+		return 0;
+	return ZSTD_getErrorCode(n) == ZSTD_error_memory_allocation ? -ENOMEM : -EIO;
+}
+
+/*
+ * The library has no way to fill a given room. So a frame is made of pieces, each as long as will fit if it
+ * compresses like the one before; when one doesn't fit after all, or hardly any room is left, the frame ends
+ * with what was there before.
+ */
+static int fit_zstd(struct compressor *compressor, const uint8_t *data, size_t size, uint8_t *to, size_t room,
+	size_t *ret_used)
+{
+	size_t used = 0, written = 0;
+
+	(void)ZSTD_CCtx_reset(compressor->zstd, ZSTD_reset_session_only);
+	while (used < size && room - written > ROOM_MIN) {
+		size_t left = room - written - sizeof(last_block),
+		       piece = MIN(guess(compressor, left), size - used);
+		int n = add_piece(compressor, data + used, piece, used + piece == size, to + written, left);
+
+		if (n < 0)
+			return n;
+		if (n == 0)
+			break;
+		used += piece;
+		written += (size_t)n;
+	}
+	*ret_used = used;
+	if (used < size && used > 0) {
+		memcpy(to + written, last_block, sizeof(last_block));
+		written += sizeof(last_block);
+	}
+	return used > written ? (int)written : 0;
+}
+
+int compressor_fit(struct compressor *compressor, const uint8_t *data, size_t size, uint8_t *to, size_t room,
+	size_t *ret_used)
+{
+	int n;
+
+	if (compressor->compression.algorithm != COMPRESSION_ZSTD)
+		return fit_lz4(compressor, data, size, to, room, ret_used);
+	if (size <= room)
+		return fit_whole(compressor, data, size, to, room, ret_used);
+	n = fit_zstd(compressor, data, size, to, room, ret_used);
+	/* Data that compresses less than the last did may still do so a little. */
+	if (n == 0 && *ret_used == 0 && compressor->ratio > RATIO_NONE) {
+		compressor_reset(compressor);
+		n = fit_zstd(compressor, data, size, to, room, ret_used);
+	}
+	return n;
+}
+
+int compression_decode(
+	enum compression_algorithm algorithm, const uint8_t *data, size_t size, uint8_t *ret, size_t ret_size)
+{
+	size_t n;
+
+	if (size > INT32_MAX || ret_size > INT32_MAX)
+		return -EBADMSG;
+	if (algorithm != COMPRESSION_ZSTD)
+		return LZ4_decompress_safe((const char *)data, (char *)ret, (int)size, (int)ret_size) ==
+				       (int)ret_size
+			       ? 0
+			       : -EBADMSG;
+	n = ZSTD_decompress(ret, ret_size, data, size);
+	if (ZSTD_isError(n))
+		return ZSTD_getErrorCode(n) == ZSTD_error_memory_allocation ? -ENOMEM : -EBADMSG;
+	return n == ret_size ? 0 : -EBADMSG;
+}

@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "unit.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "format/compressor.h"
+
+#define DATA_SIZE 400000
+
+static const enum compression_algorithm algorithms[] = {COMPRESSION_LZ4, COMPRESSION_LZ4HC, COMPRESSION_ZSTD};
+
+/* Numbers in words, which compress to about a third. */
+static uint8_t *make_data(void)
+{
+	char *data = calloc(1, DATA_SIZE + 64);
+	size_t at = 0;
+
+	assert_non_null(data);
+	for (unsigned i = 0; at < DATA_SIZE; i++)
+		at += (size_t)snprintf(data + at, 64, "number %u and its square %u\n", i, i * i);
+	return (uint8_t *)data;
+}
+
+static void what_fits_comes_back(void **state)
+{
+	static const size_t rooms[] = {64, 200, 4096, 5000, 65536};
+	_cleanup_free_ uint8_t *data = make_data(), *to = malloc(65536), *back = malloc(DATA_SIZE);
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(algorithms); i++) {
+		int least, most, usual;
+
+		compression_levels(algorithms[i], &least, &most, &usual);
+		for (int level = least; level <= most; level += 3) {
+			const struct compression compression = {algorithms[i], level};
+			_cleanup_compressor_ struct compressor *compressor = NULL;
+
+			assert_int_equal(compressor_new(&compression, &compressor), 0);
+			for (size_t j = 0; j < ARRAY_SIZE(rooms); j++) {
+				size_t used = 0;
+				int n = compressor_fit(compressor, data, DATA_SIZE, to, rooms[j], &used);
+
+				assert_in_range(n, 0, rooms[j]);
+				if (n == 0) {
+					assert_true(rooms[j] <= 200);
+					continue;
+				}
+				assert_in_range(used, n + 1, DATA_SIZE);
+				assert_int_equal(
+					compression_decode(algorithms[i], to, (size_t)n, back, used), 0);
+				assert_memory_equal(back, data, used);
+			}
+		}
+	}
+}
+
+/* Room is filled but for a little, or the whole data is in. */
+static void little_room_is_left(void **state)
+{
+	_cleanup_free_ uint8_t *data = make_data(), *to = malloc(65536);
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(algorithms); i++) {
+		const struct compression compression = {algorithms[i], 0};
+		_cleanup_compressor_ struct compressor *compressor = NULL;
+		size_t used = 0;
+		int n;
+
+		assert_int_equal(compressor_new(&compression, &compressor), 0);
+		n = compressor_fit(compressor, data, DATA_SIZE, to, 32768, &used);
+		assert_true(used < DATA_SIZE && n > 32768 - 1024);
+		n = compressor_fit(compressor, data, 20000, to, 65536, &used);
+		assert_int_equal(used, 20000);
+		assert_in_range(n, 1, 10000);
+	}
+}
+
+static void noise_does_not_become_smaller(void **state)
+{
+	_cleanup_free_ uint8_t *data = malloc(DATA_SIZE), *to = malloc(65536);
+	uint64_t number = 88172645463325252u;
+
+	(void)state;
+	for (size_t i = 0; i < DATA_SIZE; i++) {
+		number ^= number << 13;
+		number ^= number >> 7;
+		number ^= number << 17;
+		data[i] = (uint8_t)(number >> 32);
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(algorithms); i++) {
+		const struct compression compression = {algorithms[i], 0};
+		_cleanup_compressor_ struct compressor *compressor = NULL;
+		size_t used = 0;
+
+		assert_int_equal(compressor_new(&compression, &compressor), 0);
+		assert_int_equal(compressor_fit(compressor, data, DATA_SIZE, to, 65536, &used), 0);
+		assert_int_equal(compressor_fit(compressor, data, 1000, to, 65536, &used), 0);
+	}
+}
+
+/* After data that compresses well, and after noise: the guess that was learnt from it is given up. */
+static void what_came_before_does_not_matter_after_a_reset(void **state)
+{
+	const struct compression compression = {COMPRESSION_ZSTD, 3};
+	_cleanup_free_ uint8_t *data = make_data(), *zeros = calloc(1, DATA_SIZE), *one = malloc(65536);
+	_cleanup_free_ uint8_t *other = malloc(65536);
+	uint8_t *to[2] = {one, other};
+	_cleanup_compressor_ struct compressor *compressor = NULL;
+	size_t used[2];
+	int n[2];
+
+	(void)state;
+	assert_int_equal(compressor_new(&compression, &compressor), 0);
+	n[0] = compressor_fit(compressor, data, DATA_SIZE, to[0], 65536, &used[0]);
+	assert_true(compressor_fit(compressor, zeros, DATA_SIZE, to[1], 65536, &used[1]) > 0);
+	compressor_reset(compressor);
+	n[1] = compressor_fit(compressor, data, DATA_SIZE, to[1], 65536, &used[1]);
+	assert_int_equal(n[0], n[1]);
+	assert_int_equal(used[0], used[1]);
+	assert_memory_equal(to[0], to[1], (size_t)n[0]);
+}
+
+static void damage_is_an_error(void **state)
+{
+	_cleanup_free_ uint8_t *data = make_data(), *to = malloc(65536), *back = malloc(DATA_SIZE);
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(algorithms); i++) {
+		const struct compression compression = {algorithms[i], 0};
+		_cleanup_compressor_ struct compressor *compressor = NULL;
+		size_t used = 0;
+		int n;
+
+		assert_int_equal(compressor_new(&compression, &compressor), 0);
+		n = compressor_fit(compressor, data, DATA_SIZE, to, 4096, &used);
+		assert_true(n > 0);
+		assert_int_equal(compression_decode(algorithms[i], to, (size_t)n - 1, back, used), -EBADMSG);
+		assert_int_equal(compression_decode(algorithms[i], to, (size_t)n, back, used - 1), -EBADMSG);
+		assert_int_equal(compression_decode(algorithms[i], to, (size_t)n, back, used + 1), -EBADMSG);
+		assert_int_equal(compression_decode(algorithms[i], to, 0, back, used), -EBADMSG);
+	}
+}
+
+static void names_and_levels_are_known(void **state)
+{
+	enum compression_algorithm found;
+
+	(void)state;
+	for (enum compression_algorithm i = COMPRESSION_NONE; compression_name(i); i++) {
+		int least, most, usual;
+
+		assert_int_equal(compression_find(compression_name(i), &found), 0);
+		assert_int_equal(found, i);
+		compression_levels(i, &least, &most, &usual);
+		assert_in_range(usual, least, most);
+		assert_int_equal(compression_library(i).version[0] == 0, i == COMPRESSION_NONE);
+	}
+	assert_int_equal(compression_find("lzma", &found), -EINVAL);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(what_fits_comes_back),
+		cmocka_unit_test(little_room_is_left),
+		cmocka_unit_test(noise_does_not_become_smaller),
+		cmocka_unit_test(what_came_before_does_not_matter_after_a_reset),
+		cmocka_unit_test(damage_is_an_error),
+		cmocka_unit_test(names_and_levels_are_known),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
