@@ -81,33 +81,48 @@ static bool is_package(const char *text, size_t length)
 }
 
 /* *separator* begins what may follow the name: "=" a version, ":" an architecture. */
-static int check_packages(const struct definition *definition, const char *key, const struct strv *list,
-	const char *separator, struct error **err)
+static int check_package(const struct definition *definition, const char *key, const char *entry,
+	const char *name, const char *separator, struct error **err)
 {
-	for (size_t i = 0; i < list->count; i++) {
-		const char *name = list->items[i];
-		size_t length = strcspn(name, separator);
+	size_t length = strcspn(name, separator);
 
-		if (!is_package(name, length) || (name[length] && !name[length + 1]))
-			return definition_error(
-				definition, key, name, err, "\"%s\" is no name of a package", name);
+	if (is_package(name, length) && (!name[length] || name[length + 1]))
+		return 0;
+	return definition_error(definition, key, entry, err, "\"%s\" is no name of a package", entry);
+}
+
+static int check_packages(
+	const struct definition *definition, const char *key, const struct strv *list, struct error **err)
+{
+	int r = 0;
+
+	for (size_t i = 0; r >= 0 && i < list->count; i++)
+		r = check_package(definition, key, list->items[i], list->items[i], "=", err);
+	return r;
+}
+
+static int check_absent(const struct definition *definition, struct error **err)
+{
+	for (size_t i = 0; i < definition->absent.count; i++) {
+		const char *entry = definition->absent.items[i], *name = entry + (entry[0] == '-');
+		int r = check_package(definition, "absent", entry, name, ":", err);
+
+		if (r < 0)
+			return r;
+		if (strv_contains(&definition->packages, name))
+			return definition_error(definition, "absent", entry, err,
+				"%s is asked for as well, in packages", name);
 	}
 	return 0;
 }
 
 static int check_all_packages(const struct definition *definition, struct error **err)
 {
-	int r = check_packages(definition, "packages", &definition->packages, "=", err);
+	int r = check_packages(definition, "packages", &definition->packages, err);
 
 	if (r >= 0)
-		r = check_packages(definition, "boot-packages", &definition->boot_packages, "=", err);
-	if (r >= 0)
-		r = check_packages(definition, "absent", &definition->absent, ":", err);
-	for (size_t i = 0; r >= 0 && i < definition->packages.count; i++)
-		if (strv_contains(&definition->absent, definition->packages.items[i]))
-			r = definition_error(definition, "absent", definition->packages.items[i], err,
-				"%s is asked for as well, in packages", definition->packages.items[i]);
-	return r;
+		r = check_packages(definition, "boot-packages", &definition->boot_packages, err);
+	return r < 0 ? r : check_absent(definition, err);
 }
 
 /* A path in the tree: relative, and nowhere out of it. */

@@ -341,6 +341,14 @@ static char *expand(const char *text, const char *architecture)
 	return string_format("%.*s%s%s", (int)(at - text), text, architecture, at + strlen(mark));
 }
 
+int definition_plain(const struct strv *list, struct strv *ret, struct error **err)
+{
+	for (size_t i = 0; i < list->count; i++)
+		if (strv_add(ret, list->items[i] + (list->items[i][0] == '-')) < 0)
+			return error_set_errno(err, -ENOMEM, "definition");
+	return 0;
+}
+
 int definition_expand(const struct strv *list, const char *architecture, struct strv *ret, struct error **err)
 {
 	for (size_t i = 0; i < list->count; i++)

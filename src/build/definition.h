@@ -113,6 +113,9 @@ json_t *definition_schema(void);
 /* Whether *text* can be a suite of an archive: it becomes part of URLs. */
 bool definition_is_suite(const char *text);
 
+/* A copy of *list*: absent, exclude or keep without the "-" in front of entries that may do nothing. */
+int definition_plain(const struct strv *list, struct strv *ret, struct error **err);
+
 /* A copy of *list* with "{architecture}" replaced in each entry. */
 int definition_expand(
 	const struct strv *list, const char *architecture, struct strv *ret, struct error **err);

@@ -22,10 +22,7 @@ static int ask(const struct image_options *options, struct lock *ret, struct err
 	if (r >= 0)
 		r = definition_expand(
 			&definition->boot_packages, options->architecture, &ret->boot_wanted, err);
-	for (size_t i = 0; i < definition->absent.count && r >= 0; i++)
-		if (strv_add(&ret->absent, definition->absent.items[i]) < 0)
-			r = error_set_errno(err, -ENOMEM, "lock");
-	return r;
+	return r < 0 ? r : definition_plain(&definition->absent, &ret->absent, err);
 }
 
 static int differs(const struct image_options *options, const char *what, const char *locked, const char *now,
@@ -115,11 +112,18 @@ static void warn_of_one(
 		place ? place->file : definition->path, place ? place->line : 1, key, why, entry);
 }
 
-void image_warn_of_idle(
-	const struct image_options *options, const char *key, const struct strv *entries, const char *why)
+int image_warn_of_idle(const struct image_options *options, const char *key, const struct strv *said,
+	const struct strv *idle, const char *why, struct error **err)
 {
-	for (size_t i = 0; i < entries->count; i++)
-		warn_of_one(options, key, entries->items[i], why);
+	for (size_t i = 0; i < idle->count; i++) {
+		_cleanup_free_ char *optional = string_format("-%s", idle->items[i]);
+
+		if (!optional)
+			return error_set_errno(err, -ENOMEM, "%s", key);
+		if (!strv_contains(said, optional))
+			warn_of_one(options, key, idle->items[i], why);
+	}
+	return 0;
 }
 
 /* Says where in the definition the packages are that can't be had: one of them, or all together. */
@@ -137,16 +141,19 @@ static int blame_packages(const struct definition *definition, const char *key, 
 static int resolve(struct source *source, const struct image_options *options, const char *key,
 	const struct strv *names, const struct strv *absent, struct package_list *ret, struct error **err)
 {
-	_cleanup_strv_ struct strv wanted = {}, idle = {};
+	_cleanup_strv_ struct strv wanted = {}, plain = {}, idle = {};
 	int r = definition_expand(names, options->architecture, &wanted, err);
 
+	if (r >= 0 && absent)
+		r = definition_plain(absent, &plain, err);
 	if (r < 0)
 		return r;
-	r = source_resolve(source, &wanted, absent, ret, &idle, err);
-	image_warn_of_idle(options, "absent", &idle, "no package asks for");
+	r = source_resolve(source, &wanted, absent ? &plain : NULL, ret, &idle, err);
 	if (r == -ENOENT || r == -EINVAL || r == -ENOPKG)
 		(void)blame_packages(options->definition, key, names, &wanted, err);
-	return r;
+	if (r < 0 || !absent)
+		return r;
+	return image_warn_of_idle(options, "absent", absent, &idle, "no package asks for", err);
 }
 
 static struct source_options source_options_of(const struct image_options *options)

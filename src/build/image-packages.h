@@ -10,6 +10,9 @@
  * the definition; -ESTALE where a lock is not of this build. */
 int image_packages_get(const struct image_options *options, struct image_plan *ret, struct error **err);
 
-/* Tells of entries of a definition that do nothing. That is no error, but most likely a mistake. */
-void image_warn_of_idle(
-	const struct image_options *options, const char *key, const struct strv *entries, const char *why);
+/*
+ * Tells of entries of a definition that do nothing, unless the definition's list, *said*, has them with a "-"
+ * in front. That is no error, but most likely a mistake.
+ */
+int image_warn_of_idle(const struct image_options *options, const char *key, const struct strv *said,
+	const struct strv *idle, const char *why, struct error **err);

@@ -31,23 +31,29 @@ static int unpack_list(const struct package_list *packages, const struct unpack_
 
 int image_unpack_packages(struct image *image, struct error **err)
 {
+	const struct strv *exclude = &image->definition->exclude, *keep = &image->definition->keep;
+	_cleanup_strv_ struct strv plain_exclude = {}, plain_keep = {};
 	struct unpack_options options = {
 		.threads = image->options->threads, .progress = image->options->progress};
 	int r;
 
 	r = unpack_list(&image->boot_packages, &options, &image->boot, NULL, err);
+	if (r >= 0)
+		r = definition_plain(exclude, &plain_exclude, err);
+	if (r >= 0)
+		r = definition_plain(keep, &plain_keep, err);
 	if (r < 0)
 		return r;
-	options.exclude = image->definition->exclude;
-	options.keep = image->definition->keep;
+	options.exclude = plain_exclude;
+	options.keep = plain_keep;
 	r = unpack_list(&image->packages, &options, &image->tree, &image->unpacked, err);
-	if (r < 0)
-		return r;
-	image_warn_of_idle(image->options, "exclude", &image->unpacked.idle_exclude,
-		"no package has a path that matches");
-	image_warn_of_idle(
-		image->options, "keep", &image->unpacked.idle_keep, "nothing that is excluded matches");
-	return 0;
+	if (r >= 0)
+		r = image_warn_of_idle(image->options, "exclude", exclude, &image->unpacked.idle_exclude,
+			"no package has a path that matches", err);
+	if (r >= 0)
+		r = image_warn_of_idle(image->options, "keep", keep, &image->unpacked.idle_keep,
+			"nothing that is excluded matches", err);
+	return r;
 }
 
 /* The kernel's modules: read once, for the initrd, and reduced to what a node can use. */

@@ -421,8 +421,9 @@ teardown() { [ ! -e "$BATS_TEST_TMPDIR/httpd.pid" ] || kill "$(cat "$BATS_TEST_T
 	END
 }
 
-@test "an entry of a definition that does nothing is warned of, with its line" {
-	sed -e 's/awk, mawk/awk, pearl-base, mawk/; s/^exclude: ./&"usr\/shrae",/; s/^files: .*/&\nkeep: [usr\/share\/dco]/' "$edition" >typo.yaml
+@test "an entry of a definition that does nothing is warned of, with its line, but where it may do nothing" {
+	sed -e 's/awk, mawk/awk, pearl-base, -pearl, mawk/; s/^exclude: ./&"usr\/shrae", "-usr\/shrea",/
+		s/^files: .*/&\nkeep: [usr\/share\/dco, -usr\/share\/cod]/' "$edition" >typo.yaml
 	cp -r "$BATS_FILE_TMPDIR/small" small
 	"$ORLOP" build typo.yaml --offline --cache "$cache" --keys "$ORLOP_TEST_KEYS" --version 202601.02.3 --output out 2>told
 	grep -F warning: told | diff - <(cat <<-'END'

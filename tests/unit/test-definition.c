@@ -45,6 +45,22 @@ static void reads_every_kind_of_value(void **state)
 	assert_string_equal(packages.items[1], "linux-arm64-x");
 }
 
+static void an_entry_that_may_do_nothing_is_the_entry_without_its_mark(void **state)
+{
+	static const char *const entries[] = {"a", "-b", "-usr/lib/**", "c-d"};
+	static const char *const plain[] = {"a", "b", "usr/lib/**", "c-d"};
+	_cleanup_strv_ struct strv list = {}, made = {};
+	struct error *err = NULL;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(entries); i++)
+		assert_int_equal(strv_add(&list, entries[i]), 0);
+	assert_ok(definition_plain(&list, &made, &err), err);
+	assert_int_equal(made.count, ARRAY_SIZE(plain));
+	for (size_t i = 0; i < ARRAY_SIZE(plain); i++)
+		assert_string_equal(made.items[i], plain[i]);
+}
+
 /* The complete definition with one text in it replaced. */
 static void refuses(const char *from, const char *to, const char *message)
 {
@@ -109,6 +125,12 @@ static void names_file_line_and_key_of_what_makes_no_sense(void **state)
 		{"boot-packages: [stub]", "boot-packages:\n - Stub", "x.yaml:7: boot-packages: \"Stub\""},
 		{"boot-packages", "absent: [a, systemd]\nboot-packages",
 			"x.yaml:6: absent: systemd is asked"},
+		{"boot-packages", "absent: [a, -systemd]\nboot-packages",
+			"x.yaml:6: absent: systemd is asked"},
+		{"boot-packages", "absent: [--a]\nboot-packages",
+			"x.yaml:6: absent: \"--a\" is no name of a package"},
+		{"boot-packages", "absent: ['-']\nboot-packages", "x.yaml:6: absent: \"-\" is no name"},
+		{"[systemd,", "[systemd,\n -b,", "x.yaml:6: packages: \"-b\" is no name of a package"},
 		{"{etc/b: ../c}", "\n  ../x: y", "x.yaml:8: links: \"../x\" is no path"},
 		{"{etc/b: ../c}", "\n  etc/b: c\n  /etc/x: y", "x.yaml:9: links: \"/etc/x\" is no path"},
 		{"{etc/b: ../c}", "{etc//b: y}", "x.yaml:7: links: \"etc//b\" is no path"},
@@ -395,6 +417,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(reads_every_kind_of_value),
+		cmocka_unit_test(an_entry_that_may_do_nothing_is_the_entry_without_its_mark),
 		cmocka_unit_test(names_file_line_and_key_of_what_is_wrong),
 		cmocka_unit_test(names_file_line_and_key_of_what_makes_no_sense),
 		cmocka_unit_test(a_command_line_is_no_longer_than_the_kernel_takes),
