@@ -118,14 +118,29 @@ static int read_boot_file(const struct tree *tree, const char *path, struct cont
 	return 0;
 }
 
+/* The kernel's path: beside its modules since Debian 14, in /boot before. */
+static int find_kernel(const struct image *image, char **ret, struct error **err)
+{
+	_cleanup_free_ char *path = string_format("usr/lib/modules/%s/vmlinuz", image->modules->version);
+
+	if (path && !tree_lookup(image->tree, path)) {
+		free(path);
+		path = string_format("boot/vmlinuz-%s", image->modules->version);
+	}
+	if (!path)
+		return error_set_errno(err, -ENOMEM, "boot");
+	*ret = TAKE_PTR(path);
+	return 0;
+}
+
 /* Takes the kernel, the boot loader and the stub out of the trees. */
 int image_take_boot_files(struct image *image, struct error **err)
 {
-	_cleanup_free_ char *kernel = string_format("boot/vmlinuz-%s", image->modules->version);
-	int r;
+	_cleanup_free_ char *kernel = NULL;
+	int r = find_kernel(image, &kernel, err);
 
-	if (!kernel)
-		return error_set_errno(err, -ENOMEM, "boot");
+	if (r < 0)
+		return r;
 	r = read_boot_file(image->tree, kernel, &image->kernel, err);
 	if (r >= 0)
 		r = read_boot_file(image->boot, image->platform->stub, &image->stub, err);
