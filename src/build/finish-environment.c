@@ -72,10 +72,12 @@ static const char nsswitch[] = "passwd:         files\n"
 			       "hosts:          files dns\n"
 			       "networks:       files\n"
 			       "\n"
-			       "protocols:      files\n"
-			       "services:       files\n"
-			       "ethers:         files\n"
-			       "rpc:            files\n";
+			       "protocols:      db files\n"
+			       "services:       db files\n"
+			       "ethers:         db files\n"
+			       "rpc:            db files\n"
+			       "\n"
+			       "netgroup:       nis\n";
 
 static int write_nsswitch(struct finish *finish, struct error **err)
 {
@@ -125,6 +127,24 @@ static int copy_default(struct finish *finish, const char *path, const char *fro
 	return finish_copy(finish, "environment", path, from, err);
 }
 
+/* base-files has folders where its script makes links, which systemd's tmpfiles.d(5) no longer has all of. */
+static int link_run(struct finish *finish, struct error **err)
+{
+	static const char *const links[][2] = {{"var/run", "/run"}, {"var/lock", "/run/lock"}};
+	int r = 0;
+
+	for (size_t i = 0; r >= 0 && i < ARRAY_SIZE(links); i++) {
+		const struct tree_inode *there = tree_lookup(finish->tree, links[i][0]);
+
+		if (!there || !S_ISDIR(there->mode) || there->entry_count > 0)
+			continue;
+		r = tree_remove(finish->tree, links[i][0], err);
+		if (r >= 0)
+			r = finish_link(finish, "environment", links[i][0], links[i][1], err);
+	}
+	return r;
+}
+
 static int remove_own(struct finish *finish, struct error **err)
 {
 	static const char *const paths[] = {"etc/machine-id", "etc/hostname", "var/lib/dbus/machine-id"};
@@ -162,5 +182,7 @@ int finish_environment(struct finish *finish, struct error **err)
 			continue;
 		r = finish_link(finish, "environment", path, links[i][1], err);
 	}
+	if (r >= 0)
+		r = link_run(finish, err);
 	return r < 0 ? r : remove_own(finish, err);
 }

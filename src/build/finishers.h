@@ -25,7 +25,8 @@ int finish_name_service(struct finish *finish, struct error **err);
 
 /*
  * /etc/profile and motd from base-files, and an empty /etc/environment, /etc/locale.conf (C.UTF-8), localtime
- * (UTC) and mtab. Removes what must be a node's own: machine-id and hostname.
+ * (UTC) and mtab; /var/run and /var/lock as links to /run. Removes what must be a node's own: machine-id and
+ * hostname.
  */
 int finish_environment(struct finish *finish, struct error **err);
 

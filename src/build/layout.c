@@ -2,6 +2,7 @@
 #include "build/layout.h"
 
 #include <errno.h>
+#include <stdlib.h>
 
 #include "base/buffer.h"
 
@@ -13,19 +14,40 @@ struct layout {
 	struct buffer tmpfiles;
 };
 
+/* The next word of a line; NULL at its end. */
+static char *next_word(char **at)
+{
+	char *word;
+
+	while ((word = strsep(at, " \t")) && !*word)
+		;
+	return word;
+}
+
+/*
+ * Gives a folder of /etc the mode that a node's start would give it: packages bring some with 0755, and their
+ * scripts run systemd-tmpfiles(8).
+ */
+static void adjust_folder(struct layout *layout, const char *path, const char *mode)
+{
+	struct tree_inode *folder = tree_lookup(layout->finish->tree, path);
+	size_t digits = mode ? strspn(mode, "01234567") : 0;
+
+	if (folder && S_ISDIR(folder->mode) && digits > 0 && digits <= 4 && !mode[digits])
+		folder->mode = S_IFDIR | (mode_t)strtoul(mode, NULL, 8);
+}
+
 /* Notes the path of a line that makes something (tmpfiles.d(5)): the others only adjust, or remove. */
 static int note_line(struct layout *layout, const char *line, size_t length)
 {
-	static const char blank[] = " \t";
 	_cleanup_free_ char *copy = strndup(line, length);
-	char *at = copy, *type, *path;
+	char *at = copy, *type = next_word(&at), *path;
 
-	while ((type = strsep(&at, blank)) && !*type)
-		;
 	if (!type || !strchr("fdDvqQpLcbC", *type))
 		return copy ? 0 : -ENOMEM;
-	while ((path = strsep(&at, blank)) && !*path)
-		;
+	path = next_word(&at);
+	if (path && startswith(path, "/etc/") && strchr("dD", *type))
+		adjust_folder(layout, path + 1, next_word(&at));
 	return path && startswith(path, "/var/") ? strv_add(&layout->made, path) : 0;
 }
 

@@ -10,6 +10,17 @@
 #define LINKS "etc/systemd/system"
 #define ORIGIN "finisher:presets"
 
+/* The folders of a manager, those in /etc first. */
+struct scope {
+	const char *units[2], *presets[2];
+};
+
+static const struct scope scopes[] = {
+	{{LINKS, UNITS}, {"etc/systemd/system-preset", "usr/lib/systemd/system-preset"}},
+	{{"etc/systemd/user", "usr/lib/systemd/user"},
+		{"etc/systemd/user-preset", "usr/lib/systemd/user-preset"}},
+};
+
 enum verdict { PRESET_ENABLE, PRESET_DISABLE, PRESET_IGNORE };
 
 struct rule {
@@ -20,6 +31,7 @@ struct rule {
 
 struct presets {
 	struct finish *finish;
+	const struct scope *scope;
 	struct rule *rules; /* in order of precedence */
 	size_t rule_count;
 	struct strv enabled; /* units whose links are made, so that Also= of two units can name each other */
@@ -175,11 +187,11 @@ static int read_preset_file(struct presets *presets, const char *path, struct er
 
 static int read_presets(struct presets *presets, struct error **err)
 {
-	static const char *const folders[] = {"etc/systemd/system-preset", "usr/lib/systemd/system-preset"};
+	const char *const *folders = presets->scope->presets;
 	_cleanup_strv_ struct strv names = {};
 	int r = 0;
 
-	for (size_t i = 0; i < ARRAY_SIZE(folders); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(presets->scope->presets); i++) {
 		const struct tree_inode *folder = tree_resolve(presets->finish->tree, folders[i]);
 
 		for (size_t k = 0; folder && k < folder->entry_count; k++)
@@ -189,7 +201,7 @@ static int read_presets(struct presets *presets, struct error **err)
 	}
 	strv_sort_unique(&names);
 	for (size_t i = 0; r >= 0 && i < names.count; i++)
-		for (size_t k = 0; k < ARRAY_SIZE(folders); k++) {
+		for (size_t k = 0; k < ARRAY_SIZE(presets->scope->presets); k++) {
 			_cleanup_free_ char *path = string_format("%s/%s", folders[k], names.items[i]);
 
 			if (!path)
@@ -276,14 +288,16 @@ static int read_drop_ins(
 }
 
 /* Reads what a unit of that name asks for. Returns 0 with *ret_path* NULL where the tree has no such unit. */
-static int read_install(const struct tree *tree, const char *unit, struct install *install, char **ret_path,
-	struct error **err)
+static int read_install(const struct presets *presets, const char *unit, struct install *install,
+	char **ret_path, struct error **err)
 {
-	static const char *const folders[] = {LINKS, UNITS};
+	const struct tree *tree = presets->finish->tree;
+	const char *const *folders = presets->scope->units;
+	const size_t count = ARRAY_SIZE(presets->scope->units);
 	int r = 0;
 
 	*ret_path = NULL;
-	for (size_t i = 0; r >= 0 && i < ARRAY_SIZE(folders); i++) {
+	for (size_t i = 0; r >= 0 && i < count; i++) {
 		_cleanup_free_ char *path = string_format("%s/%s", folders[i], unit);
 		const struct tree_inode *inode = path ? tree_lookup(tree, path) : NULL;
 
@@ -298,7 +312,7 @@ static int read_install(const struct tree *tree, const char *unit, struct instal
 		*ret_path = TAKE_PTR(path);
 		break;
 	}
-	for (size_t i = ARRAY_SIZE(folders); r >= 0 && *ret_path && i-- > 0;) {
+	for (size_t i = count; r >= 0 && *ret_path && i-- > 0;) {
 		_cleanup_free_ char *drop_ins = string_format("%s/%s.d", folders[i], unit);
 
 		r = drop_ins ? read_drop_ins(tree, drop_ins, install, err) : no_memory(err);
@@ -368,10 +382,11 @@ static int add_link(struct presets *presets, const char *link, const char *targe
 	return tree_add_symlink(presets->finish->tree, link, &attributes, target, NULL, err);
 }
 
-/* Makes LINKS/NAME.KIND/UNIT for each name of a list; *kind* "" stands for aliases. */
+/* Makes NAME.KIND/UNIT in the folder of links for each name of a list; *kind* "" stands for aliases. */
 static int add_links(struct presets *presets, const struct strv *names, const char *kind, const char *unit,
 	const char *path, struct error **err)
 {
+	const char *links = presets->scope->units[0];
 	int r = 0;
 
 	for (size_t i = 0; r >= 0 && i < names->count; i++) {
@@ -380,8 +395,8 @@ static int add_links(struct presets *presets, const struct strv *names, const ch
 		if (!name || strchr(name, '/'))
 			return error_set(err, -EINVAL, "%s: [Install] has \"%s\", which can't be followed",
 				path, names->items[i]);
-		link = kind[0] ? string_format(LINKS "/%s.%s/%s", name, kind, unit)
-			       : string_format(LINKS "/%s", name);
+		link = kind[0] ? string_format("%s/%s.%s/%s", links, name, kind, unit)
+			       : string_format("%s/%s", links, name);
 		target = string_format("/%s", path);
 		r = link && target ? add_link(presets, link, target, err) : no_memory(err);
 	}
@@ -434,7 +449,7 @@ static int enable(struct presets *presets, const char *unit, const struct strv *
 		return 0;
 	if (strv_add(&presets->enabled, unit) < 0)
 		return no_memory(err);
-	r = read_install(presets->finish->tree, unit, &install, &path, err);
+	r = read_install(presets, unit, &install, &path, err);
 	if (r < 0 || !path)
 		return r;
 	r = add_links(presets, &install.alias, "", unit, path, err);
@@ -465,17 +480,16 @@ static int apply(struct presets *presets, const char *unit, struct error **err)
 	return rule->verdict == PRESET_ENABLE ? enable(presets, unit, &rule->instances, err) : 0;
 }
 
-int finish_presets(struct finish *finish, struct error **err)
+static int apply_scope(struct finish *finish, const struct scope *scope, struct error **err)
 {
-	static const char *const folders[] = {LINKS, UNITS};
-	_cleanup_(presets_release) struct presets presets = {.finish = finish};
+	_cleanup_(presets_release) struct presets presets = {.finish = finish, .scope = scope};
 	_cleanup_strv_ struct strv units = {};
 	int r;
 
 	r = read_presets(&presets, err);
 	/* The names first: enabling adds links to the folder that is being read. */
-	for (size_t i = 0; r >= 0 && i < ARRAY_SIZE(folders); i++) {
-		const struct tree_inode *folder = tree_resolve(finish->tree, folders[i]);
+	for (size_t i = 0; r >= 0 && i < ARRAY_SIZE(scope->units); i++) {
+		const struct tree_inode *folder = tree_resolve(finish->tree, scope->units[i]);
 
 		for (size_t k = 0; folder && k < folder->entry_count; k++)
 			if (S_ISREG(folder->entries[k].inode->mode) &&
@@ -485,6 +499,15 @@ int finish_presets(struct finish *finish, struct error **err)
 	strv_sort_unique(&units);
 	for (size_t i = 0; r >= 0 && i < units.count; i++)
 		r = apply(&presets, units.items[i], err);
+	return r;
+}
+
+int finish_presets(struct finish *finish, struct error **err)
+{
+	int r = 0;
+
+	for (size_t i = 0; r >= 0 && i < ARRAY_SIZE(scopes); i++)
+		r = apply_scope(finish, &scopes[i], err);
 	return r;
 }
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Which systemd units start: what `systemctl preset-all` does, done to a tree. A unit is enabled or not as
- * the preset files say (systemd.preset(5)), and enabling it makes the links that its [Install] section asks
- * for (systemd.unit(5)).
+ * Which systemd units start: what `systemctl preset-all` does, and with --global for users, done to a tree. A
+ * unit is enabled or not as the preset files say (systemd.preset(5)), and enabling it makes the links that
+ * its [Install] section asks for (systemd.unit(5)).
  */
 #pragma once
 
@@ -13,7 +13,7 @@
  * Makes the links in /etc/systemd/system of every unit in the tree that the presets enable. Preset files are
  * those in /etc/systemd/system-preset and /usr/lib/systemd/system-preset, in the order of their names; a file
  * in /etc replaces one of the same name. The first line that matches a unit counts; a unit without any is
- * enabled.
+ * enabled. The same for the units of users' managers, in /etc/systemd/user and so on.
  *
  * Returns 0; -EINVAL with *err* naming file and line for a preset file or [Install] section that can't be
  * read.

@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# The outputs of `orlop build` before the judges: other people's tools. packages.bats has the packages themselves,
+# The outputs of `orlop build` before the judges: other people's tools. truth.bats has the packages themselves,
 # systemd.bats systemd's programs.
 
 load ../lib/image

@@ -51,30 +51,7 @@ unpack_usr() { # IMAGE DIR LIST
 	fakeroot -- bash -euc 'fsck.erofs --extract="$2" --preserve "$1" >&2; find "$2" -printf "$attributes" >"$3"' - "$@"
 }
 
-# Unpacks packages over each other, with merged /usr, and lists the attributes of all. Of a folder that several have, those of
-# the last package count; a difference that matters would show in the image.
-unpack_packages() { # DIR LIST <PACKAGES
-	local merged
-	for merged in bin sbin lib lib64; do
-		mkdir -p "$1/usr/$merged"
-		ln -s "usr/$merged" "$1/$merged"
-	done
-	fakeroot -- bash -euo pipefail -c '
-		while read -r deb; do
-			dpkg-deb --fsys-tarfile "$deb" | tar -xp --numeric-owner --keep-directory-symlink -C "$1"
-		done
-		find "$1" -printf "$attributes" >"$2"' - "$@"
-}
-
-# The attributes in LIST, in order of their paths, with the SHA-256 of each file of DIR in the place of a link's target. A
-# packed kernel module counts as what is in it, under its plain name.
-list_tree() { # DIR LIST
-	(
-		cd "$1" || exit
-		find . -name '*.ko.xz' -print0 | xargs -0 -r -n 64 -P "$(nproc)" xz -d
-		find . -type f -print0 | xargs -0 -r sha256sum -z | tr '\0' '\n'
-	) | awk -F '\t' -v OFS='\t' 'NR == FNR { sum[substr($0, 67)] = substr($0, 1, 64); next }
-		{ sub(/\.ko\.xz$/, ".ko", $1) }
-		$2 == "f" { $6 = sum["./" $1] }
-		{ print }' - "$2" | LC_ALL=C sort
+# Makes an archive of the usr image, as fsck.erofs unpacks it into the folder.
+archive_usr() { # IMAGE DIR TAR
+	fakeroot -- bash -euc 'fsck.erofs --extract="$2" --preserve "$1" >&2; tar --numeric-owner -C "$2" -cf "$3" .' - "$@"
 }

@@ -16,7 +16,8 @@ static const char with_modules[] =
 
 static void names_the_modules_that_are_there(void **state)
 {
-	_cleanup_finish_ struct finish finish = finish_tree_new(), other = finish_tree_new();
+	_cleanup_finish_ struct finish finish = finish_tree_new(), other = finish_tree_new(),
+				       bare = finish_tree_new();
 	_cleanup_error_ struct error *err = NULL;
 
 	(void)state;
@@ -32,6 +33,10 @@ static void names_the_modules_that_are_there(void **state)
 	assert_ok(finish_name_service(&other, &err), err);
 	assert_string_equal(finish_text(&other, "etc/nsswitch.conf"), template);
 	assert_non_null(strstr(finish_text(&other, "etc/hosts"), "127.0.0.1 localhost\n"));
+	/* Without the template, what libc-bin 2.41-12 has. */
+	assert_ok(finish_name_service(&bare, &err), err);
+	assert_non_null(strstr(finish_text(&bare, "etc/nsswitch.conf"), "\nservices:       db files\n"));
+	assert_non_null(strstr(finish_text(&bare, "etc/nsswitch.conf"), "\nnetgroup:       nis\n"));
 }
 
 static void makes_the_environment_but_nothing_of_a_nodes_own(void **state)
@@ -45,7 +50,12 @@ static void makes_the_environment_but_nothing_of_a_nodes_own(void **state)
 	finish_tree_add(&finish, "etc/machine-id", "0123");
 	finish_tree_add(&finish, "etc/motd", "welcome");
 	finish_tree_add(&finish, "usr/share/base-files/motd", "debian");
+	assert_ok(finish_folder(&finish, "test", "var/run", 0755, &err), err);
+	assert_ok(finish_folder(&finish, "test", "var/lock/subsys", 0755, &err), err);
 	assert_ok(finish_environment(&finish, &err), err);
+	assert_string_equal(tree_lookup(finish.tree, "var/run")->target, "/run");
+	/* A folder with something in it is a package's own affair. */
+	assert_true(S_ISDIR(tree_lookup(finish.tree, "var/lock")->mode));
 	assert_string_equal(finish_text(&finish, "etc/profile"), "export PATH\n");
 	assert_string_equal(finish_text(&finish, "etc/motd"), "welcome");
 	assert_string_equal(finish_text(&finish, "etc/default/locale"), "LANG=C.UTF-8\n");

@@ -88,6 +88,47 @@ static void var_is_left_to_tmpfiles_that_speak_of_it(void **state)
 		"d /var/lib 0755 0 7 -\nd /var/tmp 0755 0 7 -\n");
 }
 
+/* A mode that is none, a line that only adjusts, and a file are left alone. */
+static void folders_of_etc_have_the_modes_of_tmpfiles(void **state)
+{
+	static const char lines[] =
+		"d /etc/secret 0700 root root\nd!\t/etc/other 750\nz /etc/adjusted 0700\n"
+		"d /etc/unsaid -\nd /etc/mask ~0700\nd /etc/long 00700\nf /etc/file 0600\n"
+		"d /etc/nothing 0700\nd /etc/bare";
+	static const struct {
+		const char *path;
+		mode_t mode;
+	} cases[] = {
+		{"etc/secret", 0700},
+		{"etc/other", 0750},
+		{"etc/adjusted", 0755},
+		{"etc/unsaid", 0755},
+		{"etc/mask", 0755},
+		{"etc/long", 0755},
+		{"etc/bare", 0755},
+	};
+	_cleanup_tree_ struct tree *tree = tree_new();
+	struct finish finish = {.tree = tree};
+	_cleanup_error_ struct error *err = NULL;
+	struct strv setuid = {};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
+		put(tree, cases[i].path, S_IFDIR | 0755);
+	put(tree, "etc/file", 0644);
+	assert_ok(finish_file(&finish, "test", "usr/lib/tmpfiles.d/x.conf", 0644, lines, strlen(lines), &err),
+		err);
+	assert_ok(layout_usr(&finish, &setuid, NULL, &err), err);
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		_cleanup_free_ char *path = string_format("usr/share/orlop/%s", cases[i].path);
+		const struct tree_inode *folder = tree_lookup(tree, path);
+
+		assert_int_equal(folder->mode, S_IFDIR | cases[i].mode);
+	}
+	assert_int_equal(tree_lookup(tree, "usr/share/orlop/etc/file")->mode & 07777, 0644);
+	assert_null(tree_lookup(tree, "usr/share/orlop/etc/nothing"));
+}
+
 static void what_would_get_lost_is_an_error(void **state)
 {
 	static const char *const lost[] = {
@@ -125,6 +166,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(only_usr_is_left_with_etc_and_var_inside),
 		cmocka_unit_test(var_is_left_to_tmpfiles_that_speak_of_it),
+		cmocka_unit_test(folders_of_etc_have_the_modes_of_tmpfiles),
 		cmocka_unit_test(what_would_get_lost_is_an_error),
 		cmocka_unit_test(the_setuid_list_names_files_that_are_there),
 	};

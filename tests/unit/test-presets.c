@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The judge is `systemctl --root preset-all` on the same tree.
+ * The judge is `systemctl --root preset-all`, for the system and for users, on the same tree.
  */
 #include "unit.h"
 
@@ -36,6 +36,12 @@ static const struct {
 	{"etc/systemd/system-preset/10-first.preset", "disable off.*\nenable many@.service one two\n"},
 	{"usr/lib/systemd/system-preset/90-last.preset",
 		"; comment\n\nenable off.service\nenable *.socket\ndisable none@.service\n"},
+	/* The presets of one manager are nothing to the other. */
+	{"usr/lib/systemd/user/off.service", "[Install]\nWantedBy=default.target\nAlias=alias.service\n"},
+	{"usr/lib/systemd/user/none.socket", "[Install]\nWantedBy=sockets.target\n"},
+	{"usr/lib/systemd/user/unsaid.service", "[Install]\nWantedBy=default.target\n"},
+	{"etc/systemd/user/own.service", "[Install]\nWantedBy=default.target\n"},
+	{"usr/lib/systemd/user-preset/90-last.preset", "enable off.service\ndisable none.socket\n"},
 };
 
 static void fill(struct tree *tree)
@@ -73,9 +79,11 @@ static char *join(struct strv *lines)
 static char *links_of_systemctl(void)
 {
 	char folder[] = "/tmp/test-presets.XXXXXX";
-	_cleanup_process_result_ struct process_result made = {}, found = {};
+	_cleanup_process_result_ struct process_result made = {}, made_users = {}, found = {};
 	_cleanup_strv_ struct strv lines = {};
 	const char *preset[] = {"systemctl", "--root", folder, "preset-all", "--quiet", NULL};
+	const char *preset_users[] = {
+		"systemctl", "--root", folder, "--global", "preset-all", "--quiet", NULL};
 	const char *find[] = {"find", folder, "-type", "l", "-printf", "%P -> %l\n", NULL};
 	char *line, *rest;
 
@@ -90,6 +98,8 @@ static char *links_of_systemctl(void)
 	}
 	assert_int_equal(process_run(preset, NULL, 0, MiB(1), &made, NULL), 0);
 	assert_int_equal(made.status, 0);
+	assert_int_equal(process_run(preset_users, NULL, 0, MiB(1), &made_users, NULL), 0);
+	assert_int_equal(made_users.status, 0);
 	assert_int_equal(process_run(find, NULL, 0, MiB(1), &found, NULL), 0);
 	buffer_append_u8(&found.output, 0);
 	for (line = strtok_r((char *)found.output.data, "\n", &rest); line;
