@@ -53,6 +53,10 @@ static json_t *value_of(const struct yaml_field *field, bool strict)
 	case YAML_LIST:
 		return json_pack("{s:s, s:o, s:I}", "type", "array", "items", mapping(field->fields, strict),
 			"maxItems", (json_int_t)field->most);
+	case YAML_TABLE:
+		/* Each as a whole, also where a file extends another one. */
+		return json_pack(
+			"{s:s, s:o}", "type", "object", "additionalProperties", mapping(field->fields, true));
 	default:
 		return scalar();
 	}

@@ -15,53 +15,6 @@ struct reader {
 	yaml_document_t document;
 };
 
-void pairs_release(struct pairs *pairs)
-{
-	for (size_t i = 0; i < pairs->count; i++) {
-		free(pairs->items[i].name);
-		free(pairs->items[i].value);
-	}
-	free(pairs->items);
-	*pairs = (struct pairs){};
-}
-
-const char *pairs_get(const struct pairs *pairs, const char *name)
-{
-	for (size_t i = 0; i < pairs->count; i++)
-		if (streq(pairs->items[i].name, name))
-			return pairs->items[i].value;
-	return NULL;
-}
-
-void yaml_places_release(struct yaml_places *places)
-{
-	for (size_t i = 0; i < places->count; i++) {
-		free(places->items[i].key);
-		free(places->items[i].entry);
-	}
-	free(places->items);
-	strv_release(&places->files);
-	*places = (struct yaml_places){};
-}
-
-const struct yaml_place *yaml_places_find(
-	const struct yaml_places *places, const char *key, const char *entry)
-{
-	const struct yaml_place *found = NULL;
-
-	for (size_t i = places->count; i-- > 0;) {
-		const struct yaml_place *place = &places->items[i];
-
-		if (!streq(place->key, key))
-			continue;
-		if (entry && place->entry && streq(place->entry, entry))
-			return place;
-		if (!place->entry && !found)
-			found = place;
-	}
-	return found;
-}
-
 /* Notes where a field (*entry* NULL) or one of its entries stands. */
 static int note_place(const struct reader *reader, const struct yaml_field *field, const char *entry,
 	const yaml_node_t *node)
@@ -106,6 +59,8 @@ static const char *type_name(const struct yaml_field *field)
 		return "a list of texts";
 	case YAML_PAIRS:
 		return "a mapping of names to texts";
+	case YAML_TABLE:
+		return "a mapping of names to mappings";
 	case YAML_MAPPING:
 		return "a mapping";
 	case YAML_LIST:
@@ -299,16 +254,22 @@ static int add_choice(struct reader *reader, const struct yaml_field *field, con
 	return 0;
 }
 
-/* Puts another value in the place of one that an extended file has for the name. True where it was there. */
-static bool replace_pair(const struct reader *reader, const struct yaml_field *field, struct pairs *pairs,
-	const char *name, const char *value, int *ret)
+/* Whether what there is under a name is of a file that this one extends: only then may it be replaced. */
+static bool is_inherited(const struct reader *reader, const struct yaml_field *field, const char *name)
 {
 	_cleanup_free_ char *key = string_format("%s%s", reader->prefix, field->key);
 	const struct yaml_place *place =
 		reader->extends && key ? yaml_places_find(reader->places, key, name) : NULL;
 
+	return place && place->entry && place->file != reader->file;
+}
+
+/* Puts another value in the place of one that an extended file has for the name. True where it was there. */
+static bool replace_pair(const struct reader *reader, const struct yaml_field *field, struct pairs *pairs,
+	const char *name, const char *value, int *ret)
+{
 	*ret = 0;
-	if (!place || !place->entry || place->file == reader->file)
+	if (!is_inherited(reader, field, name))
 		return false;
 	for (size_t i = 0; i < pairs->count; i++) {
 		char *copy = streq(pairs->items[i].name, name) ? strdup(value) : NULL;
@@ -388,6 +349,81 @@ static int read_structures(struct reader *reader, const struct yaml_field *field
 	return r;
 }
 
+/* The structure of that name, NULL where there is none. */
+static void *find_row(const struct yaml_field *field, const struct yaml_list *table, const char *name)
+{
+	for (size_t i = 0; i < table->count; i++) {
+		void *row = (uint8_t *)table->items + i * field->size;
+
+		if (streq(*(char **)row, name))
+			return row;
+	}
+	return NULL;
+}
+
+/* A structure of that name that holds nothing else: a new one, or an extended file's, emptied. */
+static int take_row(struct reader *reader, const struct yaml_field *field, const yaml_node_t *key,
+	struct yaml_list *table, void **ret, struct error **err)
+{
+	char *name = NULL;
+	void *row = find_row(field, table, scalar_text(key)), *items;
+
+	if (row && !is_inherited(reader, field, scalar_text(key)))
+		return bad_repetition(reader, key, field, scalar_text(key), err);
+	if (row) {
+		name = *(char **)row;
+		yaml_release(field->fields, row);
+	} else {
+		items = reallocarray(table->items, table->count + 1, field->size);
+		if (items)
+			table->items = items;
+		name = items ? strdup(scalar_text(key)) : NULL;
+		if (!name)
+			return error_set_errno(err, -ENOMEM, "%s", reader->name);
+		row = (uint8_t *)table->items + table->count++ * field->size;
+	}
+	memset(row, 0, field->size);
+	*(char **)row = name;
+	*ret = row;
+	return note_place(reader, field, name, key) < 0 ? error_set_errno(err, -ENOMEM, "%s", reader->name)
+							: 0;
+}
+
+/* Reads one row as a whole, whatever the file extends. Its keys are named with its own and the table's. */
+static int read_row(struct reader *reader, const struct yaml_field *field, const char *name,
+	const yaml_node_t *node, void *row, struct error **err)
+{
+	_cleanup_free_ char *prefix = string_format("%s%s: %s: ", reader->prefix, field->key, name);
+	struct reader inner = *reader;
+
+	if (!prefix)
+		return error_set_errno(err, -ENOMEM, "%s", reader->name);
+	inner.prefix = prefix;
+	inner.extends = false;
+	return read_mapping(&inner, field->fields, node, row, err);
+}
+
+static int read_table(struct reader *reader, const struct yaml_field *field, const yaml_node_t *node,
+	struct yaml_list *ret, struct error **err)
+{
+	int r = 0;
+
+	if (node->type != YAML_MAPPING_NODE)
+		return bad_type(reader, node, field, err);
+	for (yaml_node_pair_t *pair = node->data.mapping.pairs.start;
+		r >= 0 && pair < node->data.mapping.pairs.top; pair++) {
+		const yaml_node_t *key = node_at(reader, pair->key), *value = node_at(reader, pair->value);
+		void *row = NULL;
+
+		if (!scalar_text(key) || value->type != YAML_MAPPING_NODE)
+			return bad_type(reader, key, field, err);
+		r = take_row(reader, field, key, ret, &row, err);
+		if (r >= 0)
+			r = read_row(reader, field, scalar_text(key), value, row, err);
+	}
+	return r;
+}
+
 /* Reads a mapping within a mapping: its keys are named with that of the outer one. */
 static int read_inner(struct reader *reader, const struct yaml_field *field, const yaml_node_t *node,
 	void *structure, struct error **err)
@@ -434,6 +470,8 @@ static int read_field(struct reader *reader, const struct yaml_field *field, con
 		return read_inner(reader, field, node, value, err);
 	case YAML_LIST:
 		return read_structures(reader, field, node, value, err);
+	case YAML_TABLE:
+		return read_table(reader, field, node, value, err);
 	case YAML_LINE:
 		break;
 	}
@@ -634,126 +672,4 @@ int yaml_parse_onto(const char *text, size_t size, const char *name, const struc
 	struct reader reader = {.name = name, .prefix = "", .places = places, .extends = true};
 
 	return parse(&reader, text, size, fields, structure, err);
-}
-
-/* ---- Taking away ---- */
-
-static bool remove_text(struct strv *list, const char *text)
-{
-	for (size_t i = 0; i < list->count; i++) {
-		if (!streq(list->items[i], text))
-			continue;
-		free(list->items[i]);
-		memmove(&list->items[i], &list->items[i + 1], (list->count - i) * sizeof(*list->items));
-		list->count--;
-		return true;
-	}
-	return false;
-}
-
-static bool remove_pair(struct pairs *pairs, const char *name)
-{
-	for (size_t i = 0; i < pairs->count; i++) {
-		if (!streq(pairs->items[i].name, name))
-			continue;
-		free(pairs->items[i].name);
-		free(pairs->items[i].value);
-		memmove(&pairs->items[i], &pairs->items[i + 1],
-			(pairs->count - i - 1) * sizeof(*pairs->items));
-		pairs->count--;
-		return true;
-	}
-	return false;
-}
-
-static const struct yaml_field *find_field(const struct yaml_field *fields, const char *key)
-{
-	while (fields->key && !streq(fields->key, key))
-		fields++;
-	return fields->key ? fields : NULL;
-}
-
-static int subtract_list(const struct yaml_field *field, void *value, const char *prefix,
-	const struct strv *without, char **ret_key, const char **ret_entry)
-{
-	for (size_t i = 0; i < without->count; i++) {
-		const char *entry = without->items[i];
-
-		if (field->type == YAML_PAIRS ? remove_pair(value, entry) : remove_text(value, entry))
-			continue;
-		*ret_key = string_format("%s%s", prefix, field->key);
-		*ret_entry = entry;
-		return *ret_key ? -ENOENT : -ENOMEM;
-	}
-	return 0;
-}
-
-static int subtract(const struct yaml_field *fields, void *structure, const struct yaml_field *without_fields,
-	const void *without, const char *prefix, char **ret_key, const char **ret_entry)
-{
-	int r = 0;
-
-	for (const struct yaml_field *which = without_fields; which->key && r >= 0; which++) {
-		const struct yaml_field *field = find_field(fields, which->key);
-		const void *names = (const uint8_t *)without + which->offset;
-		void *value = (uint8_t *)structure + field->offset;
-
-		if (which->type == YAML_MAPPING) {
-			_cleanup_free_ char *inner = string_format("%s%s: ", prefix, which->key);
-
-			r = inner ? subtract(field->fields, value, which->fields, names, inner, ret_key,
-					    ret_entry)
-				  : -ENOMEM;
-		} else {
-			r = subtract_list(field, value, prefix, names, ret_key, ret_entry);
-		}
-	}
-	return r;
-}
-
-int yaml_subtract(const struct yaml_field *fields, void *structure, const struct yaml_field *without_fields,
-	const void *without, char **ret_key, const char **ret_entry)
-{
-	return subtract(fields, structure, without_fields, without, "", ret_key, ret_entry);
-}
-
-static void release_list(const struct yaml_field *field, struct yaml_list *list)
-{
-	for (size_t i = 0; i < list->count; i++)
-		yaml_release(field->fields, (uint8_t *)list->items + i * field->size);
-	free(list->items);
-	*list = (struct yaml_list){};
-}
-
-void yaml_release(const struct yaml_field *fields, void *structure)
-{
-	for (const struct yaml_field *field = fields; field->key; field++) {
-		void *value = (uint8_t *)structure + field->offset;
-
-		switch (field->type) {
-		case YAML_STRING:
-			*(char **)value = string_free(*(char **)value);
-			break;
-		case YAML_STRINGS:
-			strv_release(value);
-			break;
-		case YAML_PAIRS:
-			pairs_release(value);
-			break;
-		case YAML_MAPPING:
-			yaml_release(field->fields, value);
-			break;
-		case YAML_LIST:
-			release_list(field, value);
-			break;
-		case YAML_SIZE:
-		case YAML_BOOLEAN:
-		case YAML_NUMBER:
-		case YAML_CHOICE:
-		case YAML_CHOICES:
-		case YAML_PARSED:
-		case YAML_LINE:
-			break;
-		}
-	}
 }

@@ -23,6 +23,8 @@ enum yaml_type {
 	YAML_PARSED,  /* what *parse* makes of a scalar that is not empty; it owns no memory */
 	YAML_MAPPING, /* a structure within the structure, described by *fields* */
 	YAML_LIST,    /* struct yaml_list: up to *most* mappings, each described by *fields* */
+	YAML_TABLE,   /* struct yaml_list: a mapping of names to mappings, each described by *fields*; the
+			 structure begins with its name, a char * */
 	YAML_LINE,    /* size_t: the line at which the mapping itself begins; its key is "", in no file */
 };
 
@@ -32,8 +34,8 @@ struct yaml_field {
 	size_t offset; /* of the value, from the beginning of the structure that *fields* describe */
 	bool required;
 	const char *const *choices; /* of YAML_CHOICE, YAML_CHOICES: the first or bit 0's first, then NULL */
-	const struct yaml_field *fields; /* of YAML_MAPPING, YAML_LIST: ends with a NULL key */
-	size_t size;			 /* of YAML_LIST: of one structure */
+	const struct yaml_field *fields; /* of YAML_MAPPING, YAML_LIST, YAML_TABLE: ends with a NULL key */
+	size_t size;			 /* of YAML_LIST, YAML_TABLE: of one structure */
 	unsigned least, most;		 /* of YAML_NUMBER, YAML_LIST */
 
 	/* Of YAML_STRING (may be NULL) and YAML_PARSED: whether the text will do, *expected* says which
@@ -81,7 +83,7 @@ struct yaml_places {
 void yaml_places_release(struct yaml_places *places);
 
 /* Where an entry of *key* stands, or the key where *entry* is NULL or not there; NULL where neither is. Of
- * several files, the last one counts. */
+ * several files, the last one counts. Keys within a table's mapping are called "users: NAME: shell". */
 const struct yaml_place *yaml_places_find(
 	const struct yaml_places *places, const char *key, const char *entry);
 
@@ -96,16 +98,17 @@ int yaml_parse(const char *text, size_t size, const char *name, const struct yam
 
 /*
  * The same of a file that extends another one, which *structure* and *places* were read from: no key is
- * required, values take the place of what is there, entries of lists are added, pairs added or replaced. An
- * entry that is in the list already is an error here, too.
+ * required, values take the place of what is there, entries of lists are added, pairs and the mappings of
+ * tables added or, each as a whole, replaced. An entry that is in the list already is an error here, too.
  */
 int yaml_parse_onto(const char *text, size_t size, const char *name, const struct yaml_field *fields,
 	void *structure, struct yaml_places *places, struct error **err);
 
 /*
- * Takes entries out of the lists and pairs of *structure*. *without* was read by *without_fields*, lists of
- * the same keys, whose entries name what is to go. Returns 0; -ENOENT, with the key (as in struct yaml_place)
- * and the entry of *without* that is in no list: both are valid as long as *without* is; -ENOMEM.
+ * Takes entries out of the lists, pairs and tables of *structure*. *without* was read by *without_fields*,
+ * lists of the same keys, whose entries name what is to go; those of keys that have no entries are left to
+ * the caller. Returns 0; -ENOENT, with the key (as in struct yaml_place) and the entry of *without* that is
+ * in no list: both are valid as long as *without* is; -ENOMEM.
  */
 int yaml_subtract(const struct yaml_field *fields, void *structure, const struct yaml_field *without_fields,
 	const void *without, char **ret_key, const char **ret_entry);

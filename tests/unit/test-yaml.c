@@ -17,7 +17,13 @@ struct all {
 	unsigned number, choice, choices;
 	int digit;
 	char *word;
-	struct yaml_list items;
+	struct yaml_list items, table;
+};
+
+struct row {
+	char *name;
+	char *word;
+	struct strv list;
 };
 
 static bool parse_digit(const char *text, void *value)
@@ -38,6 +44,12 @@ static const struct yaml_field item_fields[] = {
 	{.key = "", .type = YAML_LINE, .offset = offsetof(struct item, line)},
 	{.key = "name", .type = YAML_STRING, .offset = offsetof(struct item, name), .required = true},
 	{.key = "count", .type = YAML_NUMBER, .offset = offsetof(struct item, count), .least = 2, .most = 9},
+	{},
+};
+
+static const struct yaml_field row_fields[] = {
+	{.key = "word", .type = YAML_STRING, .offset = offsetof(struct row, word), .required = true},
+	{.key = "list", .type = YAML_STRINGS, .offset = offsetof(struct row, list)},
 	{},
 };
 
@@ -62,6 +74,11 @@ static const struct yaml_field fields[] = {
 		.fields = item_fields,
 		.size = sizeof(struct item),
 		.most = 3},
+	{.key = "table",
+		.type = YAML_TABLE,
+		.offset = offsetof(struct all, table),
+		.fields = row_fields,
+		.size = sizeof(struct row)},
 	{},
 };
 
@@ -77,13 +94,19 @@ static void reads_each_type(void **state)
 				   "  # one\n"
 				   "  - name: a\n"
 				   "    count: 2\n"
-				   "  - {name: b}\n";
+				   "  - {name: b}\n"
+				   "table:\n"
+				   "  one: {word: w, list: [l]}\n"
+				   "  two:\n"
+				   "    word: v\n";
 	_cleanup_error_ struct error *err = NULL;
+	struct yaml_places places = {};
 	struct all all = {};
 	struct item *items;
+	struct row *rows;
 
 	(void)state;
-	assert_ok(yaml_parse(text, strlen(text), "x.yaml", fields, &all, NULL, &err), err);
+	assert_ok(yaml_parse(text, strlen(text), "x.yaml", fields, &all, &places, &err), err);
 	assert_true(all.flag);
 	assert_int_equal(all.number, 4000000000);
 	assert_int_equal(all.choice, 2);
@@ -97,8 +120,19 @@ static void reads_each_type(void **state)
 	assert_int_equal(items[0].count, 2);
 	assert_int_equal(items[1].line, 11);
 	assert_string_equal(items[1].name, "b");
+	rows = all.table.items;
+	assert_int_equal(all.table.count, 2);
+	assert_string_equal(rows[0].name, "one");
+	assert_string_equal(rows[0].word, "w");
+	assert_string_equal(rows[0].list.items[0], "l");
+	assert_string_equal(rows[1].name, "two");
+	assert_string_equal(rows[1].word, "v");
+	assert_int_equal(yaml_places_find(&places, "table", "two")->line, 14);
+	assert_int_equal(yaml_places_find(&places, "table: two: word", NULL)->line, 15);
+	yaml_places_release(&places);
 	yaml_release(fields, &all);
 	assert_null(all.items.items);
+	assert_null(all.table.items);
 }
 
 static void what_is_missing_keeps_its_default(void **state)
@@ -146,6 +180,11 @@ static void faults_name_file_line_and_key(void **state)
 		{"items:\n- name: a\n  \"\": 1", "x.yaml:3: key: must be a text"},
 		{"items:\n- {name: a}\n- {name: b}\n- {name: c}\n- {name: d}",
 			"x.yaml:5: items: has more than 3 entries"},
+		{"table: [a]", "x.yaml:1: table: must be a mapping of names to mappings"},
+		{"table:\n  a: b", "x.yaml:2: table: must be a mapping of names to mappings"},
+		{"table:\n  a: {}", "x.yaml:2: table: a: word: is missing"},
+		{"table:\n  a: {word: b}\n  a: {word: c}", "x.yaml:3: table: \"a\" is there twice"},
+		{"table:\n  a: {word: b,\n    wort: c}", "x.yaml:3: table: a: wort: is no key"},
 		{"word: &a x", "x.yaml:1: anchors and tags have no use here"},
 		{"items: &a []", "x.yaml:1: anchors and tags"},
 		{"\n&a word: x", "x.yaml:2: anchors and tags"},
