@@ -6,6 +6,8 @@
 
 struct cpio_writer {
 	struct buffer *to;
+	size_t begin; /* of the archive in it */
+	size_t alignment;
 	uint32_t next_number;
 };
 
@@ -15,17 +17,34 @@ struct cpio_writer {
  */
 #define NAME_SEEN ((uint64_t)1 << 32)
 
-static void write_entry(struct buffer *to, const char *name, const struct tree_inode *inode, uint32_t number,
-	const void *data, size_t size)
+#define HEADER_SIZE 110
+
+/* The size of a name with its NUL, and with as many more as bring content to its alignment. */
+static size_t name_size(const struct cpio_writer *writer, const char *name, size_t content)
+{
+	size_t size = strlen(name) + 1, begin = writer->to->size - writer->begin + HEADER_SIZE;
+
+	if (content > 0)
+		while ((begin + size + 3) / 4 * 4 % writer->alignment)
+			size++;
+	return size;
+}
+
+static void write_entry(const struct cpio_writer *writer, const char *name, const struct tree_inode *inode,
+	uint32_t number, const void *data, size_t size)
 {
 	static const struct tree_inode none = {};
+	struct buffer *to = writer->to;
+	size_t name_bytes = name_size(writer, name, size);
 
 	if (!inode)
 		inode = &none;
 	buffer_printf(to, "070701%08X%08X%08X%08X%08X%08X%08zX%08X%08X%08X%08X%08zX%08X", number, inode->mode,
 		inode->uid, inode->gid, inode->links ? inode->links : 1, (uint32_t)inode->mtime, size, 0, 0,
-		0, 0, strlen(name) + 1, 0);
+		0, 0, name_bytes, 0);
 	buffer_append(to, name, strlen(name) + 1);
+	for (size_t i = strlen(name) + 1; i < name_bytes; i++)
+		buffer_append_u8(to, 0);
 	buffer_align(to, 4);
 	buffer_append(to, data, size);
 	buffer_align(to, 4);
@@ -64,7 +83,7 @@ static int write_inode(const char *path, struct tree_inode *inode, void *userdat
 		data = inode->target;
 		size = strlen(inode->target);
 	}
-	write_entry(writer->to, path, inode, (uint32_t)inode->number, data, size);
+	write_entry(writer, path, inode, (uint32_t)inode->number, data, size);
 	return 0;
 }
 
@@ -79,7 +98,12 @@ static int forget_number(const char *path, struct tree_inode *inode, void *userd
 
 int cpio_write(struct tree *tree, struct buffer *ret, struct error **err)
 {
-	struct cpio_writer writer = {.to = ret, .next_number = 1};
+	return cpio_write_aligned(tree, 4, ret, err);
+}
+
+int cpio_write_aligned(struct tree *tree, size_t alignment, struct buffer *ret, struct error **err)
+{
+	struct cpio_writer writer = {.to = ret, .begin = ret->size, .alignment = alignment, .next_number = 1};
 	int r;
 
 	r = tree_walk(tree, forget_number, NULL, err);
@@ -88,6 +112,6 @@ int cpio_write(struct tree *tree, struct buffer *ret, struct error **err)
 	r = tree_walk(tree, write_inode, &writer, err);
 	if (r < 0)
 		return r;
-	write_entry(ret, "TRAILER!!!", NULL, 0, NULL, 0);
+	write_entry(&writer, "TRAILER!!!", NULL, 0, NULL, 0);
 	return buffer_failed(ret) ? error_set_errno(err, -ENOMEM, "cpio archive") : 0;
 }

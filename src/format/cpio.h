@@ -19,3 +19,7 @@
  * time or a size needs more than 32 bits; -ENOMEM.
  */
 int cpio_write(struct tree *tree, struct buffer *ret, struct error **err);
+
+/* The same, with the content of each file at a multiple of *alignment* (of 4) from the archive's beginning:
+ * names are padded with more NULs, as the document above has it. */
+int cpio_write_aligned(struct tree *tree, size_t alignment, struct buffer *ret, struct error **err);

@@ -77,6 +77,30 @@ static void libarchive_reads_what_the_tree_holds(void **state)
 					       "120777 3:4 1700000000 1 lib usr/lib\n");
 }
 
+static void content_begins_where_it_is_asked_to(void **state)
+{
+	_cleanup_tree_ struct tree *tree = make_tree();
+	_cleanup_buffer_ struct buffer archive = {}, plain_text = {}, text = {}, other = {};
+	_cleanup_error_ struct error *err = NULL;
+	const uint8_t *at;
+
+	(void)state;
+	add_file(tree, "etc/m", "some-content");
+	buffer_append_string(&other, "1234");
+	assert_ok(cpio_write_aligned(tree, 64, &archive, &err), err);
+	at = memmem(archive.data, archive.size, "some-content", 12);
+	assert_non_null(at);
+	assert_int_equal((at - archive.data) % 64, 0);
+	/* From the archive's beginning, whatever is in front of it. */
+	assert_ok(cpio_write_aligned(tree, 64, &other, &err), err);
+	assert_memory_equal(other.data + 4, archive.data, archive.size);
+	describe(&archive, &text);
+	archive.size = 0;
+	assert_ok(cpio_write(tree, &archive, &err), err);
+	describe(&archive, &plain_text);
+	assert_string_equal((char *)text.data, (char *)plain_text.data);
+}
+
 /* The kernel's documentation: six digits of magic, thirteen fields of eight digits, name, padding to four
  * bytes. */
 static void header_is_as_the_kernel_documents(void **state)
@@ -137,6 +161,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(libarchive_reads_what_the_tree_holds),
+		cmocka_unit_test(content_begins_where_it_is_asked_to),
 		cmocka_unit_test(header_is_as_the_kernel_documents),
 		cmocka_unit_test(writing_twice_makes_the_same_bytes),
 		cmocka_unit_test(what_the_format_cannot_hold_is_an_error),
