@@ -38,6 +38,7 @@ const struct health_options health_defaults = {
 	.systemctl = "/usr/bin/systemctl",
 	.ctr = "/usr/bin/ctr",
 	.target = "multi-user.target",
+	.containerd = "/usr/bin/containerd",
 	.containerd_socket = "/run/containerd/containerd.sock",
 	.network = "/run/systemd/netif",
 	.os_release = OS_RELEASE_PATH,

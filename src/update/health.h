@@ -4,7 +4,7 @@
  * /etc/orlop/health.d. docs/health.md says what each looks at; docs/formats/health.md has the JSON.
  *
  *     boot         the node has come up as far as multi-user.target
- *     containerd   its socket takes a connection, and it answers
+ *     containerd   its socket takes a connection, and it answers; skipped where the image has none
  *     units        no unit has failed
  *     network      an interface that systemd-networkd manages is routable
  *     clock        it is not before the running release was made
@@ -56,21 +56,22 @@ struct health_clock {
 };
 
 struct health_options {
-	const char *systemctl, *ctr;   /* programs */
-	const char *target;	       /* the unit that is active when the node has come up */
-	const char *containerd_socket; /* paths from here on */
-	const char *network;	       /* the folder in which systemd-networkd keeps what it knows */
-	const char *os_release;	       /* its time is the release's */
-	const char *boot_record;       /* /run/orlop/boot.json */
-	const char *mounts;	       /* /proc/self/mountinfo */
-	const char *state;	       /* where the state partition is mounted */
-	const char *hooks;	       /* the folder of programs; need not be there */
-	const char *version, *slot;    /* told to the programs; NULL: not known */
-	bool again;		       /* try again what does not pass */
-	uint64_t startup_ms;	       /* with *again*: how long the node may take to come up … */
-	uint64_t limit_ms;	       /* … and all checks together from then on */
-	uint64_t each_ms;	       /* each program */
-	uint64_t pause_ms;	       /* between two tries */
+	const char *systemctl, *ctr; /* programs */
+	const char *target;	     /* the unit that is active when the node has come up */
+	const char *containerd;	     /* the program; paths from here on */
+	const char *containerd_socket;
+	const char *network;	    /* the folder in which systemd-networkd keeps what it knows */
+	const char *os_release;	    /* its time is the release's */
+	const char *boot_record;    /* /run/orlop/boot.json */
+	const char *mounts;	    /* /proc/self/mountinfo */
+	const char *state;	    /* where the state partition is mounted */
+	const char *hooks;	    /* the folder of programs; need not be there */
+	const char *version, *slot; /* told to the programs; NULL: not known */
+	bool again;		    /* try again what does not pass */
+	uint64_t startup_ms;	    /* with *again*: how long the node may take to come up … */
+	uint64_t limit_ms;	    /* … and all checks together from then on */
+	uint64_t each_ms;	    /* each program */
+	uint64_t pause_ms;	    /* between two tries */
 	struct health_clock clock;
 };
 

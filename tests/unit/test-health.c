@@ -21,7 +21,7 @@ enum {
 /* The made-up node: a folder with all that the checks look at. */
 struct machine {
 	char *folder;
-	char *paths[9];
+	char *paths[10];
 	int listener;
 	uint64_t milliseconds; /* the clock */
 	unsigned waits;
@@ -66,7 +66,7 @@ static void listen_for_containerd(struct machine *machine, const char *path)
 static void machine_make(struct machine *machine)
 {
 	static const char *const names[] = {"systemctl", "ctr", "socket", "netif", "os-release", "boot.json",
-		"mountinfo", "var", "health.d"};
+		"mountinfo", "var", "health.d", "containerd"};
 
 	*machine = (struct machine){.folder = scratch_new(), .listener = -1, .milliseconds = 5000};
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
@@ -79,7 +79,7 @@ static void machine_make(struct machine *machine)
 		"is-active) [ -e \"${0%/*}/down\" ] && { echo activating; exit 3; }; echo active ;;\n"
 		"list-units) cat \"${0%/*}/failed\" ;;\nesac\nEND\n"
 		"printf '#!/bin/sh\\necho \"$@\" >\"${0%%/*}/ctr.arguments\"\\n' >ctr\n"
-		"chmod 755 systemctl ctr; : >failed\n"
+		"chmod 755 systemctl ctr; : >failed; : >containerd\n"
 		"printf '# This is private data. Do not "
 		"parse.\\nOPER_STATE=routable\\nCARRIER_STATE=carrier\\n' >netif/state\n"
 		"printf 'ADMIN_STATE=unmanaged\\nOPER_STATE=carrier\\n' >netif/links/1\n"
@@ -101,6 +101,7 @@ static void machine_make(struct machine *machine)
 	machine->options.mounts = machine->paths[6];
 	machine->options.state = machine->paths[7];
 	machine->options.hooks = machine->paths[8];
+	machine->options.containerd = machine->paths[9];
 	machine->options.version = "202611.23.0";
 	machine->options.slot = "a";
 	machine->options.each_ms = machine->options.limit_ms = REAL_MS;
@@ -171,6 +172,7 @@ static const struct fault faults[] = {
 	{": >down", "boot", HEALTH_FAILED, "multi-user.target is activating"},
 	{"rm systemctl", "boot", HEALTH_FAILED, "No such file"},
 	{"rm socket", "containerd", HEALTH_FAILED, "No such file"},
+	{"rm containerd socket", "containerd", HEALTH_SKIPPED, "this edition has none"},
 	{"rm socket; : >socket", "containerd", HEALTH_FAILED, "refused"},
 	{"printf '#!/bin/sh\\necho \"ctr: context deadline exceeded\" >&2; exit 1' >ctr", "containerd",
 		HEALTH_FAILED, "ctr: context deadline exceeded; exit status 1"},
