@@ -1,47 +1,18 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "source/source.h"
+#include "source/source-part.h"
 
 #include <errno.h>
 
 #include "base/encoding.h"
 #include "base/file.h"
-#include "base/work.h"
 #include "source/apt-config.h"
 #include "source/cache.h"
-#include "source/fetch.h"
 #include "source/packages.h"
-#include "source/release.h"
-#include "source/resolve.h"
 #include "source/signature.h"
 
 #define DEBIAN_KEYRING "/usr/share/keyrings/debian-archive-keyring.gpg"
 #define RELEASE_MAX MiB(8)
 #define PARSED_MAX GiB(1)
-#define SUITES_MAX 3
-
-/* One suite of one archive: "trixie-security" at ".../debian-security". */
-struct suite {
-	char *name;
-	char *archive;		 /* URL */
-	char *url;		 /* of the suite's folder */
-	struct release *release; /* NULL where the archive has no such suite, which was optional */
-};
-
-struct source {
-	struct cache *cache;
-	struct fetch *fetch;
-	struct resolver *resolver;
-	struct progress *progress;
-	char *keyring;
-	char *architecture;
-	char *mirror, *security; /* URLs of the archives */
-	struct strv components;
-	bool offline;
-	time_t now;
-	struct suite suites[SUITES_MAX];
-	size_t suite_count;
-};
-
 struct source *source_close(struct source *source)
 {
 	if (!source)
@@ -51,6 +22,10 @@ struct source *source_close(struct source *source)
 		free(source->suites[i].archive);
 		free(source->suites[i].url);
 		release_free(source->suites[i].release);
+		free(source->suites[i].label);
+		free(source->suites[i].keyring);
+		strv_release(&source->suites[i].components);
+		strv_release(&source->suites[i].packages);
 	}
 	resolver_free(source->resolver);
 	fetch_free(source->fetch);
@@ -64,15 +39,6 @@ struct source *source_close(struct source *source)
 	return NULL;
 }
 
-/* What the cache holds of *name* is not what is signed for, and nothing else can be had. */
-static int refuse_damaged(const char *name, const char *path, struct error **err)
-{
-	return error_set(err, -EBADMSG,
-		"%s is damaged in the cache: the SHA-256 of %s did not match, so it was removed: build once "
-		"without --offline",
-		name, path);
-}
-
 /* ---- Release files ---- */
 
 /* Verifies an InRelease, wherever it came from, and checks that it is of the suite and still counts. */
@@ -83,7 +49,7 @@ static int read_release(const struct source *source, const struct suite *suite, 
 	_cleanup_buffer_ struct buffer plain = {};
 	int r;
 
-	r = signature_verify(text, size, source->keyring, &plain, err);
+	r = signature_verify(text, size, suite->keyring ? suite->keyring : source->keyring, &plain, err);
 	if (r >= 0)
 		r = release_parse((char *)plain.data, plain.size, &release, err);
 	if (r >= 0)
@@ -209,8 +175,7 @@ static int fetch_releases(struct source *source, size_t first, bool optional, st
 	return r;
 }
 
-/* Gets the Releases of suites[first …]. Those that are *optional* may be missing. */
-static int get_releases(struct source *source, size_t first, bool optional, struct error **err)
+int source_get_releases(struct source *source, size_t first, bool optional, struct error **err)
 {
 	int r = 0;
 
@@ -221,7 +186,7 @@ static int get_releases(struct source *source, size_t first, bool optional, stru
 	return r;
 }
 
-static int add_suite(struct source *source, const char *name, const char *archive, struct error **err)
+int source_add_suite(struct source *source, const char *name, const char *archive, struct error **err)
 {
 	struct suite *suite = &source->suites[source->suite_count++];
 
@@ -249,12 +214,12 @@ static int get_other_suites(struct source *source, const char *security, struct 
 		return 0;
 	if (!updates || !fixes)
 		return error_set_errno(err, -ENOMEM, "%s", kind);
-	r = add_suite(source, updates, source->suites[0].archive, err);
+	r = source_add_suite(source, updates, source->suites[0].archive, err);
 	if (r >= 0 && security && !streq(security, "none"))
-		r = add_suite(source, fixes, security, err);
+		r = source_add_suite(source, fixes, security, err);
 	if (r < 0)
 		return r;
-	r = get_releases(source, 1, !stable, err);
+	r = source_get_releases(source, 1, !stable, err);
 	if (r == -ENOENT)
 		return error_wrap(err, "a stable suite comes with updates and security fixes (name the "
 				       "security archive with "
@@ -293,8 +258,9 @@ static void index_list_release(struct index_list *list)
 static struct resolver_index describe_index(const struct index *index)
 {
 	return (struct resolver_index){
-		.suite = index->suite->release->codename ? index->suite->release->codename
-							 : index->suite->name,
+		.suite = index->suite->label		   ? index->suite->label
+			 : index->suite->release->codename ? index->suite->release->codename
+							   : index->suite->name,
 		.component = index->component,
 		.archive = index->suite->archive,
 		.sha256 = index->files.plain->sha256,
@@ -323,31 +289,44 @@ static int find_index(const struct source *source, const struct suite *suite, co
 	return r < 0 ? r : cache_object_path(source->cache, ret->files.packed->sha256, &ret->packed, err);
 }
 
+static const struct strv *components_of(const struct source *source, const struct suite *suite)
+{
+	return suite->label ? &suite->components : &source->components;
+}
+
 static int find_indexes(const struct source *source, struct index_list *list, struct error **err)
 {
 	int r;
 
-	list->items = calloc(source->suite_count * source->components.count + 1, sizeof(*list->items));
+	size_t count = 0;
+
+	for (size_t i = 0; i < source->suite_count; i++)
+		count += components_of(source, &source->suites[i])->count;
+	list->items = calloc(count + 1, sizeof(*list->items));
 	if (!list->items)
 		return error_set_errno(err, -ENOMEM, "Packages");
-	for (size_t i = 0; i < source->suite_count; i++)
-		for (size_t c = 0; c < source->components.count && source->suites[i].release; c++) {
-			r = find_index(source, &source->suites[i], source->components.items[c],
-				&list->items[list->count++], err);
+	for (size_t i = 0; i < source->suite_count; i++) {
+		const struct suite *suite = &source->suites[i];
+		const struct strv *components = components_of(source, suite);
+
+		for (size_t c = 0; c < components->count && suite->release; c++) {
+			r = find_index(source, suite, components->items[c], &list->items[list->count++], err);
 			if (r < 0)
-				return r;
+				return suite->label ? error_about(err, suite->label, r) : r;
 		}
+	}
 	return 0;
 }
 
-/* Loads the parsed form where the cache has it and it is whole. */
+/* Loads the parsed form where the cache has it and it is whole. Of a further repository there is none: which
+ * of its packages count is a matter of the definition. */
 static void load_parsed(struct source *source, struct index *index)
 {
 	const struct resolver_index about = describe_index(index);
 	_cleanup_free_ char *data = NULL;
 	size_t size;
 
-	if (file_read(index->parsed, PARSED_MAX, &data, &size, NULL) < 0)
+	if (index->suite->label || file_read(index->parsed, PARSED_MAX, &data, &size, NULL) < 0)
 		return;
 	index->loaded = resolver_load(source->resolver, &about, data, size, NULL) >= 0;
 	if (!index->loaded) {
@@ -376,7 +355,7 @@ static int fetch_indexes(struct source *source, const struct index_list *list, s
 		if (r < 0)
 			return r;
 		if (r == CACHE_DAMAGED && source->offline)
-			return refuse_damaged(index->name, index->packed, err);
+			return source_refuse_damaged(index->name, index->packed, err);
 		if (r != CACHE_WHOLE)
 			items[count++] = (struct fetch_item){.name = index->name,
 				.url = index->url,
@@ -393,7 +372,8 @@ static int fetch_indexes(struct source *source, const struct index_list *list, s
 static int parse_index(struct source *source, const struct index *index, struct error **err)
 {
 	const struct resolver_index about = describe_index(index);
-	_cleanup_buffer_ struct buffer text = {}, parsed = {};
+	_cleanup_buffer_ struct buffer text = {}, parsed = {}, taken = {};
+	const struct buffer *counts = index->suite->label ? &taken : &text;
 	_cleanup_free_ char *packed = NULL;
 	size_t size;
 	int r;
@@ -401,9 +381,11 @@ static int parse_index(struct source *source, const struct index *index, struct 
 	r = file_read(index->packed, index->files.packed->size, &packed, &size, err);
 	if (r >= 0)
 		r = packages_unpack(&index->files, packed, size, &text, err);
+	if (r >= 0 && index->suite->label)
+		r = suite_take_stanzas(index->suite, &text, &taken, err);
 	if (r >= 0)
-		r = resolver_add(source->resolver, &about, text.data, text.size, &parsed, err);
-	if (r >= 0)
+		r = resolver_add(source->resolver, &about, counts->data, counts->size, &parsed, err);
+	if (r >= 0 && !index->suite->label)
 		r = file_write_atomic(index->parsed, parsed.data, parsed.size, 0644, err);
 	return r < 0 ? error_wrap(err, "%s", index->name) : 0;
 }
@@ -495,13 +477,15 @@ static int open_suites(struct source *source, const struct source_options *optio
 	int r = resolver_new(options->architecture, &source->resolver, err);
 
 	if (r >= 0)
-		r = add_suite(source, options->suite, source->mirror, err);
+		r = source_add_suite(source, options->suite, source->mirror, err);
 	if (r >= 0)
-		r = get_releases(source, 0, false, err);
+		r = source_get_releases(source, 0, false, err);
 	/* What the server lacks is most likely what nobody has. */
 	if (r == -ENOENT && !source->offline)
 		return error_wrap(err, "the suite \"%s\" can't be had (is its name right?)", options->suite);
-	return r < 0 ? r : get_other_suites(source, source->security, err);
+	if (r >= 0)
+		r = get_other_suites(source, source->security, err);
+	return r < 0 ? r : source_add_extras(source, options, false, err);
 }
 
 int source_open(const struct source_options *options, struct source **ret, struct error **err)
@@ -530,6 +514,8 @@ int source_open_locked(const struct source_options *options, struct source **ret
 	int r = source ? open_archives(source, options, err) : error_set_errno(err, -ENOMEM, "source");
 
 	if (r >= 0)
+		r = source_add_extras(source, options, true, err);
+	if (r >= 0)
 		*ret = TAKE_PTR(source);
 	return r;
 }
@@ -537,115 +523,14 @@ int source_open_locked(const struct source_options *options, struct source **ret
 int source_resolve(struct source *source, const struct strv *names, const struct strv *absent,
 	struct package_list *ret, struct strv *ret_idle, struct error **err)
 {
-	return resolver_run(source->resolver, names, absent, ret, ret_idle, err);
-}
+	struct package_list found = {};
+	int r = resolver_run(source->resolver, names, absent, &found, ret_idle, err);
 
-/* ---- Packages ---- */
-
-struct package_check {
-	struct package_list *packages;
-	uint8_t *states; /* CACHE_… */
-};
-
-static int check_package(size_t index, void *userdata, struct error **err)
-{
-	struct package_check *check = userdata;
-	struct package *package = &check->packages->items[index];
-	int r = cache_object_check(package->path, package->sha256, package->size, err);
-
+	if (r >= 0)
+		r = source_check_taken(source, &found, err);
 	if (r < 0)
-		return r;
-	check->states[index] = (uint8_t)r;
-	return 0;
-}
-
-/* Nothing can be fetched: says what it is that the cache lacks, of damaged packages first. */
-static int refuse_missing(
-	const struct package_check *check, const char *first, size_t others, struct error **err)
-{
-	for (size_t i = 0; i < check->packages->count; i++) {
-		const struct package *package = &check->packages->items[i];
-
-		if (check->states[i] != CACHE_DAMAGED)
-			continue;
-		(void)refuse_damaged(package->name, package->path, err);
-		return err && *err ? error_wrap(err, "package") : -EBADMSG;
-	}
-	if (others == 0)
-		return error_set(
-			err, -ENOENT, "package %s is not in the cache: build once without --offline", first);
-	return error_set(err, -ENOENT,
-		"package %s and %zu %s are not in the cache: build once without --offline", first, others,
-		others == 1 ? "other" : "others");
-}
-
-static int fetch_missing(struct source *source, const struct package_check *check, struct error **err)
-{
-	const struct package_list *packages = check->packages;
-	_cleanup_free_ struct fetch_item *items = calloc(packages->count + 1, sizeof(*items));
-	char size[SIZE_TEXT_MAX];
-	uint64_t total = 0;
-	size_t count = 0;
-	int r;
-
-	if (!items)
-		return error_set_errno(err, -ENOMEM, "packages");
-	for (size_t i = 0; i < packages->count; i++) {
-		const struct package *package = &packages->items[i];
-
-		if (check->states[i] == CACHE_WHOLE)
-			continue;
-		items[count++] = (struct fetch_item){.name = package->name,
-			.url = package->url,
-			.path = package->path,
-			.sha256 = package->sha256,
-			.size = package->size};
-		total += package->size;
-	}
-	if (count == 0)
-		return 0;
-	if (source->offline)
-		return refuse_missing(check, items[0].name, count - 1, err);
-	progress_begin(source->progress, "Packages", total, PROGRESS_BYTES);
-	r = fetch_run(source->fetch, items, count, source->progress, err);
-	if (r < 0)
-		return error_wrap(err, "package");
-	progress_end(source->progress, "%s, %zu packages", format_size(total, size), count);
-	return 0;
-}
-
-/* Where a package of a lock is: security fixes have an archive of their own. */
-static int locate(const struct source *source, struct package *package, struct error **err)
-{
-	bool is_fix = endswith(package->suite, "-security");
-
-	if (package->url)
-		return 0;
-	if (is_fix && streq(source->security, "none"))
-		return error_set(err, -EINVAL,
-			"%s %s is of the suite %s, and there is to be no security archive", package->name,
-			package->version, package->suite);
-	package->url = string_format("%s/%s", is_fix ? source->security : source->mirror, package->file);
-	return package->url ? 0 : error_set_errno(err, -ENOMEM, "%s", package->name);
-}
-
-int source_fetch(struct source *source, struct package_list *packages, struct error **err)
-{
-	_cleanup_free_ uint8_t *states = calloc(packages->count + 1, sizeof(*states));
-	struct package_check check = {.packages = packages, .states = states};
-	int r;
-
-	if (!states)
-		return error_set_errno(err, -ENOMEM, "packages");
-	for (size_t i = 0; i < packages->count; i++) {
-		packages->items[i].path = string_free(packages->items[i].path);
-		r = cache_object_path(
-			source->cache, packages->items[i].sha256, &packages->items[i].path, err);
-		if (r >= 0)
-			r = locate(source, &packages->items[i], err);
-		if (r < 0)
-			return r;
-	}
-	r = work_run(0, packages->count, check_package, &check, err);
-	return r < 0 ? r : fetch_missing(source, &check, err);
+		package_list_release(&found);
+	else
+		*ret = found;
+	return r;
 }

@@ -11,6 +11,9 @@
  * packages by SHA-256. Metadata that is unsigned, wrongly signed, expired, from the future or of another
  * suite is refused. For a stable suite S the suites S-updates and S-security are used as well, and of a
  * package that several suites have, the newest version is taken.
+ *
+ * Further repositories (struct source_extra) are signed by keys of their own and give the packages alone that
+ * are named with them: a key that is trusted for one agent can't bring another C library.
  */
 #pragma once
 
@@ -21,6 +24,18 @@
 #include "base/string-util.h"
 #include "source/package.h"
 
+/* A repository beside Debian's archive, with keys of its own. */
+struct source_extra {
+	const char *name; /* what its packages have for a suite; not that of one of the archive's suites */
+	const char *url;
+	const char *suite;
+	const char *const *components; /* ended by NULL; NULL: main */
+	const char *keyring;	       /* OpenPGP keyring, binary or in ASCII armour */
+	const char *const *packages;   /* names, or patterns of them (glob.h), ended by NULL */
+};
+
+#define SOURCE_EXTRAS_MAX 16
+
 struct source_options {
 	const char *mirror;	     /* URL of the archive; NULL: the one that the host's apt uses */
 	const char *security_mirror; /* URL of the security archive, or "none"; NULL: apt's, else mirror +
@@ -29,17 +44,19 @@ struct source_options {
 	const char *suite;	     /* suite or codename: "trixie" */
 	const char *architecture;    /* "amd64" or "arm64" */
 	const char *const *components; /* ended by NULL; NULL: main */
-	const char *cache;	       /* folder of the package cache, made where it is missing */
-	const char *apt;	       /* folder of the host's apt configuration; NULL: /etc/apt */
-	bool offline;		       /* use what the cache holds and no network */
-	time_t now;		       /* what the validity of metadata is checked against */
-	struct progress *progress;     /* NULL: tell nobody */
+	const struct source_extra *extras;
+	size_t extra_count;	   /* at most SOURCE_EXTRAS_MAX */
+	const char *cache;	   /* folder of the package cache, made where it is missing */
+	const char *apt;	   /* folder of the host's apt configuration; NULL: /etc/apt */
+	bool offline;		   /* use what the cache holds and no network */
+	time_t now;		   /* what the validity of metadata is checked against */
+	struct progress *progress; /* NULL: tell nobody */
 };
 
 struct source;
 
 /* Fetches and verifies the metadata. Strings in *options* are copied; *options->progress* must outlive the
- * source. */
+ * source. What is wrong with a further repository is about its name (error_about()). */
 int source_open(const struct source_options *options, struct source **ret, struct error **err);
 
 /* The same for packages that are known, from a lock (lock.h): no metadata is read, and nothing can be

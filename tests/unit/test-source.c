@@ -251,6 +251,83 @@ static void other_suites_do_without(void **state)
 	}
 }
 
+/* A further repository with a newer lib, a tool, and a stanza that would be taken for two. */
+static void publish_extra(const struct fixture *f, const char *signer, const char *more)
+{
+	_cleanup_strv_ struct strv stanzas = {};
+	_cleanup_free_ char *packages = NULL;
+	struct repository_suite suite = {.folder = "extra",
+		.name = "site",
+		.suite = "site",
+		.codename = "trixie",
+		.date = NOW - DAY,
+		.signer = signer};
+
+	repository_add_package(&shared, "extra", "lib", "9", LIB_SIZE, "", &stanzas);
+	repository_add_package(&shared, "extra", "tool", "3", APP_SIZE, "Depends: lib\n", &stanzas);
+	assert_int_equal(strv_add(&stanzas, more), 0);
+	packages = join(&stanzas);
+	suite.packages = packages;
+	repository_publish(f->repository, &suite);
+}
+
+static void assert_tool(const struct fixture *f, const char *lib)
+{
+	_cleanup_package_list_ struct package_list list = {}, again = {};
+	_cleanup_source_ struct source *source = NULL, *locked = NULL;
+	_cleanup_error_ struct error *err = NULL;
+	_cleanup_strv_ struct strv names = {};
+
+	assert_int_equal(strv_add(&names, "tool"), 0);
+	assert_ok(source_open(&f->options, &source, &err), err);
+	assert_ok(source_resolve(source, &names, NULL, &list, NULL, &err), err);
+	assert_ok(source_fetch(source, &list, &err), err);
+	assert_int_equal(list.count, 2);
+	assert_string_equal(list.items[0].version, lib);
+	assert_string_equal(list.items[1].suite, "own");
+	/* By a lock, from the same place. */
+	assert_ok(package_list_copy(&list, &again, &err), err);
+	assert_int_equal(remove_tree(f->cache, NULL), 0);
+	assert_ok(source_open_locked(&f->options, &locked, &err), err);
+	assert_ok(source_fetch(locked, &again, &err), err);
+}
+
+static void a_further_repository_gives_what_is_named_and_nothing_else(void **state)
+{
+	struct fixture *f = *state;
+	_cleanup_free_ char *url = string_format("%s/extra", http_server_url(f->server));
+	const char *only_tool[] = {"to*", NULL}, *both[] = {"lib", "tool", NULL}, *none[] = {"x", NULL};
+	struct source_extra extra = {
+		.name = "own", .url = url, .suite = "site", .keyring = shared.keyring, .packages = only_tool};
+	struct error *err = NULL;
+
+	f->options.extras = &extra;
+	f->options.extra_count = 1;
+	publish_extra(f, "archive", "");
+	assert_tool(f, "2");
+	assert_app(f, "1.1", "2");
+	extra.packages = both;
+	assert_tool(f, "9");
+	extra.packages = none;
+	assert_app(f, "1.1", "2");
+	/* Its keys are its own. */
+	publish_extra(f, "other", "");
+	assert_refused(f, -ENOKEY, "/extra/dists/site/InRelease: ");
+	publish_extra(f, "archive", "Package: x\nPackage: lib\nVersion: 10\nArchitecture: amd64\n\n");
+	assert_refused(f, -EBADMSG, "a second field Package");
+	extra.name = "trixie-updates";
+	assert_refused(f, -EINVAL, "the archive has a suite \"trixie-updates\"");
+	extra.name = "own";
+	extra.suite = "gone";
+	{
+		_cleanup_package_list_ struct package_list list = {};
+
+		assert_int_equal(get_app(f, &list, &err), -ENOENT);
+		assert_string_equal(err->subject, "own");
+		error_free(err);
+	}
+}
+
 static void names_the_suite_that_an_archive_lacks(void **state)
 {
 	struct fixture *f = *state;
@@ -570,6 +647,7 @@ int main(void)
 		TEST(works_from_a_folder_and_without_xz_and_by_hash),
 		TEST(a_stable_suite_without_security_fixes_is_refused),
 		TEST(other_suites_do_without),
+		TEST(a_further_repository_gives_what_is_named_and_nothing_else),
 		TEST(names_the_suite_that_an_archive_lacks),
 		TEST(refuses_releases_that_do_not_count),
 		TEST(refuses_releases_that_nobody_vouches_for),
