@@ -7,11 +7,7 @@
 #include <limits.h>
 #include <sys/stat.h>
 
-#include "build/definition.h"
-
-#define LOWER "abcdefghijklmnopqrstuvwxyz"
-#define UPPER "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-#define DIGITS "0123456789"
+#include "build/definition-check.h"
 
 /* The kernel takes 2048 bytes on x86 with the NUL, and "usrhash=" and a digest come behind the arguments. */
 #define COMMAND_LINE_MAX (2047 - strlen(" usrhash=") - 64)
@@ -38,34 +34,13 @@ static int check_title(const struct definition *definition, struct error **err)
 	return 0;
 }
 
-/* A word of *alphabet* that begins with a letter or digit, up to *end*. */
-static bool is_word(const char *text, const char *end, const char *alphabet)
+bool definition_is_word(const char *text, const char *end, const char *alphabet)
 {
 	if (text == end || !strchr(LOWER UPPER DIGITS, *text))
 		return false;
 	while (text < end && strchr(alphabet, *text))
 		text++;
 	return text == end;
-}
-
-bool definition_is_suite(const char *text)
-{
-	return is_word(text, strchr(text, 0), LOWER UPPER DIGITS ".+_-");
-}
-
-static int check_archive(const struct definition *definition, struct error **err)
-{
-	if (!definition_is_suite(definition->suite))
-		return definition_error(definition, "suite", NULL, err,
-			"\"%s\" is no name of a suite, such as trixie", definition->suite);
-	for (size_t i = 0; i < definition->components.count; i++) {
-		const char *component = definition->components.items[i];
-
-		if (!is_word(component, strchr(component, 0), LOWER UPPER DIGITS "+_-"))
-			return definition_error(definition, "components", component, err,
-				"\"%s\" is no name of a component, such as main", component);
-	}
-	return 0;
 }
 
 /* Debian Policy, 5.6.1: a name of a package; here also with "{architecture}" in it. */
@@ -75,8 +50,8 @@ static bool is_package(const char *text, size_t length)
 	const char *at = strstr(text, mark), *end = text + length;
 
 	if (!at || at >= end)
-		return is_word(text, end, LOWER DIGITS "+.-");
-	return at > text && is_word(text, at, LOWER DIGITS "+.-") &&
+		return definition_is_word(text, end, LOWER DIGITS "+.-");
+	return at > text && definition_is_word(text, at, LOWER DIGITS "+.-") &&
 	       strspn(at + strlen(mark), LOWER DIGITS "+.-") == (size_t)(end - at) - strlen(mark);
 }
 
@@ -183,45 +158,6 @@ static int check_setuid(const struct definition *definition, struct error **err)
 	return r;
 }
 
-/* systemd.unit(5): the types of units, of which a name says one. */
-static int check_mask(const struct definition *definition, struct error **err)
-{
-	static const char *const types[] = {".service", ".socket", ".timer", ".path", ".mount", ".automount",
-		".swap", ".target", ".slice"};
-
-	for (size_t i = 0; i < definition->mask.count; i++) {
-		const char *unit = definition->mask.items[i];
-		bool known = false;
-
-		for (size_t type = 0; type < ARRAY_SIZE(types); type++)
-			known |= endswith(unit, types[type]);
-		if (!known || strchr(unit, '/'))
-			return definition_error(definition, "mask", unit, err,
-				"\"%s\" is no name of a unit, such as some.service", unit);
-	}
-	return 0;
-}
-
-static int check_accounts(const struct definition *definition, struct error **err)
-{
-	const struct pairs *accounts = &definition->accounts;
-
-	for (size_t i = 0; i < accounts->count; i++) {
-		const struct pair *pair = &accounts->items[i];
-		uint64_t id, other;
-
-		if (parse_u64(pair->value, &id) < 0 || id == 0 || id > 999)
-			return definition_error(definition, "accounts", pair->name, err,
-				"%s: an id of a system account is 1 to 999", pair->name);
-		for (size_t j = 0; j < i; j++)
-			if (parse_u64(accounts->items[j].value, &other) == 0 && other == id)
-				return definition_error(definition, "accounts", pair->name, err,
-					"%s: %s has the id %s already", pair->name, accounts->items[j].name,
-					pair->value);
-	}
-	return 0;
-}
-
 /*
  * The command line is text that the kernel, systemd and orlop-init take apart at spaces and quotes, each in
  * its own way, that the firmware gets as UTF-16, and that orlop-init compares: one argument is one word of
@@ -312,8 +248,8 @@ static int check_sizes(const struct definition *definition, struct error **err)
 int definition_check(const struct definition *definition, struct error **err)
 {
 	static int (*const checks[])(const struct definition *, struct error **) = {check_name, check_title,
-		check_archive, check_all_packages, check_links, check_setuid, check_mask, check_accounts,
-		check_command_line, check_initrd, check_sizes};
+		definition_check_archive, check_all_packages, check_links, check_setuid,
+		definition_check_node, check_command_line, check_initrd, check_sizes};
 	int r = 0;
 
 	for (size_t i = 0; r >= 0 && i < ARRAY_SIZE(checks); i++)
@@ -330,7 +266,7 @@ static int check_link_in_files(
 
 	if (!path)
 		return error_set_errno(err, -ENOMEM, "%s", link);
-	if (lstat(path, &st) < 0)
+	if (strv_contains(&definition->left_out, path) || lstat(path, &st) < 0)
 		return 0;
 	return definition_error(
 		definition, "links", link, err, "%s is in the folder of files as well, as %s", link, path);

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdarg.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/file.h"
@@ -18,17 +19,50 @@ static const char *const requirements[] = {"secure-boot", "tpm2", "command-line"
 	}
 
 /* Fields of a mapping are found from the mapping's own beginning. */
-#define SUBFIELD(name, kind, group, member, text)                                                         \
+#define OPTION(name, kind, group, member, text, ...)                                                      \
 	{                                                                                                 \
 		.key = (name), .type = (kind),                                                            \
 		.offset = offsetof(struct definition, group.member) - offsetof(struct definition, group), \
-		.required = true, .help = (text)                                                          \
+		.help = (text), __VA_ARGS__                                                               \
+	}
+#define SUBFIELD(...) OPTION(__VA_ARGS__, .required = true)
+
+/* Fields of a row of a table. */
+#define COLUMN(name, kind, structure, member, text, ...)                                                     \
+	{                                                                                                    \
+		.key = (name), .type = (kind), .offset = offsetof(struct structure, member), .help = (text), \
+		__VA_ARGS__                                                                                  \
 	}
 
 static const struct yaml_field kernel_fields[] = {
 	SUBFIELD("command-line", YAML_STRINGS, kernel, command_line, "arguments of the kernel"),
 	SUBFIELD("modules", YAML_STRINGS, kernel, modules,
 		"patterns of the modules to keep, ! in front: not these"),
+	OPTION("firmware", YAML_STRINGS, kernel, firmware,
+		"patterns of the firmware to keep besides what the modules ask for"),
+	{},
+};
+
+static const struct yaml_field source_fields[] = {
+	COLUMN("url", YAML_STRING, definition_source, url,
+		"where it is: an http, https or file URL, or a folder beside the definition",
+		.required = true),
+	COLUMN("suite", YAML_STRING, definition_source, suite, "its suite", .required = true),
+	COLUMN("components", YAML_STRINGS, definition_source, components, "its components; main by itself"),
+	COLUMN("keyring", YAML_STRING, definition_source, keyring,
+		"file, beside the definition, with the OpenPGP keys that its metadata is signed with",
+		.required = true),
+	COLUMN("packages", YAML_STRINGS, definition_source, packages,
+		"names of packages, or patterns of names, that may come from there", .required = true),
+	{},
+};
+
+static const struct yaml_field user_fields[] = {
+	COLUMN("description", YAML_STRING, definition_user, description, "what or whom it is for",
+		.required = true),
+	COLUMN("home", YAML_STRING, definition_user, home, "its home folder; / by itself"),
+	COLUMN("shell", YAML_STRING, definition_user, shell, "its shell; without one nobody can log in"),
+	COLUMN("groups", YAML_STRINGS, definition_user, groups, "groups besides the one of its own"),
 	{},
 };
 
@@ -56,6 +90,7 @@ static const struct yaml_field disk_fields[] = {
 static const struct yaml_field without_kernel_fields[] = {
 	WITHOUT("command-line", without.kernel, command_line),
 	WITHOUT("modules", without.kernel, modules),
+	WITHOUT("firmware", without.kernel, firmware),
 	{},
 };
 
@@ -66,6 +101,8 @@ static const struct yaml_field without_initrd_fields[] = {
 };
 
 static const struct yaml_field without_fields[] = {
+	WITHOUT("files", without, files),
+	WITHOUT("sources", without, sources),
 	WITHOUT("packages", without, packages),
 	WITHOUT("absent", without, absent),
 	WITHOUT("boot-packages", without, boot_packages),
@@ -73,9 +110,11 @@ static const struct yaml_field without_fields[] = {
 	WITHOUT("keep", without, keep),
 	WITHOUT("programs", without, programs),
 	WITHOUT("links", without, links),
-	WITHOUT("mask", without, mask),
+	WITHOUT("sysctl", without, sysctl),
+	WITHOUT("users", without, users),
+	WITHOUT("ids", without, ids),
+	WITHOUT("units", without, units),
 	WITHOUT("setuid", without, setuid),
-	WITHOUT("accounts", without, accounts),
 	{.key = "kernel",
 		.type = YAML_MAPPING,
 		.help = "of the kernel's",
@@ -97,6 +136,8 @@ static const struct yaml_field fields[] = {
 	FIELD("title", YAML_STRING, title, "the edition's name for people", .required = true),
 	FIELD("suite", YAML_STRING, suite, "Debian suite", .required = true),
 	FIELD("components", YAML_STRINGS, components, "components of the archive", .required = true),
+	FIELD("sources", YAML_TABLE, sources, "repositories beside the archive", .fields = source_fields,
+		.size = sizeof(struct definition_source)),
 	FIELD("packages", YAML_STRINGS, packages, "packages, with their dependencies", .required = true),
 	FIELD("absent", YAML_STRINGS, absent,
 		"packages that others depend on and that the image does without"),
@@ -107,9 +148,12 @@ static const struct yaml_field fields[] = {
 	FIELD("programs", YAML_STRINGS, programs, "programs of Orlop's own that the node has"),
 	FIELD("files", YAML_STRING, files, "folder, beside the definition, that is laid over the tree"),
 	FIELD("links", YAML_PAIRS, links, "symbolic links: path and target"),
-	FIELD("mask", YAML_STRINGS, mask, "units that can't be started"),
+	FIELD("sysctl", YAML_PAIRS, sysctl, "settings of the kernel: name and value"),
+	FIELD("users", YAML_TABLE, users, "accounts of the edition's own", .fields = user_fields,
+		.size = sizeof(struct definition_user)),
+	FIELD("ids", YAML_PAIRS, ids, "fixed ids of users and groups"),
+	FIELD("units", YAML_PAIRS, units, "units, and what becomes of them: enable, disable or mask"),
 	FIELD("setuid", YAML_STRINGS, setuid, "files that keep their setuid or setgid bit"),
-	FIELD("accounts", YAML_PAIRS, accounts, "fixed ids of system accounts"),
 	FIELD("kernel", YAML_MAPPING, kernel, "the kernel", .required = true, .fields = kernel_fields),
 	FIELD("initrd", YAML_MAPPING, initrd, "the initrd", .required = true, .fields = initrd_fields),
 	FIELD("disk", YAML_MAPPING, disk, "the disk image", .required = true, .fields = disk_fields),
@@ -131,6 +175,30 @@ static char *parent_of(const char *path)
 	if (!slash)
 		return strdup(".");
 	return slash == path ? strdup("/") : strndup(path, (size_t)(slash - path));
+}
+
+char *definition_beside(const struct definition *definition, const char *key, const char *path)
+{
+	const struct yaml_place *place = yaml_places_find(&definition->places, key, NULL);
+	_cleanup_free_ char *folder = parent_of(place ? place->file : definition->path);
+
+	if (path[0] == '/')
+		return strdup(path);
+	return folder ? string_format("%s/%s", folder, path) : NULL;
+}
+
+const struct definition_source *definition_source(const struct definition *definition, size_t index)
+{
+	const struct definition_source *sources = definition->sources.items;
+
+	return index < definition->sources.count ? &sources[index] : NULL;
+}
+
+const struct definition_user *definition_user(const struct definition *definition, size_t index)
+{
+	const struct definition_user *users = definition->users.items;
+
+	return index < definition->users.count ? &users[index] : NULL;
 }
 
 int definition_wrap(
@@ -208,6 +276,31 @@ static char *find_extended(const struct definition *definition, definition_find_
 	return find(name, err);
 }
 
+/* Leaves out what *child* does not want of the folders that are laid over the tree before its own. */
+static int leave_out(struct definition *definition, const struct definition *child, struct error **err)
+{
+	for (size_t i = 0; i < child->without.files.count; i++) {
+		const char *name = child->without.files.items[i];
+		struct stat st;
+		bool found = false;
+
+		for (size_t k = 0; k < definition->overlays.count; k++) {
+			_cleanup_free_ char *path =
+				string_format("%s/%s", definition->overlays.items[k], name);
+
+			if (path && lstat(path, &st) < 0)
+				continue;
+			found = true;
+			if (strv_push(&definition->left_out, TAKE_PTR(path)) < 0)
+				return error_set_errno(err, -ENOMEM, "%s", child->path);
+		}
+		if (!found)
+			return definition_error(child, "without: files", name, err, "%s has no file \"%s\"",
+				child->extends, name);
+	}
+	return 0;
+}
+
 /* Takes out what *child* does not want of what it extends. */
 static int subtract(struct definition *definition, const struct definition *child, struct error **err)
 {
@@ -260,6 +353,8 @@ static int extend(const struct definition *child, const char *text, size_t size,
 	if (r < 0)
 		return definition_wrap(child, "extends", NULL, err), r;
 	r = subtract(definition, child, err);
+	if (r >= 0)
+		r = leave_out(definition, child, err);
 	if (r < 0)
 		return r;
 	if (become(definition, child) < 0)
@@ -324,6 +419,7 @@ struct definition *definition_free(struct definition *definition)
 		yaml_release(fields, definition);
 		yaml_places_release(&definition->places);
 		strv_release(&definition->overlays);
+		strv_release(&definition->left_out);
 		free(definition->path);
 		free(definition->folder);
 		free(definition);

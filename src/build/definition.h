@@ -16,13 +16,33 @@ enum {
 
 /* Entries of lists, and names of pairs, that a definition takes out of the one that it extends. */
 struct definition_without {
-	struct strv packages, absent, boot_packages, exclude, keep, programs, links, mask, setuid, accounts;
+	struct strv files, sources, packages, absent, boot_packages, exclude, keep, programs, links, sysctl,
+		users, ids, units, setuid;
 	struct {
-		struct strv command_line, modules;
+		struct strv command_line, modules, firmware;
 	} kernel;
 	struct {
 		struct strv modules, devices;
 	} initrd;
+};
+
+/* A repository beside the archive, one of *sources*. */
+struct definition_source {
+	char *name;		/* in place of a suite's in what is said of its packages */
+	char *url;		/* http, https or file, or a folder beside the definition */
+	char *suite;		/* the folder below dists/ */
+	struct strv components; /* none: main */
+	char *keyring;		/* file beside the definition: who may sign */
+	struct strv packages;	/* names, or patterns of them: nothing else is taken from there */
+};
+
+/* An account that the definition brings itself, one of *users*. Its id is a matter of *ids*. */
+struct definition_user {
+	char *name;
+	char *description;
+	char *home;	    /* NULL: / */
+	char *shell;	    /* NULL: it can't log in */
+	struct strv groups; /* besides the one of its own */
 };
 
 struct definition {
@@ -33,28 +53,33 @@ struct definition {
 	char *extends; /* the edition that this one is made of, as the file names it; NULL: none */
 	struct definition_without without;
 	struct strv overlays; /* paths of the folders of `files`, those of what is extended first */
+	struct strv left_out; /* paths of what of these is not laid over the tree */
 
 	char *name;  /* "container-linux" */
 	char *title; /* "Orlop Container Linux" */
 	char *suite; /* of the Debian archive */
 	struct strv components;
+	struct yaml_list sources; /* of struct definition_source */
 
 	struct strv packages;	   /* with their dependencies */
 	struct strv absent;	   /* packages that others depend on and that the image does without */
 	struct strv boot_packages; /* unpacked for the build (boot loader, stub), not part of /usr */
 
-	struct strv exclude;   /* path patterns that are not unpacked */
-	struct strv keep;      /* exceptions from them */
-	struct strv programs;  /* of Orlop's own, for the node */
-	char *files;	       /* the last of *overlays*, as the file names it; may be NULL */
-	struct pairs links;    /* symbolic links to make: path and target */
-	struct strv mask;      /* units that can't be started */
-	struct strv setuid;    /* paths that may keep their setuid or setgid bit */
-	struct pairs accounts; /* fixed ids of system accounts: name and number */
+	struct strv exclude;	/* path patterns that are not unpacked */
+	struct strv keep;	/* exceptions from them */
+	struct strv programs;	/* of Orlop's own, for the node */
+	char *files;		/* the last of *overlays*, as the file names it; may be NULL */
+	struct pairs links;	/* symbolic links to make: path and target */
+	struct pairs sysctl;	/* settings of the kernel: name and value */
+	struct yaml_list users; /* of struct definition_user */
+	struct pairs ids;	/* fixed ids of system accounts: name and number */
+	struct pairs units;	/* name, and "enable", "disable" or "mask" */
+	struct strv setuid;	/* paths that may keep their setuid or setgid bit */
 
 	struct {
 		struct strv command_line;
-		struct strv modules; /* patterns of the modules to keep */
+		struct strv modules;  /* patterns of the modules to keep */
+		struct strv firmware; /* and of files in /usr/lib/firmware, besides what these ask for */
 	} kernel;
 	struct {
 		struct strv modules; /* loaded always */
@@ -107,8 +132,18 @@ int definition_blame(const struct definition *definition, const char *key, int c
 int definition_check(const struct definition *definition, struct error **err);
 int definition_check_files(const struct definition *definition, struct error **err);
 
+/*
+ * A path that the value of *key* names: one from the folder of the file that has the key on, or an absolute
+ * one. The caller frees it; NULL where memory is out.
+ */
+char *definition_beside(const struct definition *definition, const char *key, const char *path);
+
 /* The JSON Schema of a definition's file, as a new reference; NULL where memory is out. */
 json_t *definition_schema(void);
+
+/* Rows of the tables, and how many of them. */
+const struct definition_source *definition_source(const struct definition *definition, size_t index);
+const struct definition_user *definition_user(const struct definition *definition, size_t index);
 
 /* Whether *text* can be a suite of an archive: it becomes part of URLs. */
 bool definition_is_suite(const char *text);

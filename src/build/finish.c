@@ -9,7 +9,7 @@
 
 static int make_accounts(struct finish *finish, const struct finish_options *options, struct error **err)
 {
-	return accounts_make(finish, options->accounts, err);
+	return accounts_make(finish, options->ids, err);
 }
 
 static int make_package_list(struct finish *finish, const struct finish_options *options, struct error **err)

@@ -28,7 +28,7 @@ typedef int (*finisher_fn)(struct finish *finish, struct error **err);
 
 /* What only the edition and the build know. Everything belongs to the caller. */
 struct finish_options {
-	const struct pairs *accounts;	 /* fixed ids of system accounts (accounts_make()); may be NULL */
+	const struct pairs *ids;	 /* fixed ids of users and groups (accounts_make()); may be NULL */
 	const struct unpacked *unpacked; /* the packages that are in the tree */
 	const char *name;		 /* of the edition: "container-linux" */
 	const char *title;		 /* "Orlop Container Linux" */

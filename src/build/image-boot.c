@@ -131,6 +131,7 @@ int image_make_boot_programs(struct image *image, struct error **err)
 			.osrel = {content_data(osrel->content), content_size(osrel->content)},
 			.uname = image->modules->version,
 			.sbat = sbat,
+			.ucode = {image->microcode.data, image->microcode.size},
 		},
 		&unsigned_uki, err);
 	if (r >= 0)

@@ -2,6 +2,8 @@
 #include "build/image-packages.h"
 
 #include <errno.h>
+#include <stdlib.h>
+#include <unistd.h>
 
 #include "base/file.h"
 #include "source/source.h"
@@ -156,9 +158,74 @@ static int resolve(struct source *source, const struct image_options *options, c
 	return image_warn_of_idle(options, "absent", absent, &idle, "no package asks for", err);
 }
 
-static struct source_options source_options_of(const struct image_options *options)
+/* The definition's own repositories, as the options of a source have them. */
+struct extras {
+	struct source_extra items[SOURCE_EXTRAS_MAX];
+	size_t count;
+	struct strv texts; /* that were made for them */
+};
+
+static void extras_release(struct extras *extras)
+{
+	strv_release(&extras->texts);
+}
+
+/* The URL of a repository, which may be a folder beside the definition's file. */
+static char *url_of(const struct definition *definition, const char *key, const char *url)
+{
+	_cleanup_free_ char *path = NULL, *folder = NULL;
+
+	if (strstr(url, "://"))
+		return strdup(url);
+	path = definition_beside(definition, key, url);
+	folder = path ? realpath(path, NULL) : NULL;
+	return folder ? string_format("file://%s", folder) : NULL;
+}
+
+static int add_extra(struct extras *extras, const struct definition *definition,
+	const struct definition_source *source, struct error **err)
+{
+	_cleanup_free_ char *url_key = string_format("sources: %s: url", source->name);
+	_cleanup_free_ char *keyring_key = string_format("sources: %s: keyring", source->name);
+	struct source_extra *extra = &extras->items[extras->count++];
+	const struct strv *texts = &extras->texts;
+
+	if (!url_key || !keyring_key)
+		return error_set_errno(err, -ENOMEM, "sources");
+	if (strv_push(&extras->texts, url_of(definition, url_key, source->url)) < 0)
+		return definition_error(
+			definition, url_key, NULL, err, "there is no folder \"%s\"", source->url);
+	if (strv_push(&extras->texts, definition_beside(definition, keyring_key, source->keyring)) < 0)
+		return error_set_errno(err, -ENOMEM, "sources");
+	if (access(texts->items[texts->count - 1], R_OK) < 0)
+		return definition_error(
+			definition, keyring_key, NULL, err, "%s: %s", source->keyring, strerror(errno));
+	*extra = (struct source_extra){
+		.name = source->name,
+		.url = texts->items[texts->count - 2],
+		.suite = source->suite,
+		.components = (const char *const *)source->components.items,
+		.keyring = texts->items[texts->count - 1],
+		.packages = (const char *const *)source->packages.items,
+	};
+	return 0;
+}
+
+static int find_extras(const struct definition *definition, struct extras *ret, struct error **err)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < definition->sources.count && r >= 0; i++)
+		r = add_extra(ret, definition, definition_source(definition, i), err);
+	return r;
+}
+
+static struct source_options source_options_of(
+	const struct image_options *options, const struct extras *extras)
 {
 	return (struct source_options){
+		.extras = extras->items,
+		.extra_count = extras->count,
 		.mirror = options->mirror,
 		.security_mirror = options->security_mirror,
 		.keyring = options->keyring,
@@ -176,8 +243,14 @@ static int plan_resolved(const struct image_options *options, struct source **re
 	struct image_plan *ret, struct error **err)
 {
 	const struct definition *definition = options->definition;
-	const struct source_options from = source_options_of(options);
-	int r = source_open(&from, ret_source, err);
+	_cleanup_(extras_release) struct extras extras = {};
+	struct source_options from;
+	int r = find_extras(definition, &extras, err);
+
+	if (r < 0)
+		return r;
+	from = source_options_of(options, &extras);
+	r = definition_blame(definition, "sources", source_open(&from, ret_source, err), err);
 
 	if (r >= 0)
 		r = resolve(*ret_source, options, "packages", &definition->packages, &definition->absent,
@@ -190,11 +263,16 @@ static int plan_resolved(const struct image_options *options, struct source **re
 static int plan_locked(const struct image_options *options, struct source **ret_source,
 	struct image_plan *ret, struct error **err)
 {
-	const struct source_options from = source_options_of(options);
+	_cleanup_(extras_release) struct extras extras = {};
+	struct source_options from;
 	int r = check_lock(options, err);
 
 	if (r >= 0)
-		r = source_open_locked(&from, ret_source, err);
+		r = find_extras(options->definition, &extras, err);
+	if (r < 0)
+		return r;
+	from = source_options_of(options, &extras);
+	r = source_open_locked(&from, ret_source, err);
 	if (r >= 0)
 		r = package_list_copy(&options->lock->packages, &ret->packages, err);
 	return r < 0 ? r : package_list_copy(&options->lock->boot_packages, &ret->boot_packages, err);

@@ -44,6 +44,7 @@ struct image {
 	struct tree *tree; /* the whole root, from finish_tree() on only /usr */
 	struct tree *boot; /* of the boot packages */
 	struct kernel_modules *modules;
+	struct buffer microcode; /* an archive; empty where no package brings any */
 	struct content *kernel, *stub, *loader;
 
 	struct survey survey;
@@ -57,6 +58,7 @@ struct image {
 /* From packages to the content of /usr, and what the machine is started with (image-tree.c). */
 int image_unpack_packages(struct image *image, struct error **err);
 int image_select_modules(struct image *image, struct error **err);
+int image_select_firmware(struct image *image, struct error **err);
 int image_add_own_files(struct image *image, struct error **err);
 int image_take_boot_files(struct image *image, struct error **err);
 int image_finish_tree(struct image *image, struct error **err);

@@ -4,12 +4,14 @@
 #include <errno.h>
 
 #include "build/depmod.h"
+#include "build/firmware.h"
 #include "build/image-packages.h"
 #include "build/layout.h"
 #include "build/ldcache.h"
 #include "build/overlay.h"
 #include "build/presets.h"
 #include "build/programs.h"
+#include "build/settings.h"
 
 /* Unpacks packages into a tree of their own. */
 static int unpack_list(const struct package_list *packages, const struct unpack_options *options,
@@ -73,6 +75,18 @@ int image_select_modules(struct image *image, struct error **err)
 	return r;
 }
 
+/* Microcode goes into the kernel image; of all other firmware what the modules that stay ask for. */
+int image_select_firmware(struct image *image, struct error **err)
+{
+	const struct definition *definition = image->definition;
+	int r = microcode_write(image->tree, &image->microcode, err);
+
+	return r < 0 ? r
+		     : definition_blame(definition, "kernel: firmware",
+			       firmware_keep(image->modules, image->tree, &definition->kernel.firmware, err),
+			       err);
+}
+
 static int add_links(struct image *image, struct error **err)
 {
 	const struct definition *definition = image->definition;
@@ -90,7 +104,7 @@ static int add_links(struct image *image, struct error **err)
 	return 0;
 }
 
-/* What an edition adds to its packages: programs of ours and whom they trust, files, and links. */
+/* What an edition adds to its packages: programs of ours and whom they trust, files, settings, and links. */
 int image_add_own_files(struct image *image, struct error **err)
 {
 	const struct definition *definition = image->definition;
@@ -100,11 +114,13 @@ int image_add_own_files(struct image *image, struct error **err)
 	if (r >= 0 && definition->programs.count > 0)
 		r = programs_add_root(image->tree, image->options->keys, image->time, err);
 	for (size_t i = 0; i < definition->overlays.count && r >= 0; i++) {
-		r = overlay_add(
-			image->tree, definition->overlays.items[i], image->time, definition->name, err);
+		r = overlay_add(image->tree, definition->overlays.items[i], &definition->left_out,
+			image->time, definition->name, err);
 		if (r < 0)
 			(void)definition_wrap(definition, "files", NULL, err);
 	}
+	if (r >= 0)
+		r = settings_add(definition, image->tree, image->time, err);
 	return r < 0 ? r : add_links(image, err);
 }
 
@@ -153,14 +169,14 @@ static int finish_scripts(struct image *image, struct finish *finish, struct err
 {
 	const struct definition *definition = image->definition;
 	const struct finish_options options = {
-		.accounts = &definition->accounts,
+		.ids = &definition->ids,
 		.unpacked = &image->unpacked,
 		.name = definition->name,
 		.title = definition->title,
 		.version = image->options->version,
 	};
 
-	return definition_blame(definition, "accounts", finish_run(finish, &options, err), err);
+	return definition_blame(definition, "ids", finish_run(finish, &options, err), err);
 }
 
 static int finish_libraries(struct image *image, struct finish *finish, struct error **err)
@@ -177,11 +193,22 @@ static int finish_modules(struct image *image, struct finish *finish, struct err
 
 static int finish_units(struct image *image, struct finish *finish, struct error **err)
 {
-	int r = finish_presets(finish, err);
+	const struct definition *definition = image->definition;
+	_cleanup_strv_ struct strv enabled = {}, disabled = {}, masked = {};
+	int r = settings_units(definition, "enable", &enabled, err);
 
 	if (r >= 0)
-		r = definition_blame(
-			image->definition, "mask", finish_masks(finish, &image->definition->mask, err), err);
+		r = settings_units(definition, "disable", &disabled, err);
+	if (r >= 0)
+		r = settings_units(definition, "mask", &masked, err);
+	if (r >= 0)
+		r = finish_presets(finish, err);
+	if (r >= 0)
+		r = definition_blame(definition, "units", finish_check_enabled(finish, &enabled, err), err);
+	if (r >= 0)
+		r = definition_blame(definition, "units", finish_check_units(finish, &disabled, err), err);
+	if (r >= 0)
+		r = definition_blame(definition, "units", finish_masks(finish, &masked, err), err);
 	return r < 0 ? r : finish_default_target(finish, "multi-user.target", err);
 }
 

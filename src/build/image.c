@@ -23,6 +23,7 @@ static void image_release(struct image *image)
 	tree_free(image->tree);
 	tree_free(image->boot);
 	kernel_modules_free(image->modules);
+	buffer_release(&image->microcode);
 	content_unref(image->kernel);
 	content_unref(image->stub);
 	content_unref(image->loader);
@@ -124,6 +125,7 @@ int image_build(const struct image_options *options, struct image_result *ret, s
 		get_packages,
 		image_unpack_packages,
 		image_select_modules,
+		image_select_firmware,
 		image_add_own_files,
 		image_take_boot_files,
 		image_finish_tree,

@@ -18,6 +18,7 @@ static void module_release(struct kernel_module *module)
 	free(module->stored);
 	content_unref(module->content);
 	strv_release(&module->aliases);
+	strv_release(&module->firmware);
 	free(module->needs);
 	free(module->before);
 	free(module->after);
@@ -194,6 +195,8 @@ static int read_module(size_t index, void *userdata, struct error **err)
 		return error_set_errno(err, -ENOMEM, "/%s", module->stored);
 	module->aliases = info->aliases;
 	info->aliases = (struct strv){};
+	module->firmware = info->firmware;
+	info->firmware = (struct strv){};
 	return 0;
 }
 

@@ -23,6 +23,7 @@ struct kernel_module {
 	char *path;   /* "usr/lib/modules/6.12.1-amd64/kernel/drivers/block/virtio_blk.ko" */
 	char *stored; /* as *path*, with ".xz" where the package compressed it */
 	struct content *content; /* the module itself, not compressed */
+	struct strv firmware;	 /* files below /usr/lib/firmware that it asks for; some are patterns */
 	struct strv aliases; /* patterns (fnmatch) over modaliases and other names: "virtio:d00000002v*" */
 
 	/* Other modules, as pointers into the same list. What is built into the kernel is left out. */

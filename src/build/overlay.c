@@ -12,6 +12,7 @@
 
 struct overlay {
 	struct tree *tree;
+	const struct strv *left_out;
 	struct tree_attributes attributes;
 };
 
@@ -65,6 +66,8 @@ static int add_name(struct overlay *overlay, const char *path, const char *name,
 {
 	struct stat st;
 
+	if (overlay->left_out && strv_contains(overlay->left_out, path))
+		return 0;
 	if (lstat(path, &st) < 0)
 		return error_set_errno(err, -errno, "%s", path);
 	switch (st.st_mode & S_IFMT) {
@@ -112,10 +115,12 @@ static int add_folder(struct overlay *overlay, const char *path, const char *nam
 	return r;
 }
 
-int overlay_add(struct tree *tree, const char *path, int64_t mtime, const char *origin, struct error **err)
+int overlay_add(struct tree *tree, const char *path, const struct strv *left_out, int64_t mtime,
+	const char *origin, struct error **err)
 {
-	struct overlay overlay = {
-		.tree = tree, .attributes = {.mode = 0644, .mtime = mtime, .origin = origin}};
+	struct overlay overlay = {.tree = tree,
+		.left_out = left_out,
+		.attributes = {.mode = 0644, .mtime = mtime, .origin = origin}};
 
 	return add_folder(&overlay, path, "", err);
 }

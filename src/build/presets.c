@@ -511,6 +511,15 @@ int finish_presets(struct finish *finish, struct error **err)
 	return r;
 }
 
+/* The name of an instance's template, of any other unit its own; NULL where memory is out. */
+static char *file_of(const char *unit)
+{
+	const char *at = strchr(unit, '@'), *dot = strrchr(unit, '.');
+
+	return at && dot && dot > at ? string_format("%.*s%s", (int)(at + 1 - unit), unit, dot)
+				     : strdup(unit);
+}
+
 static bool has_unit(const struct finish *finish, const char *unit)
 {
 	_cleanup_free_ char *path = string_format(UNITS "/%s", unit), *own = string_format(LINKS "/%s", unit);
@@ -532,14 +541,52 @@ static int replace_link(struct finish *finish, const char *unit, const char *tar
 	return r < 0 ? r : tree_add_symlink(finish->tree, path, &attributes, target, NULL, err);
 }
 
+static int no_unit(const char *unit, struct error **err)
+{
+	return error_about(err, unit, error_set(err, -ENOENT, "no package has the unit \"%s\"", unit));
+}
+
+int finish_check_units(const struct finish *finish, const struct strv *units, struct error **err)
+{
+	for (size_t i = 0; i < units->count; i++) {
+		_cleanup_free_ char *file = file_of(units->items[i]);
+
+		if (!file)
+			return no_memory(err);
+		if (!has_unit(finish, file))
+			return no_unit(units->items[i], err);
+	}
+	return 0;
+}
+
+int finish_check_enabled(const struct finish *finish, const struct strv *units, struct error **err)
+{
+	const struct presets presets = {.finish = (struct finish *)finish, .scope = &scopes[0]};
+	int r = finish_check_units(finish, units, err);
+
+	for (size_t i = 0; r >= 0 && i < units->count; i++) {
+		_cleanup_(install_release) struct install install = {};
+		_cleanup_free_ char *file = file_of(units->items[i]), *path = NULL;
+
+		r = file ? read_install(&presets, file, &install, &path, err) : no_memory(err);
+		if (r >= 0 && install.alias.count + install.wanted_by.count + install.required_by.count +
+					      install.upheld_by.count + install.also.count ==
+				      0)
+			r = error_about(err, units->items[i],
+				error_set(err, -EINVAL,
+					"%s has no [Install] section that says what starts it",
+					units->items[i]));
+	}
+	return r;
+}
+
 int finish_masks(struct finish *finish, const struct strv *units, struct error **err)
 {
 	int r = 0;
 
 	for (size_t i = 0; r >= 0 && i < units->count; i++) {
 		if (!has_unit(finish, units->items[i]))
-			return error_about(err, units->items[i],
-				error_set(err, -ENOENT, "no package has the unit \"%s\"", units->items[i]));
+			return no_unit(units->items[i], err);
 		r = replace_link(finish, units->items[i], "/dev/null", err);
 	}
 	return r;

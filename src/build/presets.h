@@ -20,6 +20,11 @@
  */
 int finish_presets(struct finish *finish, struct error **err);
 
+/* Whether the tree has all units, and of those to be enabled whether there is something that would start
+ * them. -ENOENT and -EINVAL are about the unit (error_about()). Instances of a template are its own. */
+int finish_check_units(const struct finish *finish, const struct strv *units, struct error **err);
+int finish_check_enabled(const struct finish *finish, const struct strv *units, struct error **err);
+
 /* Makes units impossible to start. -ENOENT where the tree has no unit of that name, which is then a mistake.
  */
 int finish_masks(struct finish *finish, const struct strv *units, struct error **err);

@@ -68,6 +68,35 @@ static void print_pairs(const char *title, const struct pairs *pairs)
 		printf("  %s: %s\n", pairs->items[i].name, pairs->items[i].value);
 }
 
+static void print_sources(const struct definition *definition)
+{
+	const struct definition_source *source;
+
+	if (definition->sources.count > 0)
+		printf("\nSources beside the archive:\n");
+	for (size_t i = 0; (source = definition_source(definition, i)); i++) {
+		printf("  %s: %s %s, of it", source->name, source->url, source->suite);
+		for (size_t k = 0; k < source->packages.count; k++)
+			printf(" %s", source->packages.items[k]);
+		putchar('\n');
+	}
+}
+
+static void print_users(const struct definition *definition)
+{
+	const struct definition_user *user;
+
+	if (definition->users.count > 0)
+		printf("\nAccounts of its own:\n");
+	for (size_t i = 0; (user = definition_user(definition, i)); i++) {
+		printf("  %s: %s, home %s, %s", user->name, user->description, user->home ? user->home : "/",
+			user->shell ? user->shell : "no shell");
+		for (size_t k = 0; k < user->groups.count; k++)
+			printf("%s %s", k > 0 ? "" : ", in", user->groups.items[k]);
+		putchar('\n');
+	}
+}
+
 static void print_finishers(void)
 {
 	const struct finisher_about *about;
@@ -102,6 +131,7 @@ static void print_plan(const struct image_options *options, const struct image_p
 		options->lock ? options->lock_path : "", definition->path,
 		definition->extends ? ", which extends " : "",
 		definition->extends ? definition->extends : "");
+	print_sources(definition);
 	print_packages("Packages", &plan->packages);
 	print_packages("Boot packages, of which the build alone takes files", &plan->boot_packages);
 	print_list("Absent packages, which count as installed", &definition->absent);
@@ -109,13 +139,17 @@ static void print_plan(const struct image_options *options, const struct image_p
 	print_list("Unpacked all the same", &definition->keep);
 	print_list("Orlop's programs", &definition->programs);
 	print_list("Files laid over it, of these folders", &definition->overlays);
+	print_list("Files of these that are left out", &definition->left_out);
 	print_pairs("Links", &definition->links);
 	print_finishers();
-	print_pairs("Fixed ids of accounts", &definition->accounts);
-	print_list("Masked units", &definition->mask);
+	print_pairs("Settings of the kernel", &definition->sysctl);
+	print_users(definition);
+	print_pairs("Fixed ids of users and groups", &definition->ids);
+	print_pairs("Units", &definition->units);
 	print_list("Files that keep setuid and setgid bits", &definition->setuid);
 	print_list("Kernel command line, behind usrhash=", &definition->kernel.command_line);
 	print_list("Kernel modules that are kept", &definition->kernel.modules);
+	print_list("Firmware that is kept besides what these ask for", &definition->kernel.firmware);
 	print_list("Modules that the initrd loads", &definition->initrd.modules);
 	print_list("Modules that the initrd loads for hardware that is there", &definition->initrd.devices);
 	print_disk(definition);
@@ -171,6 +205,38 @@ static json_t *pairs_json(const struct pairs *pairs)
 	return object;
 }
 
+static json_t *sources_json(const struct definition *definition)
+{
+	json_t *object = json_object();
+	const struct definition_source *source;
+
+	for (size_t i = 0; (source = definition_source(definition, i)); i++)
+		if (json_object_set_new(object, source->name,
+			    json_pack("{s:s, s:s, s:o, s:s, s:o}", "url", source->url, "suite", source->suite,
+				    "components", list_json(&source->components), "keyring", source->keyring,
+				    "packages", list_json(&source->packages))) < 0) {
+			json_decref(object);
+			return NULL;
+		}
+	return object;
+}
+
+static json_t *users_json(const struct definition *definition)
+{
+	json_t *object = json_object();
+	const struct definition_user *user;
+
+	for (size_t i = 0; (user = definition_user(definition, i)); i++)
+		if (json_object_set_new(object, user->name,
+			    json_pack("{s:s, s:s?, s:s?, s:o}", "description", user->description, "home",
+				    user->home, "shell", user->shell, "groups", list_json(&user->groups))) <
+			0) {
+			json_decref(object);
+			return NULL;
+		}
+	return object;
+}
+
 static json_t *finishers_json(void)
 {
 	json_t *array = json_array();
@@ -187,9 +253,10 @@ static json_t *finishers_json(void)
 
 static json_t *kernel_json(const struct definition *definition)
 {
-	return json_pack("{s:o, s:o, s:o, s:o}", "command_line", list_json(&definition->kernel.command_line),
-		"modules", list_json(&definition->kernel.modules), "initrd_modules",
-		list_json(&definition->initrd.modules), "initrd_devices",
+	return json_pack("{s:o, s:o, s:o, s:o, s:o}", "command_line",
+		list_json(&definition->kernel.command_line), "modules",
+		list_json(&definition->kernel.modules), "firmware", list_json(&definition->kernel.firmware),
+		"initrd_modules", list_json(&definition->initrd.modules), "initrd_devices",
 		list_json(&definition->initrd.devices));
 }
 
@@ -202,17 +269,18 @@ static json_t *plan_json(const struct image_options *options, const struct image
 
 	return json_pack(
 		"{s:s, s:s, s:s, s:s, s:s, s:s?, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, "
-		"s:o, s:o, s:o}",
+		"s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
 		"edition", definition->name, "title", definition->title, "version", options->version,
 		"architecture", options->architecture, "suite", suite_of(options), "lock",
-		options->lock ? options->lock_path : NULL, "packages", packages_json(&plan->packages),
-		"boot_packages", packages_json(&plan->boot_packages), "absent",
-		list_json(&definition->absent), "exclude", list_json(&definition->exclude), "keep",
+		options->lock ? options->lock_path : NULL, "sources", sources_json(definition), "packages",
+		packages_json(&plan->packages), "boot_packages", packages_json(&plan->boot_packages),
+		"absent", list_json(&definition->absent), "exclude", list_json(&definition->exclude), "keep",
 		list_json(&definition->keep), "programs", list_json(&definition->programs), "files",
-		list_json(&definition->overlays), "links", pairs_json(&definition->links), "finishers",
-		finishers_json(), "accounts", pairs_json(&definition->accounts), "mask",
-		list_json(&definition->mask), "setuid", list_json(&definition->setuid), "kernel",
-		kernel_json(definition), "disk", disk);
+		list_json(&definition->overlays), "left_out", list_json(&definition->left_out), "links",
+		pairs_json(&definition->links), "finishers", finishers_json(), "sysctl",
+		pairs_json(&definition->sysctl), "users", users_json(definition), "ids",
+		pairs_json(&definition->ids), "units", pairs_json(&definition->units), "setuid",
+		list_json(&definition->setuid), "kernel", kernel_json(definition), "disk", disk);
 }
 
 int build_explain(const struct image_options *options, bool json, struct error **err)

@@ -20,6 +20,7 @@ void module_info_release(struct module_info *info)
 	strv_release(&info->depends);
 	strv_release(&info->softdeps);
 	strv_release(&info->weakdeps);
+	strv_release(&info->firmware);
 	strv_release(&info->exports);
 	strv_release(&info->imports);
 }
@@ -50,6 +51,8 @@ static int add_entry(struct module_info *info, const char *entry)
 		return strv_add(&info->softdeps, value);
 	if ((value = startswith(entry, "weakdep=")))
 		return strv_add(&info->weakdeps, value);
+	if ((value = startswith(entry, "firmware=")))
+		return strv_add(&info->firmware, value);
 	return 0;
 }
 

@@ -17,7 +17,8 @@ struct module_info {
 	struct strv depends;  /* names of modules, as the kernel's build found them */
 	struct strv softdeps; /* "pre: a b post: c", as it stands */
 	struct strv weakdeps;
-	struct strv exports; /* names of symbols, in the file's order */
+	struct strv firmware; /* files that it asks for: "tigon/tg3.bin"; some are patterns */
+	struct strv exports;  /* names of symbols, in the file's order */
 	struct strv imports;
 };
 

@@ -4,7 +4,7 @@
 setup() { cd "$BATS_TEST_DIRNAME/../.."; }
 
 # The keys of the table in definition.c.
-definition_keys() { grep -oE '(SUB)?FIELD\("[a-z-]+"' src/build/definition.c | cut -d'"' -f2 | sort -u; }
+definition_keys() { grep -oE '((SUB)?FIELD|COLUMN|OPTION)\("[a-z-]+"' src/build/definition.c | cut -d'"' -f2 | sort -u; }
 
 @test "docs/definition.md has every key of a definition, and its required ones as such" {
 	local key
@@ -12,8 +12,8 @@ definition_keys() { grep -oE '(SUB)?FIELD\("[a-z-]+"' src/build/definition.c | c
 	for key in $(definition_keys) $(sed -n 's/.*requirements\[\] = {\(.*\), NULL};/\1/p' src/build/definition.c | tr -d '",'); do
 		grep -q "\`$key\`" docs/definition.md || { echo "$key is missing"; return 1; }
 	done
-	for key in $(tr '\n' ' ' <src/build/definition.c | grep -oE 'SUBFIELD\("[a-z-]+"|FIELD\("[a-z-]+",[^;{}()]*\.required = true' |
-		grep -oE '^(SUB)?FIELD\("[a-z-]+"' | cut -d'"' -f2 | sort -u); do
+	for key in $(tr '\n' ' ' <src/build/definition.c | grep -oE 'SUBFIELD\("[a-z-]+"|(FIELD|COLUMN)\("[a-z-]+",[^;{}()]*\.required = true' |
+		grep -oE '^((SUB)?FIELD|COLUMN)\("[a-z-]+"' | cut -d'"' -f2 | sort -u); do
 		grep -qE "^(\| )?\`$key\` (\| required|\(required\))" docs/definition.md || { echo "$key is required"; return 1; }
 	done
 }
@@ -37,11 +37,11 @@ jsonschema.validate(yaml.safe_load(sys.stdin), json.load(open(sys.argv[1])), jso
 	"$ORLOP" build --schema | diff docs/definition.schema.json -
 	for edition in editions/*.yaml; do judge_definition <"$edition"; done
 	# One that extends another needs nothing but a name.
-	printf 'extends: container-linux\nname: x\npackages: [vim]\nkernel: {modules: [a]}\nwithout: {mask: [b], initrd: {modules: [c]}}\n' | judge_definition
+	printf 'extends: container-linux\nname: x\npackages: [vim]\nkernel: {modules: [a]}\nwithout: {units: [b], initrd: {modules: [c]}}\n' | judge_definition
 	! printf 'extends: container-linux\npackages: [vim]\n' | judge_definition || return 1
 	# What neither takes.
 	for change in 's/^name:/nome:/' 's/^suite:.*//' 's/^components:.*/components: main/' 's/^  usr: .*/  usr: [1G]/' \
-		's/^require: .*/require: [tpm3]/' 's/^kernel:/kernel: 7\nx:/' '$a mask: [a.service, a.service]' '$a without: {suite: [x]}'; do
+		's/^require: .*/require: [tpm3]/' 's/^kernel:/kernel: 7\nx:/' '$a users: {a: {shell: b}}' '$a without: {suite: [x]}'; do
 		sed "$change" editions/container-linux.yaml >"$BATS_TEST_TMPDIR/wrong.yaml"
 		! cmp -s editions/container-linux.yaml "$BATS_TEST_TMPDIR/wrong.yaml" || { echo "nothing changed: $change"; return 1; }
 		! judge_definition <"$BATS_TEST_TMPDIR/wrong.yaml" || { echo "the schema takes $change"; return 1; }

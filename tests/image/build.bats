@@ -404,10 +404,17 @@ teardown() { [ ! -e "$BATS_TEST_TMPDIR/httpd.pid" ] || kill "$(cat "$BATS_TEST_T
 		s/^files: small/&\nlinks: {..\/x: y}/|wrong.yaml:11: links: "../x" is no path
 		s/^files: small/&\nlinks: {usr\/lib\/systemd\/system\/multi-user.target: y}/|wrong.yaml:11: links: usr/lib/systemd/system/multi-user.target is in the folder of files
 		s/^files: small/&\nlinks:\n  etc\/new: y\n  usr\/lib\/os-release: y/|wrong.yaml:13: links: "usr/lib/os-release" of small is there already: a file of base-files
-		s/^files: small/&\naccounts: {sshd: 5000}/|wrong.yaml:11: accounts: sshd: an id
-		s/^files: small/&\naccounts:\n  nobodyhere: 100/|wrong.yaml:12: accounts: nobodyhere: no package has such an account
+		s/^files: small/&\nids: {sshd: 5000}/|wrong.yaml:11: ids: sshd: an id
+		s/^files: small/&\nids:\n  nobodyhere: 100/|wrong.yaml:12: ids: nobodyhere: no package has such an account
 		s/^files: small/&\nsetuid: [usr\/bin\/nothere]/|wrong.yaml:11: setuid: no package has a setuid or setgid file /usr/bin/nothere
-		s/^files: small/&\nmask: [nothere.service]/|wrong.yaml:11: mask: no package has the unit "nothere.service"
+		s/^files: small/&\nunits: {nothere.service: mask}/|wrong.yaml:11: units: no package has the unit "nothere.service"
+		s/^files: small/&\nunits: {nothere.service: disable}/|wrong.yaml:11: units: no package has the unit "nothere.service"
+		s/^files: small/&\nunits:\n  multi-user.target: enable/|wrong.yaml:12: units: multi-user.target has no [Install] section
+		s/^files: small/&\nsysctl: {swappiness: 1}/|wrong.yaml:11: sysctl: "swappiness" is no name of a setting
+		s/^files: small/&\nusers: {a: {shell: \/bin\/sh}}/|wrong.yaml:11: users: a: description: is missing
+		s/^components:/sources: {own: {url: nowhere, suite: s, keyring: k, packages: [p]}}\n&/|wrong.yaml:4: sources: own: url: there is no folder "nowhere"
+		s/^components:/sources: {own: {url: small, suite: s, keyring: k, packages: [p]}}\n&/|wrong.yaml:4: sources: own: keyring: k: No such file or directory
+		s/modules: .dm-verity./&, firmware: [nosuch.bin]/|wrong.yaml:11: kernel: firmware: no package has firmware that matches "nosuch.bin"
 		s/^files: small/&\nprograms: [orlop-mode]/|wrong.yaml:11: programs: Orlop has no program "orlop-mode"
 		s/modules: .dm-verity/modules: [nosuchmod/|wrong.yaml:11: kernel: modules: no kernel module matches "nosuchmod"
 		s/\[quiet\]/[usrhash=00]/|wrong.yaml:11: kernel: command-line: "usrhash=00"

@@ -184,6 +184,9 @@ expect_complaints() {
 		here@.files["etc/issue"][4] |= "3" * 64@etc/issue: is f 0644
 		here@del(.files["usr/share/orlop/sealed"])@usr/share/orlop/sealed: is missing, and the edition has it
 		here@.files["usr/sbin/runc"][4] = "../bin/bash"@usr/sbin/runc: is l 0777
+		here@.files["usr/lib/sysctl.d/60-container-linux.conf"][4] |= "5" * 64@60-container-linux.conf: is f 0644
+		here@.files["usr/lib/sysusers.d/container-linux.conf"][4] |= "6" * 64@sysusers.d/container-linux.conf: is f 0644
+		here@del(.files["usr/lib/systemd/system-preset/00-container-linux.preset"])@00-container-linux.preset: is missing
 		here@.files["etc/systemd/system/e2scrub_all.timer"][4] = "/dev/zero"@e2scrub_all.timer: is l 0777
 		here@.files["etc/systemd/system/sshd.service"][4] = "/usr/lib/systemd/system/shh.service"@system/sshd.service: is l 0777
 		here@del(.files["etc/systemd/system/dbus.service"])@etc/systemd/system/dbus.service: is missing

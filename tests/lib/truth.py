@@ -38,10 +38,31 @@ def say(it):
     return f"{kind} {mode} {uid}:{gid} {value}" + "".join(f" {key}={extended[key]}" for key in sorted(extended))
 
 
+def masked(definition):
+    return [unit for unit, what in definition.get("units", {}).items() if what == "mask"]
+
+
+def settings(definition):
+    """The lines of the files that sysctl, users and units become (docs/definition.md)."""
+    name, users = definition["name"], []
+    for user, about in definition.get("users", {}).items():
+        kind = "u" if "shell" in about else "u!"
+        users.append(f'{kind} {user} - "{about["description"]}" {about.get("home", "-")} {about.get("shell", "-")}\n')
+        users += [f"m {user} {group}\n" for group in about.get("groups", [])]
+    return {
+        f"usr/lib/sysctl.d/60-{name}.conf": [f"{key} = {value}\n" for key, value in definition.get("sysctl", {}).items()],
+        f"usr/lib/sysusers.d/{name}.conf": users,
+        f"usr/lib/systemd/system-preset/00-{name}.preset": [
+            f"{what} {unit}\n" for unit, what in definition.get("units", {}).items() if what != "mask"],
+    }
+
+
 def own_entries(definition, overlay):
-    """What the edition itself says: its files as src/build/overlay.h takes them, its links and masks."""
+    """What the edition itself says: its files as src/build/overlay.h takes them, its links, units and settings."""
     own = {path: entry("l", "0777", target) for path, target in definition.get("links", {}).items()}
-    own |= {"etc/systemd/system/" + unit: entry("l", "0777", "/dev/null") for unit in definition.get("mask", [])}
+    own |= {"etc/systemd/system/" + unit: entry("l", "0777", "/dev/null") for unit in masked(definition)}
+    own |= {path: entry("f", "0644", hashlib.sha256("".join(lines).encode()).hexdigest())
+            for path, lines in settings(definition).items() if lines}
     for folder, folders, files in os.walk(overlay):
         folders[:] = [name for name in folders if not name.startswith(".")]
         for name in folders + files:
@@ -124,7 +145,7 @@ class Comparison:
     def is_left_out(self, path):
         """Whether the definition says that nothing is to be here."""
         return self.is_foreign(path) or self.is_excluded(path) or \
-            os.path.basename(path) in self.definition.get("mask", [])
+            os.path.basename(path) in masked(self.definition)
 
     def is_pointless(self, path):
         """Whether this is a link to what is left out, or a folder with nothing but such links."""

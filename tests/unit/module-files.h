@@ -65,7 +65,7 @@ static inline struct tree *tree_of_folder(const char *folder)
 	struct tree *tree = tree_new();
 
 	assert_non_null(tree);
-	assert_ok(overlay_add(tree, folder, 7, "test", &err), err);
+	assert_ok(overlay_add(tree, folder, NULL, 7, "test", &err), err);
 	return tree;
 }
 

@@ -15,7 +15,7 @@ static const char complete[] = "name: some-edition\n"
 			       "packages: [systemd, 'linux-{architecture}-x']\n"
 			       "boot-packages: [stub]\n"
 			       "links: {etc/b: ../c}\n"
-			       "accounts: {sshd: 994}\n"
+			       "ids: {sshd: 994}\n"
 			       "require: [tpm2]\n"
 			       "kernel:\n"
 			       "  command-line: [quiet, a=b]\n"
@@ -135,13 +135,48 @@ static void names_file_line_and_key_of_what_makes_no_sense(void **state)
 		{"{etc/b: ../c}", "\n  etc/b: c\n  /etc/x: y", "x.yaml:9: links: \"/etc/x\" is no path"},
 		{"{etc/b: ../c}", "{etc//b: y}", "x.yaml:7: links: \"etc//b\" is no path"},
 		{"{etc/b: ../c}", "{opt/b: y}", "x.yaml:7: links: \"opt/b\" is outside of /usr"},
-		{"accounts", "setuid: [usr/bin/a, /usr/bin/b]\naccounts", "x.yaml:8: setuid: \"/usr/bin/b\""},
-		{"accounts", "mask:\n- a.service\n- ../b.service\naccounts",
-			"x.yaml:10: mask: \"../b.service\""},
-		{"accounts", "mask: [sshd]\naccounts", "x.yaml:8: mask: \"sshd\" is no name of a unit"},
-		{"{sshd: 994}", "{sshd: 5000}", "x.yaml:8: accounts: sshd: an id of a system account"},
-		{"{sshd: 994}", "{sshd: 0}", "x.yaml:8: accounts: sshd: an id of a system account"},
-		{"{sshd: 994}", "\n  a: 5\n  b: 5", "x.yaml:10: accounts: b: a has the id 5 already"},
+		{"ids", "setuid: [usr/bin/a, /usr/bin/b]\nids", "x.yaml:8: setuid: \"/usr/bin/b\""},
+		{"ids", "units:\n  a.service: mask\n  ../b.service: mask\nids",
+			"x.yaml:10: units: \"../b.service\""},
+		{"ids", "units: {sshd: mask}\nids", "x.yaml:8: units: \"sshd\" is no name of a unit"},
+		{"ids", "units: {a.timer: on}\nids",
+			"x.yaml:8: units: a.timer: \"on\" is none of enable, disable and mask"},
+		{"ids", "sysctl:\n  vm.a: 1\n  vm: 1\nids",
+			"x.yaml:10: sysctl: \"vm\" is no name of a setting"},
+		{"ids", "sysctl: {-vm.a: 1}\nids", "x.yaml:8: sysctl: \"-vm.a\" is no name"},
+		{"ids", "sysctl: {vm..a: 1}\nids", "x.yaml:8: sysctl: \"vm..a\" is no name"},
+		{"ids", "sysctl: {vm.a: \"1\\nvm.b = 2\"}\nids", "x.yaml:8: sysctl: the value of vm.a"},
+		{"ids", "users: {a: {}}\nids", "x.yaml:8: users: a: description: is missing"},
+		{"ids", "users: [a]\nids", "x.yaml:8: users: must be a mapping of names to mappings"},
+		{"ids", "users:\n  1a: {description: x}\nids", "x.yaml:9: users: \"1a\" may hold letters"},
+		{"ids", "users: {a: {description: 'x\"'}}\nids", "x.yaml:8: users: a: a description has no"},
+		{"ids", "users: {a: {description: x, home: var/a}}\nids",
+			"x.yaml:8: users: a: home and shell"},
+		{"ids", "users: {a: {description: x, shell: /bin/x y}}\nids",
+			"x.yaml:8: users: a: home and shell"},
+		{"ids", "users: {a: {description: x, groups: [b c]}}\nids",
+			"x.yaml:8: users: a: \"b c\" is no name of a group"},
+		{"packages:", "sources: {x: {suite: s, keyring: k, packages: [p]}}\npackages:",
+			"x.yaml:5: sources: x: url: is missing"},
+		{"packages:",
+			"sources:\n  x:\n    url: ftp://a/b\n    suite: s\n    keyring: k\n    packages: "
+			"[p]\npackages:",
+			"x.yaml:7: sources: x: url: \"ftp://a/b\" is neither"},
+		{"packages:",
+			"sources:\n  x:\n    url: https://\n    suite: s\n    keyring: k\n    packages: "
+			"[p]\npackages:",
+			"x.yaml:7: sources: x: url: "},
+		{"packages:", "sources: {x: {url: a, suite: ../s, keyring: k, packages: [p]}}\npackages:",
+			"x.yaml:5: sources: x: suite: \"../s\" is no name of a suite"},
+		{"packages:", "sources: {trixie: {url: a, suite: s, keyring: k, packages: [p]}}\npackages:",
+			"x.yaml:5: sources: \"trixie\" may hold"},
+		{"packages:", "sources: {x: {url: a, suite: s, keyring: k, packages: []}}\npackages:",
+			"x.yaml:5: sources: x: packages: names nothing"},
+		{"packages:", "sources: {x: {url: a, suite: s, keyring: k, packages: [p, A]}}\npackages:",
+			"x.yaml:5: sources: x: packages: \"A\" is no name"},
+		{"{sshd: 994}", "{sshd: 5000}", "x.yaml:8: ids: sshd: an id of a system account"},
+		{"{sshd: 994}", "{sshd: 0}", "x.yaml:8: ids: sshd: an id of a system account"},
+		{"{sshd: 994}", "\n  a: 5\n  b: 5", "x.yaml:10: ids: b: a has the id 5 already"},
 		{"[quiet, a=b]", "\n  - quiet\n  - usrhash=00",
 			"x.yaml:13: kernel: command-line: \"usrhash=00\": the build"},
 		{"[quiet, a=b]", "[quiet, a b]",
@@ -255,7 +290,7 @@ static int set_up_family(void **state)
 
 	assert_non_null(family);
 	family->folder = scratch_new();
-	shell(family->folder, "mkdir -p base base/etc child/usr more other");
+	shell(family->folder, "mkdir -p base/etc base/usr child/usr more other; ln -s nowhere base/etc/gone");
 	*state = family;
 	return 0;
 }
@@ -287,7 +322,13 @@ static void an_edition_adds_to_another_one_and_takes_from_it(void **state)
 {
 	const struct family *family = *state;
 	_cleanup_definition_ struct definition *definition = NULL;
-	_cleanup_free_ char *base = string_format("%smask: [a.service, b.service]\nfiles: base\n", complete),
+	_cleanup_free_ char *base = string_format(
+				    "%sunits: {a.service: mask, b.service: mask}\nfiles: base\n"
+				    "sysctl: {vm.a: 1, vm.b: 2}\n"
+				    "users: {one: {description: One, groups: [g]}, two: {description: Two, "
+				    "shell: /bin/sh}}\n"
+				    "sources: {s: {url: pool, suite: s, keyring: key, packages: [a-*]}}\n",
+				    complete),
 			    *first = NULL, *second = NULL;
 	_cleanup_error_ struct error *err = NULL;
 
@@ -298,11 +339,17 @@ static void an_edition_adds_to_another_one_and_takes_from_it(void **state)
 		"packages: [vim]\n"
 		"without:\n"
 		"  packages: [systemd]\n"
-		"  mask: [a.service]\n"
+		"  units: [a.service]\n"
+		"  sysctl: [vm.a]\n"
+		"  users: [one]\n"
+		"  files: [etc/gone, usr]\n"
 		"  links: [etc/b]\n"
 		"  kernel: {command-line: [quiet]}\n"
 		"links: {etc/c: d}\n"
-		"accounts: {sshd: 990, other: 991}\n"
+		"ids: {sshd: 990, other: 991}\n"
+		"units: {c.service: enable}\n"
+		"sysctl: {vm.b: 3}\n"
+		"users: {two: {description: Deux}}\n"
 		"kernel: {command-line: [loud]}\n"
 		"disk: {state: 2G}\n"
 		"files: child\n");
@@ -312,12 +359,22 @@ static void an_edition_adds_to_another_one_and_takes_from_it(void **state)
 	assert_int_equal(definition->packages.count, 2);
 	assert_string_equal(definition->packages.items[0], "linux-{architecture}-x");
 	assert_string_equal(definition->packages.items[1], "vim");
-	assert_int_equal(definition->mask.count, 1);
-	assert_string_equal(definition->mask.items[0], "b.service");
+	assert_int_equal(definition->units.count, 2);
+	assert_string_equal(pairs_get(&definition->units, "b.service"), "mask");
+	assert_string_equal(pairs_get(&definition->units, "c.service"), "enable");
+	assert_int_equal(definition->sysctl.count, 1);
+	assert_string_equal(pairs_get(&definition->sysctl, "vm.b"), "3");
+	/* What is there again counts as a whole. */
+	assert_int_equal(definition->users.count, 1);
+	assert_string_equal(definition_user(definition, 0)->name, "two");
+	assert_string_equal(definition_user(definition, 0)->description, "Deux");
+	assert_null(definition_user(definition, 0)->shell);
+	assert_null(definition_user(definition, 1));
+	assert_string_equal(definition_source(definition, 0)->packages.items[0], "a-*");
 	assert_null(pairs_get(&definition->links, "etc/b"));
 	assert_string_equal(pairs_get(&definition->links, "etc/c"), "d");
-	assert_int_equal(definition->accounts.count, 2);
-	assert_string_equal(pairs_get(&definition->accounts, "sshd"), "990");
+	assert_int_equal(definition->ids.count, 2);
+	assert_string_equal(pairs_get(&definition->ids, "sshd"), "990");
 	assert_int_equal(definition->kernel.command_line.count, 2);
 	assert_string_equal(definition->kernel.command_line.items[0], "a=b");
 	assert_string_equal(definition->kernel.command_line.items[1], "loud");
@@ -329,6 +386,35 @@ static void an_edition_adds_to_another_one_and_takes_from_it(void **state)
 	assert_int_equal(definition->overlays.count, 2);
 	assert_string_equal(definition->overlays.items[0], first);
 	assert_string_equal(definition->overlays.items[1], second);
+	assert_int_equal(definition->left_out.count, 2);
+	assert_true(startswith(definition->left_out.items[0], first));
+	assert_string_equal(definition->left_out.items[0] + strlen(first), "/etc/gone");
+	assert_string_equal(definition->left_out.items[1] + strlen(first), "/usr");
+}
+
+static void a_path_of_a_file_begins_where_the_file_is_that_names_it(void **state)
+{
+	const struct family *family = *state;
+	_cleanup_definition_ struct definition *definition = NULL;
+	_cleanup_free_ char *base = string_format(
+				    "%ssources: {s: {url: a, suite: s, keyring: k, packages: [p]}}\n",
+				    complete),
+			    *mine = NULL, *theirs = NULL, *expected = NULL;
+	_cleanup_error_ struct error *err = NULL;
+
+	put(family, "other/base.yaml", base);
+	put(family, "child.yaml",
+		"extends: other/base.yaml\nname: child\n"
+		"sources: {t: {url: a, suite: s, keyring: k, packages: [p]}}\n");
+	assert_ok(load(family, "child.yaml", &definition, &err), err);
+	theirs = definition_beside(definition, "sources: s: keyring", "k");
+	mine = definition_beside(definition, "sources: t: keyring", "k");
+	assert_true(endswith(theirs, "/other/k"));
+	expected = string_format("%s/k", family->folder);
+	assert_string_equal(mine, expected);
+	free(mine);
+	mine = definition_beside(definition, "sources: t: keyring", "/k");
+	assert_string_equal(mine, "/k");
 }
 
 static void a_grandchild_goes_by_all_of_them(void **state)
@@ -369,7 +455,15 @@ static void what_is_wrong_is_named_in_the_file_that_has_it(void **state)
 			"child.yaml:3: packages: \"systemd\" is there twice"},
 		{"name: x\nextends: base\nlinks: {etc/a: b, etc/a: c}\n",
 			"child.yaml:3: links: \"etc/a\" is there twice"},
-		{"name: x\nextends: base\nmask: [wrong]\n", "child.yaml:3: mask: "},
+		{"name: x\nextends: base\nunits: {wrong: mask}\n", "child.yaml:3: units: "},
+		{"name: x\nextends: base\nusers: {a: {home: /a}}\n",
+			"child.yaml:3: users: a: description: is missing"},
+		{"name: x\nextends: base\nusers: {a: {description: b}, a: {description: c}}\n",
+			"child.yaml:3: users: \"a\" is there twice"},
+		{"name: x\nextends: base\nwithout: {users: [a]}\n",
+			"child.yaml:3: without: users: base has no \"a\" there"},
+		{"name: x\nextends: base\nwithout:\n  files: [etc/x]\n",
+			"child.yaml:4: without: files: base has no file \"etc/x\""},
 		{"name: x\nextends: base\nfiles: nowhere\n", "child.yaml:3: files: "},
 		{"name: x\nextends: base\nkernel: {command-line: [a b]}\n",
 			"child.yaml:3: kernel: command-line: "},
@@ -425,6 +519,8 @@ int main(void)
 		cmocka_unit_test(what_a_definition_lays_over_the_tree_is_looked_at),
 		cmocka_unit_test_setup_teardown(
 			an_edition_adds_to_another_one_and_takes_from_it, set_up_family, tear_down_family),
+		cmocka_unit_test_setup_teardown(a_path_of_a_file_begins_where_the_file_is_that_names_it,
+			set_up_family, tear_down_family),
 		cmocka_unit_test_setup_teardown(
 			a_grandchild_goes_by_all_of_them, set_up_family, tear_down_family),
 		cmocka_unit_test_setup_teardown(

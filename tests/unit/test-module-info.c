@@ -23,13 +23,14 @@ static void reads_names_wishes_and_symbols(void **state)
 
 	(void)state;
 	make_modules(folder, "mod x.ko 'alias=a|license=GPL|depends=one,two-b|alias=b=c|softdep=pre: "
-			     "q|weakdep=w|aliased=no' 'e1 e2' 'i1 i2'");
+			     "q|weakdep=w|aliased=no|firmware=x/y.bin|firmware=z*' 'e1 e2' 'i1 i2'");
 	data = scratch_read(folder, "x.ko", &size);
 	assert_ok(module_info_read(data, size, &info, &err), err);
 	assert_strings(&info.aliases, "a|b=c|");
 	assert_strings(&info.depends, "one|two-b|");
 	assert_strings(&info.softdeps, "pre: q|");
 	assert_strings(&info.weakdeps, "w|");
+	assert_strings(&info.firmware, "x/y.bin|z*|");
 	assert_strings(&info.exports, "e1|e2|");
 	assert_strings(&info.imports, "i1|i2|module_layout|");
 }

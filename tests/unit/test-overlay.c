@@ -63,7 +63,7 @@ static void adds_and_replaces(void **state)
 	assert_int_equal(symlink("x/conf", link), 0);
 	assert_ok(tree_add_file(fixture->tree, "etc/x/conf", &package, old, NULL, &err), err);
 
-	assert_ok(overlay_add(fixture->tree, fixture->folder, 9, "edition", &err), err);
+	assert_ok(overlay_add(fixture->tree, fixture->folder, NULL, 9, "edition", &err), err);
 	inode = tree_lookup(fixture->tree, "etc/x/conf");
 	assert_memory_equal(content_data(inode->content), "new", 4);
 	assert_int_equal(inode->mode, S_IFREG | 0644);
@@ -75,6 +75,25 @@ static void adds_and_replaces(void **state)
 	assert_int_equal(tree_lookup(fixture->tree, "etc")->entry_count, 2);
 }
 
+static void what_is_left_out_is_not_there(void **state)
+{
+	struct fixture *fixture = *state;
+	_cleanup_free_ char *folder = below(fixture, "etc/x");
+	_cleanup_error_ struct error *err = NULL;
+	_cleanup_strv_ struct strv left_out = {};
+
+	assert_ok(mkdir_parents(folder, &err), err);
+	put(fixture, "etc/one", "1", 0600);
+	put(fixture, "etc/two", "2", 0600);
+	put(fixture, "etc/x/conf", "", 0600);
+	assert_int_equal(strv_addf(&left_out, "%s/etc/one", fixture->folder), 0);
+	assert_int_equal(strv_add(&left_out, folder), 0);
+	assert_ok(overlay_add(fixture->tree, fixture->folder, &left_out, 9, "edition", &err), err);
+	assert_null(tree_lookup(fixture->tree, "etc/one"));
+	assert_non_null(tree_lookup(fixture->tree, "etc/two"));
+	assert_null(tree_lookup(fixture->tree, "etc/x"));
+}
+
 static void refuses_a_file_in_a_folders_place_and_special_files(void **state)
 {
 	struct fixture *fixture = *state;
@@ -84,12 +103,13 @@ static void refuses_a_file_in_a_folders_place_and_special_files(void **state)
 
 	assert_ok(tree_add_folder(fixture->tree, "usr", &package, NULL, &err), err);
 	put(fixture, "usr", "", 0644);
-	assert_error(
-		overlay_add(fixture->tree, fixture->folder, 0, "edition", &err), -EISDIR, err, "of package");
+	assert_error(overlay_add(fixture->tree, fixture->folder, NULL, 0, "edition", &err), -EISDIR, err,
+		"of package");
 	assert_int_equal(unlink(usr), 0);
 	assert_int_equal(mkfifo(fifo, 0600), 0);
-	assert_error(overlay_add(fixture->tree, fixture->folder, 0, "edition", &err), -EINVAL, err, "/fifo");
-	assert_error(overlay_add(fixture->tree, "/nonexistent/x", 0, "edition", &err), -ENOENT, err,
+	assert_error(
+		overlay_add(fixture->tree, fixture->folder, NULL, 0, "edition", &err), -EINVAL, err, "/fifo");
+	assert_error(overlay_add(fixture->tree, "/nonexistent/x", NULL, 0, "edition", &err), -ENOENT, err,
 		"/nonexistent");
 }
 
@@ -97,6 +117,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(adds_and_replaces, setup, teardown),
+		cmocka_unit_test_setup_teardown(what_is_left_out_is_not_there, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			refuses_a_file_in_a_folders_place_and_special_files, setup, teardown),
 	};

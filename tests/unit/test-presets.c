@@ -157,6 +157,42 @@ static void masks_and_default_target_want_units_that_exist(void **state)
 	strv_release(&masks);
 }
 
+static void what_is_enabled_must_be_there_and_say_what_starts_it(void **state)
+{
+	static const struct {
+		const char *unit;
+		int code;
+		const char *text;
+	} cases[] = {
+		{"a.service", 0, NULL},
+		{"b.socket", 0, NULL},
+		{"drop.service", 0, NULL},
+		{"many@x.service", 0, NULL},
+		{"own.service", 0, NULL},
+		{"static.service", -EINVAL, "static.service has no [Install] section"},
+		{"typo.service", -ENOENT, "no package has the unit \"typo.service\""},
+		{"typo@x.service", -ENOENT, "no package has the unit \"typo@x.service\""},
+	};
+	_cleanup_tree_ struct tree *tree = tree_new();
+	struct finish finish = {.tree = tree};
+
+	(void)state;
+	fill(tree);
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct strv units = {.items = (char *[]){(char *)cases[i].unit, NULL}, .count = 1};
+		struct error *err = NULL;
+
+		if (cases[i].code == 0) {
+			assert_ok(finish_check_enabled(&finish, &units, &err), err);
+			continue;
+		}
+		assert_int_equal(finish_check_enabled(&finish, &units, &err), cases[i].code);
+		assert_string_equal(err->subject, cases[i].unit);
+		assert_non_null(strstr(error_message(err), cases[i].text));
+		error_free(err);
+	}
+}
+
 static void a_preset_file_that_makes_no_sense_is_an_error(void **state)
 {
 	static const struct tree_attributes attributes = {.mode = 0644, .origin = "package"};
@@ -177,6 +213,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(makes_the_links_that_systemctl_makes),
 		cmocka_unit_test(masks_and_default_target_want_units_that_exist),
+		cmocka_unit_test(what_is_enabled_must_be_there_and_say_what_starts_it),
 		cmocka_unit_test(a_preset_file_that_makes_no_sense_is_an_error),
 	};
 

@@ -18,7 +18,7 @@ static int make(char **arguments, struct error **err)
 	_cleanup_free_ char *settings = NULL;
 	struct initrd_options options = {
 		.init = arguments[0], .always = &always_list, .devices = &device_list};
-	int r = overlay_add(tree, arguments[1], 0, "modules", err);
+	int r = overlay_add(tree, arguments[1], NULL, 0, "modules", err);
 
 	for (size_t i = 0; r >= 0 && i < ARRAY_SIZE(always); i++)
 		r = strv_add(&always_list, always[i]);

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * What a definition says of sysctl, users and units, as the files that systemd reads:
+ *
+ *     /usr/lib/sysctl.d/60-NAME.conf                 sysctl.d(5)
+ *     /usr/lib/sysusers.d/NAME.conf                  sysusers.d(5), which the accounts are made of
+ *     /usr/lib/systemd/system-preset/00-NAME.preset  systemd.preset(5), which counts before all others
+ *
+ * Settings that are not there make no file.
+ */
+#pragma once
+
+#include "build/definition.h"
+#include "format/tree.h"
+
+/* Adds the files, of *mtime* and with the edition's name as origin. Returns 0; -EEXIST where a package or the
+ * definition's own files have one of them; -ENOMEM. */
+int settings_add(const struct definition *definition, struct tree *tree, int64_t mtime, struct error **err);
+
+/* Appends the units to which that is to happen: "enable", "disable" or "mask". Returns 0 or -ENOMEM. */
+int settings_units(
+	const struct definition *definition, const char *what, struct strv *ret, struct error **err);
