@@ -67,5 +67,5 @@ node_keys() { grep -oE '(FIELD|DATE)\([a-z_]+, *"[a-zA-Z]+"|INTERVAL\("[a-zA-Z]+
 }
 
 @test "shellcheck has nothing to say" {
-	shellcheck -x tools/* tests/lib/*.bash tests/vm/{build-image,build-releases,guest-init,power-cuts}
+	shellcheck -x tools/* docs/examples/*/make-repository tests/lib/*.bash tests/vm/{build-image,build-releases,guest-init,power-cuts}
 }
