@@ -12,7 +12,6 @@
 #include "base/work.h"
 #include "build/survey.h"
 #include "format/deb-version.h"
-#include "format/deb.h"
 
 #define PACKAGE_MAX GiB(2)
 
@@ -41,6 +40,7 @@ static void unpacked_package_release(struct unpacked_package *package)
 	free(package->name);
 	control_release(&package->control);
 	strv_release(&package->conffiles);
+	deb_entries_release(package->aside, package->aside_count);
 }
 
 void unpacked_release(struct unpacked *unpacked)
@@ -81,14 +81,17 @@ static bool match_patterns(const struct strv *patterns, atomic_bool *matched, co
 	return any;
 }
 
-static bool is_wanted(const char *path, mode_t mode, void *userdata)
+static unsigned is_wanted(const char *path, mode_t mode, void *userdata)
 {
 	const struct job *job = userdata;
+	unsigned aside = job->options->aside ? job->options->aside(path, mode, NULL) : 0;
 	usr_path merged;
 
 	(void)merged_path(path, mode, merged);
 	return !match_patterns(&job->options->exclude, job->excluded, merged) ||
-	       match_patterns(&job->options->keep, job->kept, merged);
+			       match_patterns(&job->options->keep, job->kept, merged)
+		       ? aside | DEB_KEEP
+		       : aside;
 }
 
 /* Reads a .deb into memory and looks into it only after its digest was found right. */
@@ -368,6 +371,9 @@ static int report(struct merge *merge, struct deb *debs, struct error **err)
 		to->conffiles = debs[i].conffiles;
 		to->left_out = debs[i].left_out;
 		to->left_out_size = debs[i].left_out_size;
+		to->aside = TAKE_PTR(debs[i].aside);
+		to->aside_count = debs[i].aside_count;
+		debs[i].aside_count = 0;
 		debs[i].control = (struct control){};
 		debs[i].conffiles = (struct strv){};
 	}

@@ -24,6 +24,7 @@
 #include "base/progress.h"
 #include "base/string-util.h"
 #include "format/control.h"
+#include "format/deb.h"
 #include "format/tree.h"
 
 struct unpack_package {
@@ -37,6 +38,7 @@ struct unpack_options {
 	struct strv exclude; /* patterns (base/glob.h) of paths that are left out, with all below them … */
 	struct strv keep;    /* … except for these */
 	unsigned threads;    /* 0: one for each processor */
+	deb_filter_fn aside; /* what is taken out whether it is in the tree or not; may be NULL */
 	struct progress *progress; /* NULL: tell nobody */
 };
 
@@ -49,6 +51,8 @@ struct unpacked_package {
 	uint64_t size;		/* of the files among them, in bytes */
 	size_t left_out;	/* files and links that a pattern kept out */
 	uint64_t left_out_size; /* of the files among them, in bytes */
+	struct deb_entry *aside;
+	size_t aside_count;
 };
 
 struct unpacked {

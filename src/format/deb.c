@@ -39,13 +39,19 @@ static void entry_release(struct deb_entry *entry)
 	free(entry->xattrs);
 }
 
+void deb_entries_release(struct deb_entry *entries, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		entry_release(&entries[i]);
+	free(entries);
+}
+
 void deb_release(struct deb *deb)
 {
 	control_release(&deb->control);
 	strv_release(&deb->conffiles);
-	for (size_t i = 0; i < deb->entry_count; i++)
-		entry_release(&deb->entries[i]);
-	free(deb->entries);
+	deb_entries_release(deb->entries, deb->entry_count);
+	deb_entries_release(deb->aside, deb->aside_count);
 	*deb = (struct deb){};
 }
 
@@ -369,37 +375,82 @@ static int read_content(
 	return *ret ? 0 : error_set_errno(err, -ENOMEM, "%s", what);
 }
 
-/* Takes over what the tar entry holds. */
-static int add_entry(
-	struct deb *deb, struct tar *tar, struct tar_entry *from, const char *what, struct error **err)
+/* One more entry, zeroed, at the end of a list; NULL where memory is out. */
+static struct deb_entry *grow(struct deb_entry **entries, size_t *count)
 {
-	struct deb_entry *entry;
+	if (*count == 0 || is_power_of_two_u64(*count)) {
+		size_t capacity = MAX(2 * *count, 1U);
+		struct deb_entry *grown = reallocarray(*entries, capacity, sizeof(*grown));
 
-	if (deb->entry_count == 0 || is_power_of_two_u64(deb->entry_count)) {
-		size_t capacity = MAX(2 * deb->entry_count, 1U);
-		struct deb_entry *entries = reallocarray(deb->entries, capacity, sizeof(*entries));
-
-		if (!entries)
-			return error_set_errno(err, -ENOMEM, "%s", what);
-		deb->entries = entries;
+		if (!grown)
+			return NULL;
+		*entries = grown;
 	}
-	entry = &deb->entries[deb->entry_count++];
+	(*entries)[*count] = (struct deb_entry){};
+	return &(*entries)[(*count)++];
+}
+
+/* Copies what can be wanted apart from the package's other files. */
+static int set_aside(struct deb *deb, const struct tar_entry *from, struct content *content, const char *what,
+	struct error **err)
+{
+	struct deb_entry *entry = grow(&deb->aside, &deb->aside_count);
+
+	if (!entry)
+		return error_set_errno(err, -ENOMEM, "%s", what);
+	entry->mode = from->mode;
+	entry->mtime = from->mtime;
+	entry->content = content ? content_ref(content) : NULL;
+	entry->path = strdup(from->path);
+	entry->target = from->target ? strdup(from->target) : NULL;
+	return entry->path && (entry->target || !from->target) ? 0
+							       : error_set_errno(err, -ENOMEM, "%s", what);
+}
+
+/* Takes over what the tar entry holds. */
+static int keep(struct deb *deb, struct tar_entry *from, struct content *content, const char *what,
+	struct error **err)
+{
+	struct deb_entry *entry = grow(&deb->entries, &deb->entry_count);
+
+	if (!entry)
+		return error_set_errno(err, -ENOMEM, "%s", what);
 	*entry = (struct deb_entry){
 		.path = TAKE_PTR(from->path),
 		.mode = from->mode,
 		.uid = from->uid,
 		.gid = from->gid,
 		.mtime = from->mtime,
+		.content = content ? content_ref(content) : NULL,
 		.target = TAKE_PTR(from->target),
 		.existing = TAKE_PTR(from->existing),
 		.xattrs = TAKE_PTR(from->xattrs),
 		.xattr_count = from->xattr_count,
 	};
 	from->xattr_count = 0;
-	if (!S_ISREG(entry->mode) || entry->existing)
-		return 0;
-	deb->size += from->size;
-	return read_content(tar, from->size, what, &entry->content, err);
+	deb->size += content ? from->size : 0;
+	return 0;
+}
+
+static int add_entry(struct deb *deb, struct tar *tar, struct tar_entry *from, unsigned wanted,
+	const char *what, struct error **err)
+{
+	_cleanup_content_ struct content *content = NULL;
+	int r = 0;
+
+	if (S_ISDIR(from->mode) || from->existing)
+		wanted &= ~(unsigned)DEB_ASIDE;
+	if (!(wanted & DEB_KEEP) && !S_ISDIR(from->mode)) {
+		deb->left_out++;
+		deb->left_out_size += from->size;
+	}
+	if (wanted && S_ISREG(from->mode) && !from->existing)
+		r = read_content(tar, from->size, what, &content, err);
+	if (r >= 0 && wanted & DEB_ASIDE)
+		r = set_aside(deb, from, content, what, err);
+	if (r >= 0 && wanted & DEB_KEEP)
+		r = keep(deb, from, content, what, err);
+	return r;
 }
 
 static int read_data(const struct members *members, const char *package, deb_filter_fn filter, void *userdata,
@@ -424,12 +475,9 @@ static int read_data(const struct members *members, const char *package, deb_fil
 			r = error_set(err, -EINVAL, "%s: the root is no folder", what);
 		else if (!*entry->path)
 			continue;
-		else if (!filter || filter(entry->path, entry->mode, userdata))
-			r = add_entry(deb, tar, entry, what, err);
-		else if (!S_ISDIR(entry->mode)) {
-			deb->left_out++;
-			deb->left_out_size += entry->size;
-		}
+		else
+			r = add_entry(deb, tar, entry,
+				filter ? filter(entry->path, entry->mode, userdata) : DEB_KEEP, what, err);
 	}
 	return r < 0 ? r : check_entries(deb, what, err);
 }

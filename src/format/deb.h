@@ -35,13 +35,23 @@ struct deb {
 	uint64_t size;		/* of all contents kept, in bytes */
 	size_t left_out;	/* files and links that the filter did not want */
 	uint64_t left_out_size; /* of the files among them, in bytes */
+
+	/* Files and symbolic links that the filter wanted set aside, in the package's order. */
+	struct deb_entry *aside;
+	size_t aside_count;
 };
 
 void deb_release(struct deb *deb);
 #define _cleanup_deb_ _cleanup_(deb_release)
 
-/* Says whether an entry is wanted; what is not is never held in memory. */
-typedef bool (*deb_filter_fn)(const char *path, mode_t mode, void *userdata);
+void deb_entries_release(struct deb_entry *entries, size_t count);
+
+/* What becomes of an entry; 0: it is left out, and never held in memory. */
+enum {
+	DEB_KEEP = 1 << 0,
+	DEB_ASIDE = 1 << 1, /* folders and hard links have no place there */
+};
+typedef unsigned (*deb_filter_fn)(const char *path, mode_t mode, void *userdata);
 
 /*
  * Reads the package that *data* holds. *what* names it in errors; *filter* may be NULL: all is wanted.

@@ -12,11 +12,11 @@
 #define LINKS_MAX 8
 #define DEB_MAX GiB(1) /* bytes */
 
-static bool is_document(const char *path, mode_t mode, void *userdata)
+static unsigned is_document(const char *path, mode_t mode, void *userdata)
 {
 	(void)mode;
 	(void)userdata;
-	return startswith(path, DOCS) != NULL;
+	return startswith(path, DOCS) ? DEB_KEEP : 0;
 }
 
 /* Where packages are, and the one that was read last. */

@@ -118,11 +118,18 @@ static void reads_what_dpkg_builds_with_every_compression(void **state)
 	assert_int_equal(access("/tmp/orlop-ran-a-script", F_OK), -1);
 }
 
-static bool want_no_etc(const char *path, mode_t mode, void *userdata)
+static unsigned want_no_etc(const char *path, mode_t mode, void *userdata)
 {
 	(void)mode;
 	(void)userdata;
-	return !startswith(path, "etc");
+	return startswith(path, "etc") ? 0 : DEB_KEEP;
+}
+
+static unsigned set_some_aside(const char *path, mode_t mode, void *userdata)
+{
+	(void)mode;
+	(void)userdata;
+	return streq(path, "usr/bin/tool") ? DEB_KEEP | DEB_ASIDE : DEB_ASIDE;
 }
 
 static void leaves_out_and_counts_what_the_filter_does_not_want(void **state)
@@ -139,6 +146,33 @@ static void leaves_out_and_counts_what_the_filter_does_not_want(void **state)
 	assert_null(find(&deb, "etc/p.conf"));
 	assert_int_equal(deb.left_out, 2);
 	assert_int_equal(deb.left_out_size, 6);
+}
+
+static void sets_files_and_links_aside(void **state)
+{
+	_cleanup_scratch_ char *folder = scratch_new();
+	_cleanup_error_ struct error *err = NULL;
+	_cleanup_deb_ struct deb deb = {};
+	bool config = false, tool = false;
+
+	(void)state;
+	shell(folder, sources);
+	shell(folder, "dpkg-deb -Zxz --root-owner-group -b p p.deb >/dev/null");
+	assert_ok(read_deb(folder, "p.deb", set_some_aside, &deb, &err), err);
+	assert_int_equal(deb.entry_count, 1);
+	assert_int_equal(deb.size, content_size(deb.entries[0].content));
+	for (size_t i = 0; i < deb.aside_count; i++) {
+		const struct deb_entry *entry = &deb.aside[i];
+
+		assert_false(S_ISDIR(entry->mode));
+		assert_null(entry->existing);
+		config |= streq(entry->path, "etc/p.conf") && entry->content;
+		tool |= streq(entry->path, "usr/bin/tool") && entry->content == deb.entries[0].content;
+	}
+	assert_true(config);
+	assert_true(tool);
+	/* What is aside is not in the package's tree, and so counts as left out. */
+	assert_true(deb.left_out >= deb.aside_count - 1);
 }
 
 static void refuses_truncated_packages_wherever_they_end(void **state)
@@ -442,6 +476,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(reads_what_dpkg_builds_with_every_compression),
 		cmocka_unit_test(leaves_out_and_counts_what_the_filter_does_not_want),
+		cmocka_unit_test(sets_files_and_links_aside),
 		cmocka_unit_test(refuses_truncated_packages_wherever_they_end),
 		cmocka_unit_test(refuses_what_has_no_place_in_a_package),
 		cmocka_unit_test(refuses_a_path_that_stands_twice_and_data_behind_the_end),
