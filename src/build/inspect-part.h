@@ -38,3 +38,7 @@ int inspect_fat(const struct verity_range *range, json_t **ret, size_t *faults, 
 
 /* An EFI program in memory. */
 int inspect_efi(const void *data, size_t size, json_t **ret, struct error **err);
+
+/* A bill of materials; an envelope, whose signature is checked: -EKEYREJECTED. */
+int inspect_sbom(const json_t *document, json_t **ret, struct error **err);
+int inspect_provenance(const void *data, size_t size, json_t **ret, struct error **err);

@@ -205,6 +205,40 @@ static void print_manifest(struct text *text, const json_t *object)
 		text, "packages of which boot programs are taken", json_object_get(object, "boot_packages"));
 }
 
+static void print_sbom(struct text *text, const json_t *object)
+{
+	print_field(text, "bill of materials", string_of(object, "name"));
+	print_field(text, "format", string_of(object, "format"));
+	buffer_printf(text->out, "%*spackages and other components: %llu\n", text->indent, "",
+		(unsigned long long)number_of(object, "packages"));
+	if (json_object_get(object, "files"))
+		buffer_printf(text->out, "%*sfiles: %llu\n", text->indent, "",
+			(unsigned long long)number_of(object, "files"));
+	if (json_object_get(object, "vulnerabilities"))
+		buffer_printf(text->out, "%*sCVE ids that changelogs name: %llu\n", text->indent, "",
+			(unsigned long long)number_of(object, "vulnerabilities"));
+}
+
+static void print_provenance(struct text *text, const json_t *object)
+{
+	const json_t *definition = json_object_get(json_object_get(object, "predicate"), "buildDefinition");
+	const json_t *parameters = json_object_get(definition, "externalParameters"), *subject;
+	size_t i;
+
+	buffer_printf(text->out, "%*sprovenance of %s %s for %s\n", text->indent, "",
+		string_of(parameters, "edition"), string_of(parameters, "version"),
+		string_of(parameters, "architecture"));
+	print_field(text, "signed by", string_of(object, "signer"));
+	print_field(text, "certificate SHA-256", string_of(object, "certificate_sha256"));
+	print_field(text, "kind of build", string_of(definition, "buildType"));
+	print_heading(text, "made from packages and files",
+		json_array_size(json_object_get(definition, "resolvedDependencies")));
+	print_heading(text, "files that it is about", json_array_size(json_object_get(object, "subjects")));
+	json_array_foreach(json_object_get(object, "subjects"), i, subject)
+		buffer_printf(text->out, "%*s%s  %s\n", text->indent + 2, "", string_of(subject, "sha256"),
+			string_of(subject, "name"));
+}
+
 static void print_partition(struct text *text, const json_t *partition)
 {
 	const json_t *content = json_object_get(partition, "content"), *attribute;
@@ -280,6 +314,8 @@ static void print_object(struct text *text, const json_t *object)
 		{"uki", print_program},
 		{"fat", print_fat},
 		{"manifest", print_manifest},
+		{"sbom", print_sbom},
+		{"provenance", print_provenance},
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)

@@ -163,7 +163,8 @@ static int inspect_manifest(const json_t *manifest, json_t **ret, struct error *
 	return 0;
 }
 
-/* A text that begins with "{": a verity signature, with zeros behind it, or a manifest. */
+/* A text that begins with "{": a verity signature, with zeros behind it, or what a build writes beside an
+ * image. */
 static int inspect_json(const struct verity_range *range, json_t **ret, struct error **err)
 {
 	_cleanup_inspect_json_ json_t *object = NULL;
@@ -182,7 +183,11 @@ static int inspect_json(const struct verity_range *range, json_t **ret, struct e
 		return inspect_signature(range, ret, err);
 	if (json_object_get(object, "edition"))
 		return inspect_manifest(object, ret, err);
-	return error_set(err, -EMEDIUMTYPE, "JSON that is neither a manifest nor a verity signature");
+	if (json_object_get(object, "payloadType"))
+		return inspect_provenance(data, length, ret, err);
+	if (json_object_get(object, "spdxVersion") || json_object_get(object, "bomFormat"))
+		return inspect_sbom(object, ret, err);
+	return error_set(err, -EMEDIUMTYPE, "JSON that is nothing of a build's");
 }
 
 int inspect_range(const struct verity_range *range, const struct inspect_options *options, json_t **ret,
@@ -241,7 +246,7 @@ int inspect(int fd, const struct inspect_options *options, struct inspection *re
 	if (r == -EMEDIUMTYPE)
 		return error_set(err, r,
 			"neither a disk with a GPT, an EROFS image, a verity hash tree or signature, an EFI "
-			"program, a FAT file system nor a manifest");
+			"program, a FAT file system, a manifest, a bill of materials nor provenance");
 	if (r < 0) {
 		error_move(err, TAKE_PTR(fault));
 		return r;

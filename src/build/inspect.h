@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * What is in a file that a build makes or a node starts from: a disk with its partitions, a usr image, a
- * verity hash tree or signature, an EFI program, a FAT file system, a manifest. The file's content says which
- * of them it is, never its name.
+ * verity hash tree or signature, an EFI program, a FAT file system, a manifest, a bill of materials,
+ * provenance. The file's content says which of them it is, never its name.
  *
  * The answer is a JSON object, described in orlop-inspect(1); its member "kind" says what was found. Nothing
  * in the file is believed: the readers bound what they take in, and what can't be read is said.
@@ -31,7 +31,7 @@ struct inspection {
  *
  * Returns 0; -EMEDIUMTYPE where the file is nothing that is known here; -EINVAL where it can't be verified;
  * -EBADMSG, -ENODATA, -ENOTSUP or -EFBIG where it is damaged, cut short, of a form that can't be read, or too
- * large; another negative errno.
+ * large; -EKEYREJECTED where provenance is not signed as it says; another negative errno.
  */
 int inspect(int fd, const struct inspect_options *options, struct inspection *ret, struct error **err);
 void inspection_release(struct inspection *inspection);

@@ -26,7 +26,8 @@ static const struct command_usage usage = {
 	.name = "orlop inspect",
 	.arguments = "FILE",
 	.summary = "Says what is in a disk image, a usr image, a verity hash tree or signature, a unified "
-		   "kernel image or other EFI program, a FAT file system or a manifest. The content tells "
+		   "kernel image or other EFI program, a FAT file system, a manifest, a bill of materials or "
+		   "signed provenance. The content tells "
 		   "which of them FILE is. Needs no root and mounts nothing.",
 	.notes = "Exit status: 0 for success, 1 where FILE is damaged, unknown or can't be read, 2 where the "
 		 "command line is wrong. What is damaged inside a disk is printed with the rest.",

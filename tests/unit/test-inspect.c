@@ -7,6 +7,7 @@
 #include "boot-data.h"
 #include "build/inspect.h"
 #include "format/authenticode.h"
+#include "format/dsse.h"
 
 #define USR_ID "8484680c-9521-48c6-9c11-b0720656f69e"
 #define SALT "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
@@ -325,6 +326,60 @@ static void manifests_and_signatures_are_told_apart(void **state)
 	assert_error(look("manifest", false, &none, &err), -EMEDIUMTYPE, err, "neither a disk");
 }
 
+static void bills_of_materials_are_told_apart(void **state)
+{
+	static const char spdx[] =
+		"{\"spdxVersion\": \"SPDX-2.3\", \"name\": \"n\", \"packages\": [1, 2], \"files\": [3]}";
+	static const char cyclonedx[] =
+		"{\"bomFormat\": \"CycloneDX\", \"specVersion\": \"1.6\", \"components\": [1], "
+		"\"vulnerabilities\": [1, 2],"
+		" \"metadata\": {\"component\": {\"name\": \"n\", \"version\": \"1\"}}}";
+	_cleanup_inspection_ struct inspection first = {}, second = {}, none = {};
+	_cleanup_error_ struct error *err = NULL;
+
+	(void)state;
+	write_file("sbom", spdx, sizeof(spdx) - 1);
+	assert_ok(look("sbom", false, &first, &err), err);
+	assert_string_equal(string(first.object, "kind"), "sbom");
+	assert_string_equal(string(first.object, "format"), "SPDX-2.3");
+	assert_int_equal(json_integer_value(json_object_get(first.object, "packages")), 2);
+	write_file("sbom", cyclonedx, sizeof(cyclonedx) - 1);
+	assert_ok(look("sbom", false, &second, &err), err);
+	assert_string_equal(string(second.object, "format"), "CycloneDX-1.6");
+	assert_string_equal(string(second.object, "name"), "n 1");
+	assert_int_equal(json_integer_value(json_object_get(second.object, "vulnerabilities")), 2);
+	write_file("sbom", "{\"bomFormat\": \"CycloneDX\"}", 26);
+	assert_error(look("sbom", false, &none, &err), -EBADMSG, err, "CycloneDX: ");
+	write_file("sbom", "{\"spdxVersion\": \"SPDX-2.3\"}", 27);
+	assert_error(look("sbom", false, &none, &err), -EBADMSG, err, "SPDX: ");
+}
+
+static void provenance_is_what_was_signed(void **state)
+{
+	static const char statement[] = "{\"_type\": \"https://in-toto.io/Statement/v1\", \"predicateType\": "
+					"\"t\", \"predicate\": {\"x\": 1}, \"subject\":"
+					" [{\"name\": \"a\", \"digest\": {\"sha256\": \"" SALT "\"}}]}";
+	_cleanup_inspection_ struct inspection inspection = {}, none = {};
+	_cleanup_signer_ struct signer *signer = boot_signer("db");
+	_cleanup_error_ struct error *err = NULL;
+	_cleanup_buffer_ struct buffer text = {}, other = {};
+	const json_t *subject;
+
+	(void)state;
+	assert_ok(dsse_write(signer, DSSE_IN_TOTO, statement, strlen(statement), &text, &err), err);
+	write_file("provenance", text.data, text.size);
+	assert_ok(look("provenance", false, &inspection, &err), err);
+	assert_string_equal(string(inspection.object, "kind"), "provenance");
+	subject = json_array_get(json_object_get(inspection.object, "subjects"), 0);
+	assert_string_equal(string(subject, "sha256"), SALT);
+	memcpy(strstr((char *)text.data, "\"payload\": \"ey") + 12, "ez", 2);
+	write_file("provenance", text.data, text.size);
+	assert_error(look("provenance", false, &none, &err), -EKEYREJECTED, err, "was changed");
+	assert_ok(dsse_write(signer, "text/plain", statement, strlen(statement), &other, &err), err);
+	write_file("provenance", other.data, other.size);
+	assert_error(look("provenance", false, &none, &err), -EBADMSG, err, "text/plain");
+}
+
 /* Whatever is left of a file: an error, never a crash and never a description of what is not there. */
 static void files_that_are_cut_off_are_errors(void **state)
 {
@@ -408,6 +463,8 @@ int main(void)
 		cmocka_unit_test(programs_are_described_as_openssl_does),
 		cmocka_unit_test(kernel_images_tell_what_they_start),
 		cmocka_unit_test(manifests_and_signatures_are_told_apart),
+		cmocka_unit_test(bills_of_materials_are_told_apart),
+		cmocka_unit_test(provenance_is_what_was_signed),
 		cmocka_unit_test(files_that_are_cut_off_are_errors),
 		cmocka_unit_test(a_bad_package_list_is_an_error),
 		cmocka_unit_test(text_has_no_control_characters_of_the_file),
