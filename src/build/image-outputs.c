@@ -21,7 +21,10 @@ int image_name_outputs(struct image *image, struct error **err)
 		[OUTPUT_USR] = {"usr", ".usr.erofs", "sha256"},
 		[OUTPUT_VERITY] = {"verity", ".usr.verity", "sha256"},
 		[OUTPUT_UKI] = {"uki", ".efi", "sha256"},
-		[OUTPUT_MANIFEST] = {"manifest", ".manifest.json", NULL},
+		[OUTPUT_SPDX] = {"spdx", ".spdx.json", "sha256"},
+		[OUTPUT_CYCLONEDX] = {"cyclonedx", ".cdx.json", "sha256"},
+		[OUTPUT_MANIFEST] = {"manifest", ".manifest.json", "sha256"},
+		[OUTPUT_PROVENANCE] = {"provenance", ".provenance.json", "sha256"},
 	};
 
 	for (size_t i = 0; i < OUTPUT_COUNT; i++) {
@@ -103,21 +106,15 @@ int image_write_disk(struct image *image, struct error **err)
 
 int image_write_manifest(struct image *image, struct error **err)
 {
+	struct output *output = &image->outputs[OUTPUT_MANIFEST];
 	struct manifest_output outputs[OUTPUT_MANIFEST];
 	uint8_t fingerprint[SHA256_SIZE];
 	_cleanup_buffer_ struct buffer text = {};
 	struct pcr_prediction pcrs;
 	int r;
 
-	for (size_t i = 0; i < ARRAY_SIZE(outputs); i++) {
-		const struct output *output = &image->outputs[i];
-
-		outputs[i] = (struct manifest_output){.kind = output->kind,
-			.name = output->name,
-			.size = output->size,
-			.digest_name = output->digest_name};
-		memcpy(outputs[i].digest, output->digest, SHA256_SIZE);
-	}
+	for (unsigned i = 0; i < ARRAY_SIZE(outputs); i++)
+		outputs[i] = image_output(image, i);
 	r = pcr_predict(
 		&(struct pcr_images){
 			.loader = image->signed_loader.data,
@@ -148,7 +145,10 @@ int image_write_manifest(struct image *image, struct error **err)
 			.output_count = ARRAY_SIZE(outputs),
 		},
 		&text, err);
-	return r < 0 ? r
-		     : file_write_atomic(
-			       image->outputs[OUTPUT_MANIFEST].path, text.data, text.size, 0644, err);
+	if (r < 0)
+		return r;
+	output->size = text.size;
+	if (sha256_bytes(text.data, text.size, output->digest) < 0)
+		return error_set_errno(err, -ENOMEM, "%s", output->name);
+	return file_write_atomic(output->path, text.data, text.size, 0644, err);
 }

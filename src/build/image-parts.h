@@ -12,13 +12,25 @@
 #include "build/keys.h"
 #include "build/modules.h"
 #include "build/platform.h"
+#include "build/sbom.h"
 #include "build/stage.h"
 #include "build/survey.h"
 #include "build/unpack.h"
 #include "build/usr-image.h"
 #include "source/cache.h"
 
-enum { OUTPUT_DISK, OUTPUT_USR, OUTPUT_VERITY, OUTPUT_UKI, OUTPUT_MANIFEST, OUTPUT_COUNT };
+/* The manifest lists those before it, the provenance all before it. */
+enum {
+	OUTPUT_DISK,
+	OUTPUT_USR,
+	OUTPUT_VERITY,
+	OUTPUT_UKI,
+	OUTPUT_SPDX,
+	OUTPUT_CYCLONEDX,
+	OUTPUT_MANIFEST,
+	OUTPUT_PROVENANCE,
+	OUTPUT_COUNT
+};
 
 struct output {
 	const char *kind;
@@ -40,9 +52,10 @@ struct image {
 	struct output outputs[OUTPUT_COUNT];
 
 	struct package_list packages, boot_packages;
-	struct unpacked unpacked;
-	struct tree *tree; /* the whole root, from finish_tree() on only /usr */
-	struct tree *boot; /* of the boot packages */
+	struct unpacked unpacked, boot_unpacked;
+	struct tree *tree;  /* the whole root, from finish_tree() on only /usr */
+	struct tree *boot;  /* of the boot packages */
+	char *distribution; /* that the packages are of: "debian-13" */
 	struct kernel_modules *modules;
 	struct buffer microcode; /* an archive; empty where no package brings any */
 	struct content *kernel, *stub, *loader;
@@ -53,6 +66,10 @@ struct image {
 	struct buffer signature; /* content of the verity signature partition */
 	char *command_line;
 	struct buffer initrd, uki, signed_loader;
+
+	struct manifest_output disk_output, uki_output;
+	struct sbom_input sbom_input; /* refers to what is above */
+	struct sbom sbom;
 };
 
 /* From packages to the content of /usr, and what the machine is started with (image-tree.c). */
@@ -75,3 +92,12 @@ int image_name_outputs(struct image *image, struct error **err);
 int image_write_uki(struct image *image, struct error **err);
 int image_write_disk(struct image *image, struct error **err);
 int image_write_manifest(struct image *image, struct error **err);
+
+/* What those are made of, and where they come from (image-documents.c). */
+int image_note_distribution(struct image *image, struct error **err);
+int image_write_disk_and_collect(struct image *image, struct error **err); /* at the same time */
+int image_write_sboms(struct image *image, struct error **err);
+int image_write_provenance(struct image *image, struct error **err);
+
+/* What the manifest says of an output. Its strings are the image's. */
+struct manifest_output image_output(const struct image *image, unsigned index);

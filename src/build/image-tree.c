@@ -35,11 +35,12 @@ int image_unpack_packages(struct image *image, struct error **err)
 {
 	const struct strv *exclude = &image->definition->exclude, *keep = &image->definition->keep;
 	_cleanup_strv_ struct strv plain_exclude = {}, plain_keep = {};
-	struct unpack_options options = {
-		.threads = image->options->threads, .progress = image->options->progress};
+	struct unpack_options options = {.threads = image->options->threads,
+		.aside = sbom_wants,
+		.progress = image->options->progress};
 	int r;
 
-	r = unpack_list(&image->boot_packages, &options, &image->boot, NULL, err);
+	r = unpack_list(&image->boot_packages, &options, &image->boot, &image->boot_unpacked, err);
 	if (r >= 0)
 		r = definition_plain(exclude, &plain_exclude, err);
 	if (r >= 0)

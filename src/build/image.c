@@ -19,7 +19,10 @@ static void image_release(struct image *image)
 	}
 	package_list_release(&image->packages);
 	package_list_release(&image->boot_packages);
+	sbom_release(&image->sbom);
 	unpacked_release(&image->unpacked);
+	unpacked_release(&image->boot_unpacked);
+	free(image->distribution);
 	tree_free(image->tree);
 	tree_free(image->boot);
 	kernel_modules_free(image->modules);
@@ -72,8 +75,8 @@ static int show_outputs(struct image *image, struct error **err)
 {
 	/* The disk, which somebody may be waiting for, comes when its parts are there, and the manifest last.
 	 */
-	static const unsigned order[OUTPUT_COUNT] = {
-		OUTPUT_USR, OUTPUT_VERITY, OUTPUT_UKI, OUTPUT_DISK, OUTPUT_MANIFEST};
+	static const unsigned order[OUTPUT_COUNT] = {OUTPUT_USR, OUTPUT_VERITY, OUTPUT_UKI, OUTPUT_SPDX,
+		OUTPUT_CYCLONEDX, OUTPUT_PROVENANCE, OUTPUT_DISK, OUTPUT_MANIFEST};
 	const char *names[OUTPUT_COUNT + 1] = {};
 
 	for (size_t i = 0; i < OUTPUT_COUNT; i++)
@@ -105,7 +108,10 @@ static int make_result(struct image *image, struct image_result *ret, struct err
 		[OUTPUT_USR] = &ret->erofs,
 		[OUTPUT_VERITY] = &ret->verity,
 		[OUTPUT_UKI] = &ret->uki,
+		[OUTPUT_SPDX] = &ret->spdx,
+		[OUTPUT_CYCLONEDX] = &ret->cyclonedx,
 		[OUTPUT_MANIFEST] = &ret->manifest,
+		[OUTPUT_PROVENANCE] = &ret->provenance,
 	};
 
 	ret->root_hash = strdup(image->root_hash);
@@ -124,6 +130,7 @@ int image_build(const struct image_options *options, struct image_result *ret, s
 		prepare,
 		get_packages,
 		image_unpack_packages,
+		image_note_distribution,
 		image_select_modules,
 		image_select_firmware,
 		image_add_own_files,
@@ -135,8 +142,10 @@ int image_build(const struct image_options *options, struct image_result *ret, s
 		image_make_initrd,
 		image_make_boot_programs,
 		image_write_uki,
-		image_write_disk,
+		image_write_disk_and_collect,
+		image_write_sboms,
 		image_write_manifest,
+		image_write_provenance,
 		show_outputs,
 		prune_cache,
 	};
@@ -154,7 +163,10 @@ void image_result_release(struct image_result *result)
 	free(result->erofs);
 	free(result->verity);
 	free(result->uki);
+	free(result->spdx);
+	free(result->cyclonedx);
 	free(result->manifest);
+	free(result->provenance);
 	free(result->root_hash);
 	*result = (struct image_result){};
 }

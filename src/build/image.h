@@ -23,6 +23,7 @@ struct image_options {
 	const char *cache;	     /* folder */
 	uint64_t cache_days;	     /* what was not used for so long is removed from it at the end */
 	const char *keys;	     /* folder */
+	const char *builder;	     /* Orlop's own version */
 	const char *init;	     /* path of orlop-init for the architecture */
 	const struct strv *programs; /* paths of the definition's programs, for the architecture */
 	bool offline;		     /* use what the cache holds and no network */
@@ -35,15 +36,16 @@ struct image_options {
 
 /* What was made. The names are those of files in the output folder. */
 struct image_result {
-	char *raw, *erofs, *verity, *uki, *manifest;
+	char *raw, *erofs, *verity, *uki, *spdx, *cyclonedx, *manifest, *provenance;
 	char *root_hash; /* hexadecimal */
 	uint64_t usr_size;
 	size_t packages;
 };
 
 /*
- * Builds OUTPUT/orlop-NAME_VERSION_ARCHITECTURE.{raw,usr.erofs,usr.verity,efi,manifest.json}. The files
- * appear when all of them are complete, one after the other: the disk last but one, then the manifest.
+ * Builds OUTPUT/orlop-NAME_VERSION_ARCHITECTURE.{raw,usr.erofs,usr.verity,efi,spdx.json,cdx.json,
+ * manifest.json,provenance.json}. The files appear when all of them are complete, one after the other: the
+ * disk last but one, then the manifest.
  */
 int image_build(const struct image_options *options, struct image_result *ret, struct error **err);
 void image_result_release(struct image_result *result);

@@ -75,10 +75,10 @@ static json_t *subjects_of(const struct statement *statement)
 	for (size_t i = 0; i < statement->subject_count; i++) {
 		const struct statement_subject *subject = &statement->subjects[i];
 
-		if (json_array_append_new(
-			    list, json_pack("{s:o, s:o}", "name",
-					  inspect_string(subject->name, strlen(subject->name)), "sha256",
-					  inspect_hex(subject->sha256, SHA256_SIZE))) < 0)
+		if (json_array_append_new(list, json_pack("{s:o, s:o}", "name",
+							inspect_string(subject->name, strlen(subject->name)),
+							subject->is_fsverity ? "fsverity" : "sha256",
+							inspect_hex(subject->digest, SHA256_SIZE))) < 0)
 			return NULL;
 	}
 	return TAKE_PTR(list);

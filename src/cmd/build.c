@@ -102,10 +102,12 @@ static int print_result(const struct image_result *result, const char *output, d
 			result->packages, format_size(result->usr_size, size), result->root_hash, seconds);
 		return 0;
 	}
-	object = json_pack("{s:s, s:{s:s, s:s, s:s, s:s, s:s}, s:s, s:I, s:I, s:f}", "folder", output,
-		"outputs", "raw", result->raw, "usr", result->erofs, "verity", result->verity, "uki",
-		result->uki, "manifest", result->manifest, "root_hash", result->root_hash, "usr_size",
-		(json_int_t)result->usr_size, "packages", (json_int_t)result->packages, "seconds", seconds);
+	object = json_pack("{s:s, s:{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s}, s:s, s:I, s:I, s:f}", "folder",
+		output, "outputs", "raw", result->raw, "usr", result->erofs, "verity", result->verity, "uki",
+		result->uki, "spdx", result->spdx, "cyclonedx", result->cyclonedx, "manifest",
+		result->manifest, "provenance", result->provenance, "root_hash", result->root_hash,
+		"usr_size", (json_int_t)result->usr_size, "packages", (json_int_t)result->packages, "seconds",
+		seconds);
 	if (!object)
 		return -ENOMEM;
 	r = json_dumpf(object, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(4));
@@ -201,6 +203,7 @@ static int run(const struct values *values, const char *edition, const struct lo
 		.lock = lock,
 		.lock_path = values->lock,
 		.threads = (unsigned)values->threads,
+		.builder = ORLOP_VERSION,
 		.now = time(NULL)};
 	int r = path ? definition_load(path, path_edition, &definition, err) : -ENOENT;
 

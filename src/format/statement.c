@@ -46,8 +46,11 @@ static int read_subject(const struct json_place *place, struct statement *statem
 		return json_fault(place, "name", "there are two of it", err);
 	digest.json = json_object_get(place->json, "digest");
 	r = json_read_object(&digest, err);
+	subject->is_fsverity =
+		r >= 0 && !json_object_get(digest.json, "sha256") && json_object_get(digest.json, "fsverity");
 	if (r >= 0)
-		r = json_read_hex(&digest, "sha256", subject->sha256, SHA256_SIZE, err);
+		r = json_read_hex(&digest, subject->is_fsverity ? "fsverity" : "sha256", subject->digest,
+			SHA256_SIZE, err);
 	if (r < 0)
 		return r;
 	subject->name = strdup(name);

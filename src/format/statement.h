@@ -6,6 +6,7 @@
 #pragma once
 
 #include <jansson.h>
+#include <stdbool.h>
 
 #include "base/error.h"
 #include "base/sha256.h"
@@ -16,8 +17,9 @@
 #define STATEMENT_SUBJECTS_MAX 256
 
 struct statement_subject {
-	char *name; /* of the file; no "/" */
-	uint8_t sha256[SHA256_SIZE];
+	char *name;	  /* of the file; no "/" */
+	bool is_fsverity; /* the digest is that of fs-verity (format/fsverity.h), else SHA-256 of the whole */
+	uint8_t digest[SHA256_SIZE];
 };
 
 struct statement {

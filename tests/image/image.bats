@@ -18,7 +18,7 @@ setup() { cd "$BATS_TEST_TMPDIR"; }
 	done < <(manifest '.outputs[] | select(.kind != "disk") | "\(.name) \(.size) \(.sha256)"')
 	[ "$(fsverity digest --compact "$raw")" = "$(manifest '.outputs[] | select(.kind == "disk").fsverity')" ]
 	[ "$(stat -c %s "$raw")" = "$(manifest '.outputs[] | select(.kind == "disk").size')" ]
-	[ "$(manifest '.outputs | length')" = 4 ]
+	[ "$(manifest '.outputs | length')" = 6 ]
 }
 
 @test "fsck.erofs finds nothing wrong" {

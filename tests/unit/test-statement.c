@@ -11,18 +11,24 @@
 
 static void subjects_are_read(void **state)
 {
-	static const char text[] = STATEMENT(STATEMENT_TYPE, SUBJECT("a") "," SUBJECT("b"), "{\"x\": 1}");
+	static const char text[] = STATEMENT(STATEMENT_TYPE,
+		SUBJECT("a") "," SUBJECT("b") ", {\"name\": \"c\", \"digest\": {\"fsverity\": \"" DIGEST
+					      "\"}}",
+		"{\"x\": 1}");
 	_cleanup_statement_ struct statement statement = {};
 	_cleanup_error_ struct error *err = NULL;
 
 	(void)state;
 	assert_ok(statement_read(text, strlen(text), &statement, &err), err);
-	assert_int_equal(statement.subject_count, 2);
+	assert_int_equal(statement.subject_count, 3);
 	assert_string_equal(statement.predicate_type, "t");
 	assert_int_equal(json_integer_value(json_object_get(statement.predicate, "x")), 1);
 	assert_ptr_equal(statement_find(&statement, "b"), &statement.subjects[1]);
-	assert_null(statement_find(&statement, "c"));
-	assert_int_equal(statement.subjects[1].sha256[0], 0xba);
+	assert_null(statement_find(&statement, "d"));
+	assert_false(statement.subjects[1].is_fsverity);
+	assert_true(statement_find(&statement, "c")->is_fsverity);
+	assert_int_equal(statement.subjects[2].digest[0], 0xba);
+	assert_int_equal(statement.subjects[1].digest[0], 0xba);
 }
 
 static void faults_are_named(void **state)

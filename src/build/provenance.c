@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "build/provenance.h"
+
+#include <errno.h>
+
+#include "build/sbom-part.h"
+#include "format/canonical-json.h"
+#include "format/dsse.h"
+#include "format/statement.h"
+
+static json_t *named_digest(const char *name, const uint8_t digest[SHA256_SIZE])
+{
+	return json_pack("{s:o}", name, sbom_hex(digest, SHA256_SIZE));
+}
+
+static json_t *digest(const uint8_t sha256[SHA256_SIZE])
+{
+	return named_digest("sha256", sha256);
+}
+
+static json_t *subjects(const struct provenance *provenance)
+{
+	_cleanup_json_ json_t *list = json_array();
+
+	for (size_t i = 0; i < provenance->output_count; i++) {
+		const struct manifest_output *output = &provenance->outputs[i];
+
+		if (json_array_append_new(list, json_pack("{s:s, s:o}", "name", output->name, "digest",
+							named_digest(output->digest_name, output->digest))) <
+			0)
+			return NULL;
+	}
+	return TAKE_PTR(list);
+}
+
+/* A package: which one it is, where an archive has it, and its digest. */
+static json_t *package_json(const struct sbom *sbom, const struct sbom_package *from)
+{
+	_cleanup_free_ char *purl = sbom_purl(sbom, from);
+	const struct package *package = from->package;
+
+	return purl ? json_pack("{s:s, s:s, s:o, s:{s:s, s:s*, s:s*}}", "name", package->name, "uri", purl,
+			      "digest", digest(package->sha256), "annotations", "kind",
+			      from->boot ? "boot-package" : "package", "suite", package->suite, "file",
+			      package->file)
+		    : NULL;
+}
+
+static json_t *dependencies(const struct provenance *provenance)
+{
+	const struct sbom *sbom = provenance->sbom;
+	_cleanup_json_ json_t *list = json_array();
+
+	for (size_t i = 0; i < sbom->package_count; i++)
+		if (json_array_append_new(list, package_json(sbom, &sbom->packages[i])) < 0)
+			return NULL;
+	for (size_t i = 0; i < provenance->file_count; i++) {
+		const struct provenance_file *file = &provenance->files[i];
+
+		if (json_array_append_new(
+			    list, json_pack("{s:o, s:o, s:{s:s}}", "name", sbom_text(file->name), "digest",
+					  digest(file->sha256), "annotations", "kind", file->kind)) < 0)
+			return NULL;
+	}
+	return TAKE_PTR(list);
+}
+
+static json_t *strings(const struct strv *list)
+{
+	_cleanup_json_ json_t *array = json_array();
+
+	for (size_t i = 0; i < list->count; i++)
+		if (json_array_append_new(array, json_string(list->items[i])) < 0)
+			return NULL;
+	return TAKE_PTR(array);
+}
+
+/* All that a caller of the build chooses. */
+static json_t *parameters(const struct provenance *provenance)
+{
+	const struct definition *definition = provenance->definition;
+
+	return json_pack("{s:s, s:s, s:s, s:s, s:o}", "edition", definition->name, "version",
+		provenance->version, "architecture", provenance->architecture, "suite", provenance->suite,
+		"components", strings(&definition->components));
+}
+
+static json_t *statement(const struct provenance *provenance)
+{
+	return json_pack("{s:s, s:o, s:s, s:{s:{s:s, s:o, s:o}, s:{s:{s:s, s:{s:s}}}}}", "_type",
+		STATEMENT_TYPE, "subject", subjects(provenance), "predicateType", STATEMENT_PROVENANCE,
+		"predicate", "buildDefinition", "buildType", PROVENANCE_BUILD_TYPE, "externalParameters",
+		parameters(provenance), "resolvedDependencies", dependencies(provenance), "runDetails",
+		"builder", "id", PROVENANCE_BUILDER, "version", "orlop", provenance->builder);
+}
+
+int provenance_write(const struct provenance *provenance, const struct signer *signer, struct buffer *ret,
+	struct error **err)
+{
+	_cleanup_json_ json_t *document = statement(provenance);
+	_cleanup_free_ char *text = document ? json_dumps(document, JSON_COMPACT) : NULL;
+
+	if (!text)
+		return error_set_errno(err, -ENOMEM, "provenance");
+	return dsse_write(signer, DSSE_IN_TOTO, text, strlen(text), ret, err);
+}
