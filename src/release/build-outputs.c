@@ -8,15 +8,18 @@
 #include "base/file.h"
 #include "base/string-util.h"
 #include "format/authenticode.h"
+#include "format/dsse.h"
 #include "format/fsverity.h"
 #include "format/gpt.h"
 #include "format/json-read.h"
 #include "format/release-index.h"
 #include "format/release-name.h"
+#include "format/statement.h"
 #include "format/uki.h"
 #include "format/verity-signature.h"
 
 #define MANIFEST_ENDING ".manifest.json"
+#define PROVENANCE_ENDING ".provenance.json"
 #define OUTPUTS_MAX 16
 
 static const char *const kinds[BUILD_FILES] = {
@@ -24,6 +27,8 @@ static const char *const kinds[BUILD_FILES] = {
 	[BUILD_VERITY] = "verity",
 	[BUILD_UKI] = "uki",
 	[BUILD_DISK] = "disk",
+	[BUILD_SPDX] = "spdx",
+	[BUILD_CYCLONEDX] = "cyclonedx",
 };
 
 void build_outputs_release(struct build_outputs *outputs)
@@ -35,6 +40,7 @@ void build_outputs_release(struct build_outputs *outputs)
 	free(outputs->version);
 	free(outputs->architecture);
 	free(outputs->manifest);
+	free(outputs->provenance);
 	*outputs = (struct build_outputs){};
 }
 
@@ -95,7 +101,7 @@ static int read_outputs(const struct json_place *top, struct build_outputs *outp
 		r = read_output(&place, outputs, err);
 	}
 	for (size_t i = 0; r >= 0 && i < BUILD_FILES; i++)
-		if (i != BUILD_DISK && !outputs->files[i].name)
+		if (i < BUILD_DISK && !outputs->files[i].name)
 			r = error_set(err, -EBADMSG, "outputs: there is none of the kind \"%s\"", kinds[i]);
 	return r;
 }
@@ -110,6 +116,41 @@ static int parse_manifest(const json_t *document, struct build_outputs *outputs,
 	if (r >= 0)
 		r = json_read_hex(&top, "certificate_sha256", outputs->certificate, SHA256_SIZE, err);
 	return r < 0 ? r : read_outputs(&top, outputs, err);
+}
+
+/* The statement about the manifest, which is about this one; where it is missing, the build was none that
+ * makes it. */
+static int read_provenance(
+	const char *folder, const char *manifest, struct build_outputs *outputs, struct error **err)
+{
+	_cleanup_free_ char *path = string_format("%s/%.*s" PROVENANCE_ENDING, folder,
+		(int)(strlen(manifest) - strlen(MANIFEST_ENDING)), manifest);
+	_cleanup_statement_ struct statement statement = {};
+	const struct statement_subject *subject;
+	_cleanup_error_ struct error *fault = NULL;
+	_cleanup_dsse_ struct dsse dsse = {};
+	uint8_t digest[SHA256_SIZE];
+	int r = path ? file_read(path, DSSE_MAX, &outputs->provenance, &outputs->provenance_size, &fault)
+		     : -ENOMEM;
+
+	if (r == -ENOENT)
+		return 0;
+	error_move(err, TAKE_PTR(fault));
+	if (r >= 0)
+		r = dsse_read(outputs->provenance, outputs->provenance_size, &dsse, err);
+	if (r >= 0)
+		r = statement_read(dsse.payload.data, dsse.payload.size, &statement, err);
+	if (r >= 0)
+		r = sha256_bytes(outputs->manifest, outputs->manifest_size, digest);
+	if (r < 0)
+		return error_wrap(err, "%s", path), r;
+	subject = statement_find(&statement, manifest);
+	if (!subject || subject->is_fsverity || memcmp(subject->digest, digest, SHA256_SIZE) != 0 ||
+		memcmp(dsse.fingerprint, outputs->certificate, SHA256_SIZE) != 0)
+		return error_set(err, -EBADMSG,
+			"%s is not about the manifest beside it, or not signed with the key of its build",
+			path);
+	return 0;
 }
 
 static int read_manifest(const char *folder, const char *name, struct build_outputs *ret, struct error **err)
@@ -127,7 +168,9 @@ static int read_manifest(const char *folder, const char *name, struct build_outp
 	r = json_read_document(ret->manifest, ret->manifest_size, BUILD_MANIFEST_MAX, &document, err);
 	if (r >= 0)
 		r = parse_manifest(document, ret, err);
-	return r < 0 ? (error_wrap(err, "%s", path), r) : 0;
+	if (r < 0)
+		return error_wrap(err, "%s", path), r;
+	return read_provenance(folder, name, ret, err);
 }
 
 /* Adds it to the list, which may have none of the same edition and architecture. */

@@ -14,7 +14,8 @@
 
 #define BUILD_MANIFEST_MAX MiB(64) /* bytes */
 
-enum build_file { BUILD_USR, BUILD_VERITY, BUILD_UKI, BUILD_DISK, BUILD_FILES };
+/* What builds write since there is any is optional: the disk, and what says what is in it. */
+enum build_file { BUILD_USR, BUILD_VERITY, BUILD_UKI, BUILD_DISK, BUILD_SPDX, BUILD_CYCLONEDX, BUILD_FILES };
 
 struct build_output {
 	char *name; /* in the folder; NULL where the manifest has none */
@@ -31,6 +32,8 @@ struct build_outputs {
 	struct build_output files[BUILD_FILES];
 	char *manifest; /* its text */
 	size_t manifest_size;
+	char *provenance; /* the text of what is signed of it and all others; NULL: there is none */
+	size_t provenance_size;
 };
 
 void build_outputs_release(struct build_outputs *outputs);

@@ -150,9 +150,9 @@ static int check_files(const struct repository *repository, const struct build_o
 	if (r >= 0)
 		r = repository_read(repository, uki, RELEASE_UKI_MAX, &data, &size, err);
 	if (r < 0 && r != -ENOMEM)
-		(void)error_advise(
-			err, "the release is published, but not all of it is there: bring the file back from "
-			     "a copy, or withdraw the release and publish it with a new version");
+		(void)error_advise(err,
+			"the release is published, but not all of it is there: bring the file back from "
+			"a copy, or withdraw the release and publish it with a new version");
 	return r;
 }
 
@@ -404,6 +404,34 @@ static int write_uki(struct repository *repository, const struct release_index *
 	return r;
 }
 
+/* What the build says of what is in it, for people and their scanners: nodes do without. */
+static int put_documents(struct repository *repository, const struct build_outputs *build, struct error **err)
+{
+	static const struct {
+		enum build_file file;
+		const char *name;
+	} documents[] = {{BUILD_SPDX, "sbom.spdx.json"}, {BUILD_CYCLONEDX, "sbom.cdx.json"}};
+	int r = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(documents) && r >= 0; i++) {
+		_cleanup_free_ char *name =
+			release_path(build->edition, build->version, build->architecture, documents[i].name);
+		const struct build_output *file = &build->files[documents[i].file];
+		_cleanup_close_ int fd = -1;
+
+		if (!file->name)
+			continue;
+		fd = name ? build_open(build, documents[i].file, err)
+			  : error_set_errno(err, -ENOMEM, "release");
+		r = fd < 0 ? fd
+			   : repository_put_file(repository, name, fd, file->size, file->digest, NULL, err);
+	}
+	if (r >= 0 && build->provenance)
+		r = put_text(
+			repository, build, "provenance.json", build->provenance, build->provenance_size, err);
+	return r;
+}
+
 static int put_info(struct repository *repository, const struct build_outputs *build,
 	const struct release_info *info, struct error **err)
 {
@@ -493,6 +521,8 @@ static int publish_one(struct repository *repository, const struct release_index
 		r = repository_folder(repository, name, &folder, err);
 	if (r >= 0)
 		r = put_notes(repository, index, build, options, err);
+	if (r >= 0)
+		r = put_documents(repository, build, err);
 	if (r >= 0)
 		r = put_uki(repository, build, options, info, err);
 	if (r >= 0)

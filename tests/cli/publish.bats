@@ -66,6 +66,49 @@ target() {
 	[ "$(jq -c '.releases[0].channels' "$(target releases.json)")" = '["weekly"]' ]
 }
 
+# provenance FOLDER NAME KEY FILE…: a statement about files of the folder, signed with openssl
+provenance() {
+	local folder=$1 name=$2 key=$3 file subjects=()
+	shift 3
+	for file in "$@"; do
+		subjects+=("$(jq -cn --arg name "$file" --arg sha256 "$(sha256sum <"$folder/$file" | cut -c-64)" '{$name, digest: {$sha256}}')")
+	done
+	printf '%s\n' "${subjects[@]}" | jq -cs '{_type: "https://in-toto.io/Statement/v1", subject: ., predicateType: "t", predicate: {}}' >payload
+	{ printf 'DSSEv1 28 application/vnd.in-toto+json %d ' "$(wc -c <payload)"; cat payload; } |
+		openssl dgst -sha256 -sign "$key.key" -binary | openssl base64 -A >signature
+	jq -n --arg payload "$(openssl base64 -A <payload)" --rawfile sig signature --rawfile cert "$key.crt" \
+		--arg keyid "$(openssl x509 -in "$key.crt" -outform DER | sha256sum | cut -c-64)" \
+		'{payloadType: "application/vnd.in-toto+json", $payload, signatures: [{$keyid, $sig, $cert}]}' >"$folder/$name.provenance.json"
+}
+
+@test "bills of materials and provenance are targets, and provenance of other files is refused" {
+	local name=orlop-test_1.1_amd64 kind
+	complains() { run -1 publish build; [[ $output == *"$1"* ]] || { echo "$output"; return 1; }; }
+	cp -r "$made/b2" build
+	for kind in spdx:spdx cyclonedx:cdx; do
+		echo "{\"of\": \"$kind\"}" >"build/$name.${kind#*:}.json"
+		jq --arg kind "${kind%:*}" --arg name "$name.${kind#*:}.json" --argjson size "$(stat -c %s "build/$name.${kind#*:}.json")" \
+			--arg sha256 "$(sha256sum <"build/$name.${kind#*:}.json" | cut -c-64)" '.outputs += [{$kind, $name, $size, $sha256}]' \
+			"build/$name.manifest.json" >manifest
+		mv manifest "build/$name.manifest.json"
+	done
+	provenance build $name "$keys/KEK" $name.manifest.json
+	complains "not signed with the key of its build"
+	provenance build $name "$keys/db" $name.efi
+	complains "is not about the manifest"
+	provenance build $name "$keys/db" $name.manifest.json
+	sed -i 's/"payload": "ey/"payload": "ez/' "build/$name.provenance.json"
+	complains "was changed"
+	provenance build $name "$keys/db" $name.manifest.json
+	echo '{}' >"build/$name.spdx.json"
+	complains "$name.spdx.json"
+	echo '{"of": "spdx:spdx"}' >"build/$name.spdx.json"
+	publish build
+	cmp "$(target test/1.1/amd64/sbom.spdx.json)" build/$name.spdx.json
+	cmp "$(target test/1.1/amd64/sbom.cdx.json)" build/$name.cdx.json
+	cmp "$(target test/1.1/amd64/provenance.json)" build/$name.provenance.json
+}
+
 @test "nodes follow a first and a second release, with its patch" {
 	follow
 	[ "$(jq -r '.releases[].version' releases.json)" = 1.0 ]
