@@ -166,7 +166,7 @@ static size_t guess(const struct compressor *compressor, size_t room)
 {
 	uint64_t bytes = room * compressor->ratio / 256;
 
-	return (size_t)(bytes - bytes / (compressor->ratio > RATIO_NONE ? 8 : 64));
+	return (size_t)(bytes - bytes / (compressor->ratio > RATIO_NONE ? 3 : 64));
 }
 
 /* All of the data, which is no more than the room: parameters can then be those for its size. */
