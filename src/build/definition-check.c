@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 
 #include "build/definition-check.h"
+#include "format/compressor.h"
 
 /* The kernel takes 2048 bytes on x86 with the NUL, and "usrhash=" and a digest come behind the arguments. */
 #define COMMAND_LINE_MAX (2047 - strlen(" usrhash=") - 64)
@@ -245,11 +246,20 @@ static int check_sizes(const struct definition *definition, struct error **err)
 	return 0;
 }
 
+static int check_compression(const struct definition *definition, struct error **err)
+{
+	struct compression compression;
+
+	int r = definition->compression ? compression_parse(definition->compression, &compression, err) : 0;
+
+	return r < 0 ? definition_wrap(definition, "compression", NULL, err), r : 0;
+}
+
 int definition_check(const struct definition *definition, struct error **err)
 {
 	static int (*const checks[])(const struct definition *, struct error **) = {check_name, check_title,
 		definition_check_archive, check_all_packages, check_links, check_setuid,
-		definition_check_node, check_command_line, check_initrd, check_sizes};
+		definition_check_node, check_command_line, check_initrd, check_compression, check_sizes};
 	int r = 0;
 
 	for (size_t i = 0; r >= 0 && i < ARRAY_SIZE(checks); i++)

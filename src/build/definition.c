@@ -156,6 +156,8 @@ static const struct yaml_field fields[] = {
 	FIELD("setuid", YAML_STRINGS, setuid, "files that keep their setuid or setgid bit"),
 	FIELD("kernel", YAML_MAPPING, kernel, "the kernel", .required = true, .fields = kernel_fields),
 	FIELD("initrd", YAML_MAPPING, initrd, "the initrd", .required = true, .fields = initrd_fields),
+	FIELD("compression", YAML_STRING, compression,
+		"of /usr: none, lz4, lz4hc or zstd, with a level if need be: zstd:9; none by itself"),
 	FIELD("disk", YAML_MAPPING, disk, "the disk image", .required = true, .fields = disk_fields),
 	FIELD("require", YAML_CHOICES, require, "what a node must have to come up", .choices = requirements),
 	{},

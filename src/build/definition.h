@@ -85,6 +85,7 @@ struct definition {
 		struct strv modules; /* loaded always */
 		struct strv devices; /* loaded where the hardware asks for them */
 	} initrd;
+	char *compression; /* of /usr, see compression_parse(); NULL: none */
 	struct {
 		uint64_t esp, usr, verity, signature; /* partition sizes, bytes */
 		uint64_t state;			      /* room left for the state partition, bytes */

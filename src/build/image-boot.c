@@ -25,6 +25,7 @@ int image_write_usr(struct image *image, struct error **err)
 		.threads = image->options->threads,
 		.progress = image->options->progress,
 	};
+	const char *compression = image->definition->compression;
 	struct uuid erofs, verity;
 	int r;
 
@@ -34,7 +35,10 @@ int image_write_usr(struct image *image, struct error **err)
 		return error_set_errno(err, -ENOMEM, "usr image");
 	memcpy(options.erofs.uuid, erofs.bytes, sizeof(erofs.bytes));
 	memcpy(options.verity.uuid, verity.bytes, sizeof(verity.bytes));
-	r = survey_tree(image->tree, &image->survey, err);
+	options.erofs.threads = image->options->threads;
+	r = compression ? compression_parse(compression, &options.erofs.compression, err) : 0;
+	if (r >= 0)
+		r = survey_tree(image->tree, &image->survey, err);
 	if (r >= 0)
 		r = usr_image_write(tree_lookup(image->tree, "usr"), &options,
 			image->outputs[OUTPUT_USR].path, image->outputs[OUTPUT_VERITY].path, &image->usr,

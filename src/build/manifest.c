@@ -27,9 +27,10 @@ static json_t *outputs(const struct manifest *manifest)
 	for (size_t i = 0; i < manifest->output_count; i++) {
 		const struct manifest_output *output = &manifest->outputs[i];
 
-		if (json_array_append_new(list,
-			    json_pack("{s:s, s:s, s:I, s:o}", "kind", output->kind, "name", output->name,
-				    "size", (json_int_t)output->size, output->digest_name, digest(output->digest))) < 0)
+		if (json_array_append_new(
+			    list, json_pack("{s:s, s:s, s:I, s:o}", "kind", output->kind, "name",
+					  output->name, "size", (json_int_t)output->size, output->digest_name,
+					  digest(output->digest))) < 0)
 			goto fail;
 	}
 	return list;
@@ -96,13 +97,30 @@ static json_t *pcrs(const struct pcr_prediction *prediction)
 		digest(prediction->kernel_image));
 }
 
+/* NULL for an image that is not compressed. */
+static json_t *compression(const struct compression *compression)
+{
+	struct compression_library library = compression_library(compression->algorithm);
+	int least, most, level;
+
+	if (compression->algorithm == COMPRESSION_NONE)
+		return NULL;
+	compression_levels(compression->algorithm, &least, &most, &level);
+	if (compression->level > 0)
+		level = compression->level;
+	return json_pack("{s:s, s:o*, s:s, s:s}", "algorithm", compression_name(compression->algorithm),
+		"level", most > 0 ? json_integer(level) : NULL, "library", library.name, "library_version",
+		library.version);
+}
+
 static json_t *usr(const struct manifest *manifest)
 {
 	const struct survey *survey = manifest->survey;
 
-	return json_pack("{s:I, s:I, s:I, s:I, s:I}", "size", (json_int_t)manifest->usr->image_size, "files",
-		(json_int_t)survey->files, "folders", (json_int_t)survey->folders, "links",
-		(json_int_t)survey->links, "bytes", (json_int_t)survey->bytes);
+	return json_pack("{s:I, s:o*, s:I, s:I, s:I, s:I}", "size", (json_int_t)manifest->usr->image_size,
+		"compression", compression(&manifest->usr->compression), "files", (json_int_t)survey->files,
+		"folders", (json_int_t)survey->folders, "links", (json_int_t)survey->links, "bytes",
+		(json_int_t)survey->bytes);
 }
 
 int manifest_write(const struct manifest *manifest, struct buffer *ret, struct error **err)

@@ -132,6 +132,7 @@ int usr_image_write(struct tree_inode *folder, const struct usr_image_options *o
 		return r;
 	struct writing writing = {.options = options, .plan = plan, .verity = verity, .path = image_path};
 
+	result.compression = options->erofs.compression;
 	erofs_plan_statistics(plan, &result.statistics);
 	progress_begin(
 		options->progress, "usr image", erofs_plan_blocks(plan) * EROFS_BLOCK_SIZE, PROGRESS_BYTES);

@@ -23,6 +23,7 @@ struct usr_image_result {
 	uint8_t image_digest[SHA256_SIZE], hash_digest[SHA256_SIZE];
 	uint8_t root_hash[SHA256_SIZE];
 	struct erofs_statistics statistics;
+	struct compression compression;
 };
 
 /*

@@ -152,6 +152,7 @@ static void print_plan(const struct image_options *options, const struct image_p
 	print_list("Firmware that is kept besides what these ask for", &definition->kernel.firmware);
 	print_list("Modules that the initrd loads", &definition->initrd.modules);
 	print_list("Modules that the initrd loads for hardware that is there", &definition->initrd.devices);
+	printf("\nCompression of /usr: %s\n", definition->compression ? definition->compression : "none");
 	print_disk(definition);
 }
 
@@ -269,7 +270,7 @@ static json_t *plan_json(const struct image_options *options, const struct image
 
 	return json_pack(
 		"{s:s, s:s, s:s, s:s, s:s, s:s?, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, "
-		"s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
+		"s:o, s:o, s:o, s:o, s:o, s:o, s:s, s:o}",
 		"edition", definition->name, "title", definition->title, "version", options->version,
 		"architecture", options->architecture, "suite", suite_of(options), "lock",
 		options->lock ? options->lock_path : NULL, "sources", sources_json(definition), "packages",
@@ -280,7 +281,8 @@ static json_t *plan_json(const struct image_options *options, const struct image
 		pairs_json(&definition->links), "finishers", finishers_json(), "sysctl",
 		pairs_json(&definition->sysctl), "users", users_json(definition), "ids",
 		pairs_json(&definition->ids), "units", pairs_json(&definition->units), "setuid",
-		list_json(&definition->setuid), "kernel", kernel_json(definition), "disk", disk);
+		list_json(&definition->setuid), "kernel", kernel_json(definition), "compression",
+		definition->compression ? definition->compression : "none", "disk", disk);
 }
 
 int build_explain(const struct image_options *options, bool json, struct error **err)

@@ -42,15 +42,38 @@ const char *compression_name(enum compression_algorithm algorithm)
 	return (size_t)algorithm < ARRAY_SIZE(algorithms) ? algorithms[algorithm].name : NULL;
 }
 
-int compression_find(const char *name, enum compression_algorithm *ret)
+static int parse_level(const char *text, struct compression *ret, struct error **err)
 {
+	int least = algorithms[ret->algorithm].least, most = algorithms[ret->algorithm].most;
+	uint64_t level;
+
+	if (most == 0)
+		return error_set(err, -EINVAL, "%s has no levels", algorithms[ret->algorithm].name);
+	if (parse_u64(text, &level) < 0 || level < (uint64_t)least || level > (uint64_t)most)
+		return error_set(err, -EINVAL, "\"%s\" is no level of %s, which are %d to %d", text,
+			algorithms[ret->algorithm].name, least, most);
+	ret->level = (int)level;
+	return 0;
+}
+
+int compression_parse(const char *text, struct compression *ret, struct error **err)
+{
+	size_t length = strcspn(text, ":");
+
 	for (size_t i = 0; i < ARRAY_SIZE(algorithms); i++) {
-		if (streq(algorithms[i].name, name)) {
-			*ret = (enum compression_algorithm)i;
-			return 0;
-		}
+		struct compression found = {.algorithm = (enum compression_algorithm)i};
+		int r = 0;
+
+		if (strlen(algorithms[i].name) != length || memcmp(algorithms[i].name, text, length) != 0)
+			continue;
+		if (text[length])
+			r = parse_level(text + length + 1, &found, err);
+		if (r >= 0)
+			*ret = found;
+		return r;
 	}
-	return -EINVAL;
+	return error_set(err, -EINVAL,
+		"\"%s\" is none of none, lz4, lz4hc and zstd, which may have a level, as in zstd:9", text);
 }
 
 void compression_levels(enum compression_algorithm algorithm, int *ret_least, int *ret_most, int *ret_usual)

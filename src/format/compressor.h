@@ -25,8 +25,9 @@ struct compression {
 
 /* "none", "lz4", "lz4hc", "zstd"; NULL for no algorithm. */
 const char *compression_name(enum compression_algorithm algorithm);
-/* Returns 0, or -EINVAL for a name that none has. */
-int compression_find(const char *name, enum compression_algorithm *ret);
+
+/* Takes "zstd", or "zstd:9" with a level. Returns 0, or -EINVAL with *err* saying what there is. */
+int compression_parse(const char *text, struct compression *ret, struct error **err);
 
 /* What levels an algorithm has: both 0 where it has none. *ret_usual is that of level 0. */
 void compression_levels(enum compression_algorithm algorithm, int *ret_least, int *ret_most, int *ret_usual);

@@ -144,19 +144,45 @@ static void damage_is_an_error(void **state)
 
 static void names_and_levels_are_known(void **state)
 {
-	enum compression_algorithm found;
+	static const struct {
+		const char *text;
+		struct compression compression;
+		const char *error; /* NULL: there is none */
+	} cases[] = {
+		{"none", {COMPRESSION_NONE, 0}, NULL},
+		{"lz4", {COMPRESSION_LZ4, 0}, NULL},
+		{"lz4hc", {COMPRESSION_LZ4HC, 0}, NULL},
+		{"lz4hc:12", {COMPRESSION_LZ4HC, 12}, NULL},
+		{"zstd:1", {COMPRESSION_ZSTD, 1}, NULL},
+		{"zstd:22", {COMPRESSION_ZSTD, 22}, NULL},
+		{"zstd:23", {}, "no level of zstd, which are 1 to 22"},
+		{"zstd:0", {}, "no level"},
+		{"zstd:", {}, "no level"},
+		{"zstd:-1", {}, "no level"},
+		{"lz4:1", {}, "lz4 has no levels"},
+		{"none:1", {}, "none has no levels"},
+		{"lzma", {}, "none of none, lz4, lz4hc and zstd"},
+		{"zst", {}, "none of none"},
+		{"", {}, "none of none"},
+	};
 
 	(void)state;
-	for (enum compression_algorithm i = COMPRESSION_NONE; compression_name(i); i++) {
-		int least, most, usual;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct compression found = {COMPRESSION_LZ4, -1};
+		_cleanup_error_ struct error *err = NULL;
+		int r = compression_parse(cases[i].text, &found, &err);
 
-		assert_int_equal(compression_find(compression_name(i), &found), 0);
-		assert_int_equal(found, i);
-		compression_levels(i, &least, &most, &usual);
-		assert_in_range(usual, least, most);
-		assert_int_equal(compression_library(i).version[0] == 0, i == COMPRESSION_NONE);
+		if (cases[i].error) {
+			assert_error(r, -EINVAL, err, cases[i].error);
+			assert_int_equal(found.level, -1);
+			continue;
+		}
+		assert_ok(r, err);
+		assert_int_equal(found.algorithm, cases[i].compression.algorithm);
+		assert_int_equal(found.level, cases[i].compression.level);
+		assert_int_equal(compression_library(found.algorithm).version[0] == 0,
+			found.algorithm == COMPRESSION_NONE);
 	}
-	assert_int_equal(compression_find("lzma", &found), -EINVAL);
 }
 
 int main(void)
