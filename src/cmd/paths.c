@@ -5,7 +5,6 @@
 #include <limits.h>
 
 #include "base/string-util.h"
-#include "build/platform.h"
 
 static char *out_of_memory(struct error **err)
 {
@@ -119,18 +118,19 @@ char *path_program(const char *name, const char *variable, const char *architect
 {
 	const char *given = getenv(variable);
 	_cleanup_free_ char *program = program_folder();
-	char *paths[3] = {}, *found;
+	char *paths[2] = {}, *found;
 
 	if (given)
 		paths[0] = strdup(given);
-	if (program) {
+	else if (program) {
+		paths[0] = string_format("%s/node/%s/%s", program, architecture, name);
 		paths[1] = string_format("%s/../lib/orlop/%s/%s", program, architecture, name);
-		/* What was built beside this program is for this machine. */
-		if (platform_native() && streq(platform_native(), architecture))
-			paths[2] = string_format("%s/%s", program, name);
 	}
 	found = first_readable(paths, ARRAY_SIZE(paths));
-	if (!found)
+	if (!found && given)
+		(void)error_set(err, -ENOENT, "%s for %s: $%s names \"%s\", which can't be read", name,
+			architecture, variable, given);
+	else if (!found)
 		(void)error_set(err, -ENOENT,
 			"%s for %s was not found beside the program; set $%s to its path", name, architecture,
 			variable);

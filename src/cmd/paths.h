@@ -30,7 +30,7 @@ char *path_runtime(struct error **err);
 char *path_edition(const char *name, struct error **err);
 
 /*
- * A program of ours for nodes of that architecture: what *variable* of the environment names; beside the
- * program where it was built; or installed.
+ * A program of ours for nodes of that architecture: what *variable* of the environment names, if it is set;
+ * else what was built with this program, or installed with it.
  */
 char *path_program(const char *name, const char *variable, const char *architecture, struct error **err);

@@ -10,10 +10,11 @@ setup_file() {
 
 setup() { cd "$BATS_TEST_TMPDIR"; }
 
-@test "the installed program has its edition and its init beside it" {
+@test "the installed program has its edition and what goes onto nodes beside it" {
 	"$prefix/bin/orlop" --version
 	diff -r "$BATS_TEST_DIRNAME/../../editions" "$prefix/share/orlop/editions"
-	[ "$(cd "$prefix/lib/orlop" && ls -- */orlop-init)" = "$(dpkg --print-architecture)/orlop-init" ]
+	[ "$(cd "$prefix/lib/orlop" && ls -- */*)" = $'amd64/orlop-init\namd64/orlop-node\narm64/orlop-init\narm64/orlop-node' ]
+	[ "$(ls "$prefix/bin")" = orlop ]
 	# Edition and init are looked for before the keys, which are not there.
 	run env -u ORLOP_EDITIONS -u ORLOP_INIT "$prefix/bin/orlop" build container-linux --offline --keys none --cache none
 	[ "$status" = 1 ]

@@ -335,9 +335,11 @@ teardown() { [ ! -e "$BATS_TEST_TMPDIR/httpd.pid" ] || kill "$(cat "$BATS_TEST_T
 }
 
 @test "an init that is not for the architecture is refused before anything is fetched" {
-	ORLOP_INIT=${ORLOP%/*}/orlop-init refused 1 'is no program for arm64' --arch arm64 --cache none
+	ORLOP_INIT=${ORLOP%/*}/node/amd64/orlop-init refused 1 'is no program for arm64' --arch arm64 --cache none
 	[ ! -e none ]
-	ORLOP_INIT='' refused 1 "set \$ORLOP_INIT to its path" --arch arm64
+	ORLOP_INIT=typo refused 1 "\$ORLOP_INIT names \"typo\", which can't be read" --arch arm64
+	cp "$ORLOP" alone
+	ORLOP=$PWD/alone refused 1 "set \$ORLOP_INIT to its path" --arch arm64
 }
 
 @test "a keyring in ASCII armour does as well" {

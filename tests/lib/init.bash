@@ -100,7 +100,7 @@ make_initrd() {
 			failure=poweroff failure-delay=0
 		printf '%s\n' "$@"
 	} >"$file.conf"
-	"$(dirname "$ORLOP")/tests/vm/make-initrd" "$(dirname "$ORLOP")/orlop-init" "$modules" "$file.conf" "$file"
+	"$(dirname "$ORLOP")/tests/vm/make-initrd" "$(dirname "$ORLOP")/node/amd64/orlop-init" "$modules" "$file.conf" "$file"
 }
 
 machine=(qemu-system-x86_64 -nodefaults -no-user-config -display none -accel tcg -m 384 -no-reboot -serial stdio)

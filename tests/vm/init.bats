@@ -83,7 +83,7 @@ setup() { copy=$BATS_TEST_TMPDIR/disk; }
 @test "a disk that never comes ends the wait" {
 	make_initrd "$BATS_TEST_TMPDIR/initrd" root-hash-signature=none disk-timeout=2
 	sed -i /disk-timeout=20/d "$BATS_TEST_TMPDIR/initrd.conf"
-	"$(dirname "$ORLOP")/tests/vm/make-initrd" "$(dirname "$ORLOP")/orlop-init" "$modules" "$BATS_TEST_TMPDIR/initrd.conf" "$BATS_TEST_TMPDIR/initrd"
+	"$(dirname "$ORLOP")/tests/vm/make-initrd" "$(dirname "$ORLOP")/node/amd64/orlop-init" "$modules" "$BATS_TEST_TMPDIR/initrd.conf" "$BATS_TEST_TMPDIR/initrd"
 	boot "$BATS_TEST_TMPDIR/initrd"
 	[[ "$(failure)" == "no disk has the /usr of this kernel (root hash ${root_hash:0:8}…); seen: no disk; powering off" ]]
 }
@@ -165,7 +165,7 @@ setup() { copy=$BATS_TEST_TMPDIR/disk; }
 	make_initrd "$BATS_TEST_TMPDIR/initrd"
 	for key in secure-boot tpm2; do
 		sed "s/^$key=no/$key=yes/; s/^disk-timeout=.*/disk-timeout=1/" "$BATS_TEST_TMPDIR/initrd.conf" >"$BATS_TEST_TMPDIR/conf"
-		"$(dirname "$ORLOP")/tests/vm/make-initrd" "$(dirname "$ORLOP")/orlop-init" "$modules" "$BATS_TEST_TMPDIR/conf" "$BATS_TEST_TMPDIR/initrd"
+		"$(dirname "$ORLOP")/tests/vm/make-initrd" "$(dirname "$ORLOP")/node/amd64/orlop-init" "$modules" "$BATS_TEST_TMPDIR/conf" "$BATS_TEST_TMPDIR/initrd"
 		boot "$BATS_TEST_TMPDIR/initrd"
 		case $key in
 		secure-boot) [[ "$(failure)" == "Secure Boot is off, "* ]] ;;
