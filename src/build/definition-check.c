@@ -159,6 +159,17 @@ static int check_setuid(const struct definition *definition, struct error **err)
 	return r;
 }
 
+/* Whether an entry of the command line is for all architectures, or for one that there is. */
+static bool is_for_any(const char *entry)
+{
+	static const char *const architectures[] = {"amd64", "arm64"};
+	bool any = false;
+
+	for (size_t i = 0; i < ARRAY_SIZE(architectures) && !any; i++)
+		(void)definition_argument(entry, architectures[i], &any);
+	return any;
+}
+
 /*
  * The command line is text that the kernel, systemd and orlop-init take apart at spaces and quotes, each in
  * its own way, that the firmware gets as UTF-16, and that orlop-init compares: one argument is one word of
@@ -172,19 +183,24 @@ static int check_command_line(const struct definition *definition, struct error 
 
 	for (size_t i = 0; i < arguments->count; i++) {
 		const char *argument = arguments->items[i];
+		size_t size = strcspn(argument, " ");
 
-		for (const char *at = argument; *at; at++)
-			if (*at <= ' ' || *at > '~' || *at == '"')
-				return definition_error(definition, key, argument, err,
-					"\"%s\" must be one argument of ASCII, without spaces or quotes",
-					argument);
-		if (startswith(argument, "usrhash=") || streq(argument, "usrhash"))
+		for (size_t j = 0; j < size; j++)
+			if (argument[j] <= ' ' || argument[j] > '~' || argument[j] == '"')
+				size = 0;
+		if (size == 0 || !is_for_any(argument))
+			return definition_error(definition, key, argument, err,
+				"\"%s\" must be one argument of ASCII, without spaces or quotes, and behind "
+				"it perhaps [amd64] or [arm64]",
+				argument);
+		if (startswith(argument, "usrhash=") ||
+			(size == strlen("usrhash") && startswith(argument, "usrhash")))
 			return definition_error(definition, key, argument, err,
 				"\"%s\": the build adds usrhash=, which says what /usr to start", argument);
-		if (startswith(argument, "rdinit=") || streq(argument, "--"))
+		if (startswith(argument, "rdinit=") || (size == 2 && startswith(argument, "--")))
 			return definition_error(definition, key, argument, err,
 				"\"%s\" would keep orlop-init from starting the image", argument);
-		length += strlen(argument) + (i > 0);
+		length += size + (i > 0);
 	}
 	if (length > COMMAND_LINE_MAX)
 		return definition_error(definition, key, NULL, err,

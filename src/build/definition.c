@@ -429,6 +429,16 @@ struct definition *definition_free(struct definition *definition)
 	return NULL;
 }
 
+size_t definition_argument(const char *entry, const char *architecture, bool *ret)
+{
+	size_t length = strcspn(entry, " "), size = strlen(architecture);
+	const char *mark = entry + length;
+
+	*ret = !*mark ||
+	       (startswith(mark, " [") && startswith(mark + 2, architecture) && streq(mark + 2 + size, "]"));
+	return length;
+}
+
 static char *expand(const char *text, const char *architecture)
 {
 	static const char mark[] = "{architecture}";

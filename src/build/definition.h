@@ -152,6 +152,13 @@ bool definition_is_suite(const char *text);
 /* A copy of *list*: absent, exclude or keep without the "-" in front of entries that may do nothing. */
 int definition_plain(const struct strv *list, struct strv *ret, struct error **err);
 
+/*
+ * An entry of kernel: command-line is an argument, or an argument and behind it, parted by a space, the one
+ * architecture that it is for: "console=ttyAMA0 [arm64]". Returns the argument's length in bytes, and writes
+ * to *ret* whether that architecture has it.
+ */
+size_t definition_argument(const char *entry, const char *architecture, bool *ret);
+
 /* A copy of *list* with "{architecture}" replaced in each entry. */
 int definition_expand(
 	const struct strv *list, const char *architecture, struct strv *ret, struct error **err);

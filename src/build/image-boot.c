@@ -72,8 +72,13 @@ int image_make_command_line(struct image *image, struct error **err)
 	_cleanup_buffer_ struct buffer line = {};
 	const struct strv *arguments = &image->definition->kernel.command_line;
 
-	for (size_t i = 0; i < arguments->count; i++)
-		buffer_printf(&line, "%s ", arguments->items[i]);
+	for (size_t i = 0; i < arguments->count; i++) {
+		bool has;
+		size_t length = definition_argument(arguments->items[i], image->options->architecture, &has);
+
+		if (has)
+			buffer_printf(&line, "%.*s ", (int)length, arguments->items[i]);
+	}
 	buffer_printf(&line, "usrhash=%s", image->root_hash);
 	image->command_line = buffer_take(&line, NULL);
 	return image->command_line ? 0 : error_set_errno(err, -ENOMEM, "command line");

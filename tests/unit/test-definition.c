@@ -61,6 +61,34 @@ static void an_entry_that_may_do_nothing_is_the_entry_without_its_mark(void **st
 		assert_string_equal(made.items[i], plain[i]);
 }
 
+static void an_argument_may_be_for_one_architecture(void **state)
+{
+	static const struct {
+		const char *entry;
+		size_t length;
+		bool amd64, arm64;
+	} entries[] = {
+		{"quiet", 5, true, true},
+		{"console=ttyS0,115200 [amd64]", 20, true, false},
+		{"console=ttyAMA0 [arm64]", 15, false, true},
+		{"a [arm6]", 1, false, false},
+		{"a [arm64", 1, false, false},
+		{"a [arm64] ", 1, false, false},
+		{"a [", 1, false, false},
+		{"a ", 1, false, false},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(entries); i++) {
+		bool amd64, arm64;
+
+		assert_int_equal(definition_argument(entries[i].entry, "amd64", &amd64), entries[i].length);
+		assert_int_equal(definition_argument(entries[i].entry, "arm64", &arm64), entries[i].length);
+		assert_int_equal(amd64, entries[i].amd64);
+		assert_int_equal(arm64, entries[i].arm64);
+	}
+}
+
 /* The complete definition with one text in it replaced. */
 static void refuses(const char *from, const char *to, const char *message)
 {
@@ -181,6 +209,16 @@ static void names_file_line_and_key_of_what_makes_no_sense(void **state)
 			"x.yaml:13: kernel: command-line: \"usrhash=00\": the build"},
 		{"[quiet, a=b]", "[quiet, a b]",
 			"x.yaml:11: kernel: command-line: \"a b\" must be one argument"},
+		{"[quiet, a=b]", "[\"a [mips]\"]",
+			"x.yaml:11: kernel: command-line: \"a [mips]\" must be one argument"},
+		{"[quiet, a=b]", "[\" [arm64]\"]",
+			"x.yaml:11: kernel: command-line: \" [arm64]\" must be one argument"},
+		{"[quiet, a=b]", "[\"usrhash=0 [arm64]\"]",
+			"x.yaml:11: kernel: command-line: \"usrhash=0 [arm64]\": the build"},
+		{"[quiet, a=b]", "[\"usrhash [arm64]\"]",
+			"x.yaml:11: kernel: command-line: \"usrhash [arm64]\": the build"},
+		{"[quiet, a=b]", "[\"-- [arm64]\"]",
+			"x.yaml:11: kernel: command-line: \"-- [arm64]\" would keep"},
 		{"[quiet, a=b]", "[rdinit=/bin/sh]", "x.yaml:11: kernel: command-line: \"rdinit=/bin/sh\""},
 		{"[quiet, a=b]", "[a=\u00e4]", "x.yaml:11: kernel: command-line: "},
 		{"[dm-verity, erofs, overlay, efivarfs]", "[]",
@@ -515,6 +553,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(reads_every_kind_of_value),
 		cmocka_unit_test(an_entry_that_may_do_nothing_is_the_entry_without_its_mark),
+		cmocka_unit_test(an_argument_may_be_for_one_architecture),
 		cmocka_unit_test(names_file_line_and_key_of_what_is_wrong),
 		cmocka_unit_test(names_file_line_and_key_of_what_makes_no_sense),
 		cmocka_unit_test(a_command_line_is_no_longer_than_the_kernel_takes),
