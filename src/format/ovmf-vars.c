@@ -13,8 +13,24 @@
 #define VOLUME_GUID 16
 #define VOLUME_LENGTH 32
 #define VOLUME_SIGNATURE 40
+#define VOLUME_ATTRIBUTES 44
 #define VOLUME_HEADER_LENGTH 48
+#define VOLUME_CHECKSUM 50
+#define VOLUME_REVISION 55
+#define VOLUME_BLOCKS 56 /* number and size of each run of blocks, ended by zeros */
 #define VOLUME_HEADER_MIN 56
+
+/*
+ * The volume of QEMU's machine "virt", in flash memory of 256 blocks of 256 KiB (EDK2's ArmVirtPkg): one
+ * block for variables, one for the fault-tolerant writer's state and one for its spare copy.
+ */
+#define VIRT_BLOCK KiB(256)
+#define VIRT_BLOCKS 3
+#define VIRT_FLASH_BLOCKS 256 /* the header speaks of all, though the volume is no longer than three */
+#define VIRT_ATTRIBUTES                                                                                    \
+	0xe36 /* readable, writable, memory-mapped, erased bits are ones, aligned to 16 bytes, as EDK2 has \
+		 it */
+#define VIRT_HEADER 72
 
 /* VARIABLE_STORE_HEADER */
 #define STORE_SIZE 16
@@ -255,6 +271,47 @@ static int set_switch(
 	return copy ? ovmf_vars_set(file, &variable, err) : error_set_errno(err, -ENOMEM, "OVMF variables");
 }
 
+static bool is_blank(const uint8_t *file, size_t size)
+{
+	return size > 0 && file[0] == 0 && memcmp(file, file + 1, size - 1) == 0;
+}
+
+/* All 16-bit words of a volume's header add up to zero. */
+static uint16_t volume_checksum(const uint8_t *header)
+{
+	uint16_t sum = 0;
+
+	for (size_t i = 0; i < VIRT_HEADER; i += 2)
+		sum = (uint16_t)(sum + read_le16(header + i));
+	return (uint16_t)-sum;
+}
+
+/* Erases the blocks of the volume, and writes the headers: its own, with the blocks' number and size, and the
+ * variables'. */
+static int format_virt(struct buffer *file, struct error **err)
+{
+	uint8_t *volume = file->data, *store = volume + VIRT_HEADER;
+
+	if (file->size < VIRT_BLOCKS * VIRT_BLOCK)
+		return malformed(err, "the file is too small for a volume");
+	memset(volume, 0xff, VIRT_BLOCKS * VIRT_BLOCK);
+	memset(volume, 0, VIRT_HEADER + STORE_HEADER_SIZE);
+	uuid_to_gpt(&volume_system_data, volume + VOLUME_GUID);
+	write_le64(volume + VOLUME_LENGTH, VIRT_BLOCKS * VIRT_BLOCK);
+	memcpy(volume + VOLUME_SIGNATURE, "_FVH", 4);
+	write_le32(volume + VOLUME_ATTRIBUTES, VIRT_ATTRIBUTES);
+	write_le16(volume + VOLUME_HEADER_LENGTH, VIRT_HEADER);
+	volume[VOLUME_REVISION] = 2;
+	write_le32(volume + VOLUME_BLOCKS, VIRT_FLASH_BLOCKS);
+	write_le32(volume + VOLUME_BLOCKS + 4, VIRT_BLOCK);
+	write_le16(volume + VOLUME_CHECKSUM, volume_checksum(volume));
+	uuid_to_gpt(&store_authenticated, store);
+	write_le32(store + STORE_SIZE, VIRT_BLOCK - VIRT_HEADER);
+	store[STORE_FORMAT] = STORE_FORMATTED;
+	store[STORE_STATE] = STORE_HEALTHY;
+	return 0;
+}
+
 int ovmf_vars_enroll(const void *template, size_t size, const struct efi_trust *trust, int64_t time,
 	struct buffer *ret, struct error **err)
 {
@@ -264,6 +321,9 @@ int ovmf_vars_enroll(const void *template, size_t size, const struct efi_trust *
 	buffer_append(ret, template, size);
 	if (buffer_failed(ret))
 		return error_set_errno(err, -ENOMEM, "OVMF variables");
+	r = is_blank(ret->data, ret->size) ? format_virt(ret, err) : 0;
+	if (r < 0)
+		return r;
 	for (enum efi_trust_variable i = EFI_TRUST_PK; i <= EFI_TRUST_DB; i++) {
 		r = set_trust(ret, trust, i, time, err);
 		if (r < 0)

@@ -50,7 +50,9 @@ int ovmf_vars_set(struct buffer *file, const struct ovmf_variable *variable, str
 
 /*
  * Writes to *ret* (empty before) a copy of the VARS file *template* in which the platform trusts *trust* and
- * has Secure Boot switched on. *time* is what the variables' times are set to, in seconds since 1970.
+ * has Secure Boot switched on. A template that is blank, of zeros alone, gets the volume first that the
+ * firmware for QEMU's machine "virt" would make there by itself. *time* is what the variables' times are set
+ * to, in seconds since 1970.
  */
 int ovmf_vars_enroll(const void *template, size_t size, const struct efi_trust *trust, int64_t time,
 	struct buffer *ret, struct error **err);

@@ -69,6 +69,42 @@ static void enrolls_what_virt_fw_vars_enrolls(void **state)
 	assert_memory_equal(made.data + VARIABLES_END, empty.data + VARIABLES_END, FILE_SIZE - VARIABLES_END);
 }
 
+/* What stands at the beginning of Debian 12's AAVMF_VARS.snakeoil.fd, which QEMU's firmware itself has
+ * formatted. */
+static const uint8_t virt_head[FIRST_VARIABLE] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,	//
+	0x8d, 0x2b, 0xf1, 0xff, 0x96, 0x76, 0x8b, 0x4c, 0xa9, 0x85, 0x27, 0x47, 0x07, 0x5b, 0x4f, 0x50, //
+	0, 0, 0x0c, 0, 0, 0, 0, 0, 0x5f, 0x46, 0x56, 0x48, 0x36, 0x0e, 0, 0,				//
+	0x48, 0, 0xf8, 0xf8, 0, 0, 0, 0x02, 0, 0x01, 0, 0, 0, 0, 0x04, 0,				//
+	0, 0, 0, 0, 0, 0, 0, 0, 0x78, 0x2c, 0xf3, 0xaa, 0x7b, 0x94, 0x9a, 0x43,				//
+	0xa1, 0x80, 0x2e, 0x14, 0x4e, 0xc3, 0x77, 0x92, 0xb8, 0xff, 0x03, 0, 0x5a, 0xfe, 0, 0,		//
+	0, 0, 0, 0};
+
+static void a_blank_store_is_formatted_as_the_firmware_of_virt_does(void **state)
+{
+	_cleanup_boot_trust_ struct boot_trust trust = boot_trust();
+	_cleanup_free_ uint8_t *blank = calloc(1, MiB(1));
+	_cleanup_buffer_ struct buffer made = {}, small = {}, damaged = {};
+	_cleanup_ovmf_variable_ struct ovmf_variable pk = {};
+	_cleanup_error_ struct error *err = NULL;
+
+	(void)state;
+	assert_non_null(blank);
+	assert_ok(ovmf_vars_enroll(blank, MiB(1), &trust.trust, ENROLL_TIME, &made, &err), err);
+	assert_int_equal(made.size, MiB(1));
+	assert_memory_equal(made.data, virt_head, sizeof(virt_head));
+	assert_true(find(&made, "PK", &pk));
+	assert_int_equal(pk.offset, FIRST_VARIABLE);
+	/* Erased up to the end of the volume, and untouched behind it. */
+	for (size_t i = VARIABLES_END; i < MiB(1); i++)
+		assert_int_equal(made.data[i], i < 0xc0000 ? 0xff : 0);
+
+	assert_error(ovmf_vars_enroll(blank, 0xbffff, &trust.trust, ENROLL_TIME, &small, &err), -EBADMSG, err,
+		"too small");
+	blank[70] = 1;
+	assert_error(ovmf_vars_enroll(blank, MiB(1), &trust.trust, ENROLL_TIME, &damaged, &err), -EBADMSG,
+		err, "no firmware volume");
+}
+
 static void a_variable_that_is_set_again_is_there_once(void **state)
 {
 	_cleanup_boot_trust_ struct boot_trust trust = boot_trust();
@@ -183,6 +219,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(enrolls_what_virt_fw_vars_enrolls),
+		cmocka_unit_test(a_blank_store_is_formatted_as_the_firmware_of_virt_does),
 		cmocka_unit_test(a_variable_that_is_set_again_is_there_once),
 		cmocka_unit_test(a_full_store_is_an_error),
 		cmocka_unit_test(refuses_files_that_are_no_store),
