@@ -13,8 +13,8 @@
 #include "vm/guest.h"
 
 struct options {
-	const char *disk, *format, *accelerator, *cpu, *firmware, *vars, *keys, *tpm_state, *serial_log,
-		*hostname;
+	const char *architecture, *disk, *format, *accelerator, *cpu, *firmware, *vars, *keys, *tpm_state,
+		*serial_log, *hostname;
 	struct strv ports, credentials, smbios, exec;
 	uint64_t memory, cpus, disk_size, timeout;
 	bool secure_boot, empty_vars, tpm, write, offline, past_failures, quiet, wait;
@@ -45,6 +45,9 @@ struct options {
 			OPTION_TRUE, AT(write)},                                                            \
 		{"disk-size", 0, "SIZE", "Let the guest see a larger disk than the image.", OPTION_SIZE,    \
 			AT(disk_size)},                                                                     \
+		{"arch", 'a', "ARCH",                                                                       \
+			"amd64 or arm64. Default: what a raw image is for, else this machine's.",           \
+			OPTION_STRING, AT(architecture)},                                                   \
 		{"disk", 0, "BUS", "What the image is attached to: virtio (default), scsi, nvme or sata.",  \
 			OPTION_STRING, AT(disk)},                                                           \
 		{"format", 0, "FORMAT", "The image's format: raw (default) or qcow2. It is never guessed.", \
@@ -163,16 +166,21 @@ static int choose(const struct command_usage *usage, const char *option, const c
 static int apply_choices(const struct options *options, const struct command_usage *usage,
 	struct vm_config *config, struct error **err)
 {
-	unsigned bus = VM_DISK_VIRTIO, format = VM_IMAGE_RAW, accelerator = VM_ACCELERATOR_AUTO;
+	static const char *const architectures[] = {"amd64", "arm64", NULL};
+	unsigned architecture = 0, bus = VM_DISK_VIRTIO, format = VM_IMAGE_RAW,
+		 accelerator = VM_ACCELERATOR_AUTO;
 	int r = choose(usage, "disk", options->disk,
 		(const char *const[]){"virtio", "scsi", "nvme", "sata", NULL}, &bus, err);
 
+	if (r == 0)
+		r = choose(usage, "arch", options->architecture, architectures, &architecture, err);
 	if (r == 0)
 		r = choose(usage, "format", options->format, (const char *const[]){"raw", "qcow2", NULL},
 			&format, err);
 	if (r == 0)
 		r = choose(usage, "accelerator", options->accelerator,
 			(const char *const[]){"auto", "kvm", "tcg", NULL}, &accelerator, err);
+	config->architecture = options->architecture ? architectures[architecture] : NULL;
 	config->bus = (enum vm_disk_bus)bus;
 	config->format = (enum vm_image_format)format;
 	config->accelerator = (enum vm_accelerator)accelerator;

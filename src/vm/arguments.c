@@ -40,7 +40,7 @@ static int add_machine(struct strv *list, const struct vm_config *config, const 
 {
 	const struct vm_platform *platform = launch->platform;
 	bool secure = config->variables != VM_VARIABLES_NONE;
-	const char *cpu = config->cpu ? config->cpu : launch->kvm ? "host" : "max";
+	const char *cpu = config->cpu ? config->cpu : launch->kvm ? "host" : platform->cpu;
 	const char *accelerator = launch->kvm	     ? "kvm"
 				  : launch->parallel ? "tcg,thread=multi"
 						     : "tcg,thread=single";
@@ -75,7 +75,7 @@ static int add_firmware(struct strv *list, const struct vm_launch *launch)
  * that has no name from the moment it is opened, so that no crash leaves it behind. What is thrown away needs
  * no flush.
  */
-static int add_disk(struct strv *list, const struct vm_config *config)
+static int add_disk(struct strv *list, const struct vm_config *config, const struct vm_platform *platform)
 {
 	static const char *const devices[][3] = {
 		[VM_DISK_VIRTIO] = {"-device", "virtio-blk-pci,drive=" VM_DISK_ID ",bootindex=1"},
@@ -90,6 +90,8 @@ static int add_disk(struct strv *list, const struct vm_config *config)
 
 	if (r == 0 && config->bus == VM_DISK_SCSI)
 		r = add_all(list, (const char *const[]){"-device", "virtio-scsi-pci,id=scsi", NULL});
+	if (r == 0 && config->bus == VM_DISK_SATA)
+		r = add_all(list, platform->sata_arguments);
 	return r < 0 ? r : add_all(list, devices[config->bus]);
 }
 
@@ -145,7 +147,7 @@ int vm_qemu_arguments(const struct vm_config *config, const struct vm_launch *la
 	if (r == 0)
 		r = add_firmware(ret, launch);
 	if (r == 0)
-		r = add_disk(ret, config);
+		r = add_disk(ret, config, launch->platform);
 	if (r == 0)
 		r = add_network(ret, config);
 	if (r == 0)

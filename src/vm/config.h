@@ -51,6 +51,7 @@ struct vm_credential {
 
 /* Strings are the caller's and live as long as the structure; the two lists belong to it. */
 struct vm_config {
+	const char *architecture; /* Debian's name; NULL: what a raw image is for, else this machine's */
 	const char *image;
 	enum vm_image_format format;
 	enum vm_disk_bus bus;

@@ -11,10 +11,14 @@ struct vm_platform {
 	const char *architecture; /* Debian's name */
 	const char *qemu;	  /* program */
 	const char *qemu_package;
-	const char *machine;		     /* -machine, without Secure Boot */
-	const char *machine_secure;	     /* with it: the variable store is out of the guest's reach */
+	const char *cpu;	    /* QEMU's model that TCG is fast at */
+	const char *machine;	    /* -machine, without Secure Boot */
+	const char *machine_secure; /* with it; on amd64 the variable store is out of the guest's reach */
 	const char *const *secure_arguments; /* further ones with it, ended by NULL */
 	const char *const *arguments;	     /* further ones always, ended by NULL */
+	const char *const *sata_arguments;   /* what gives the machine a bus "ide.0", ended by NULL */
+	const char *const *probe_arguments;  /* by what the guest of vm/kvm.h ends QEMU, ended by NULL … */
+	int probe_status;		     /* … and QEMU's exit status then */
 	const char *tpm_device;
 	const char *firmware_package;
 	const char *const *code;	/* firmware, first found is taken; ended by NULL */
@@ -24,6 +28,12 @@ struct vm_platform {
 
 /* NULL where we know no such architecture. */
 const struct vm_platform *vm_platform_find(const char *architecture);
+
+/*
+ * The one that a raw disk image is for, by the architecture that the types of its partitions name; NULL where
+ * they name none, or it is not one of ours, or there is no whole partition table.
+ */
+const struct vm_platform *vm_platform_of_disk(const char *path);
 
 /* The one of this machine, NULL where we know none. */
 const struct vm_platform *vm_platform_native(void);

@@ -417,6 +417,26 @@ static int make_command_line(const struct vm_config *config, const struct vm_fol
 	return r < 0 ? error_set_errno(err, r, "QEMU's command line") : 0;
 }
 
+static int choose_platform(
+	const struct vm_config *config, struct vm_preparation *preparation, struct error **err)
+{
+	const struct vm_platform *platform = NULL;
+
+	if (config->architecture)
+		platform = vm_platform_find(config->architecture);
+	else {
+		if (config->format == VM_IMAGE_RAW)
+			platform = vm_platform_of_disk(config->image);
+		if (!platform)
+			platform = vm_platform_native();
+	}
+	preparation->platform = platform;
+	return platform
+		       ? 0
+		       : error_set(err, -EOPNOTSUPP, "virtual machines of %s are not supported",
+				 config->architecture ? config->architecture : "this machine's architecture");
+}
+
 int vm_prepare(const struct vm_config *config, const struct vm_folder *folder,
 	const struct vm_environment *environment, struct vm_preparation *ret, struct error **err)
 {
@@ -424,11 +444,9 @@ int vm_prepare(const struct vm_config *config, const struct vm_folder *folder,
 
 	if (r < 0)
 		return r;
-	ret->platform = vm_platform_native();
-	if (!ret->platform)
-		return error_set(err, -EOPNOTSUPP,
-			"virtual machines of this machine's architecture are not supported");
 	r = prepare_image(config, ret, err);
+	if (r == 0)
+		r = choose_platform(config, ret, err);
 	if (r == 0)
 		r = choose_accelerator(config, environment, ret, err);
 	if (r == 0)

@@ -206,6 +206,31 @@ static void swtpm_keeps_its_state_in_the_folder(void **state)
 		assert_string_equal(words.items[i], expected[i]);
 }
 
+static void a_guest_of_arm64_has_a_machine_of_its_own(void **state)
+{
+	struct lines *lines = *state;
+
+	lines->launch.platform = vm_platform_find("arm64");
+	assert_non_null(lines->launch.platform);
+	lines->config.bus = VM_DISK_SATA;
+	make(lines);
+	assert_string_equal(lines->words.items[0], "qemu-system-aarch64");
+	assert_true(has(lines, "-machine", "virt"));
+	assert_true(has(lines, "-cpu", "neoverse-n1"));
+	assert_true(has(lines, "-device", "tpm-tis-device,tpmdev=tpm0"));
+	/* The machine has no SATA by itself. */
+	assert_true(has(lines, "-device", "ahci,id=ide"));
+	assert_true(has(lines, "-device", "ide-hd,drive=disk,bus=ide.0,bootindex=1"));
+	assert_false(mentions(lines, "smm"));
+	assert_false(mentions(lines, "-global"));
+	lines->launch.kvm = true;
+	make(lines);
+	assert_true(has(lines, "-cpu", "host"));
+	lines->config.bus = VM_DISK_VIRTIO;
+	make(lines);
+	assert_false(mentions(lines, "ahci"));
+}
+
 static void firmware_that_is_missing_names_the_package(void **state)
 {
 	const char *const missing[] = {"/nonexistent/code.fd", NULL};
@@ -228,6 +253,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(
 			secure_boot_keeps_the_guest_from_the_variable_store, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(says_what_runs_the_guest, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_guest_of_arm64_has_a_machine_of_its_own, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(only_write_lets_the_image_change, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(commas_in_paths_are_doubled, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(each_bus_has_its_device, set_up, tear_down),
