@@ -6,6 +6,15 @@ image_file() { # ENDING: the output with that ending
 	echo "${files[0]}"
 }
 
+# QEMU's program for the image's architecture.
+qemu_program() {
+	case $(manifest .architecture) in
+	amd64) echo qemu-system-x86_64 ;;
+	arm64) echo qemu-system-aarch64 ;;
+	*) return 1 ;;
+	esac
+}
+
 manifest() { jq -er "$1" "$(image_file .manifest.json)"; }
 
 # A copy that costs no space as long as it is not changed, where the file system can do that; sparse elsewhere.

@@ -1,15 +1,21 @@
-# make_oci FILE NAME: an OCI image archive with one layer that holds busybox (statically linked, of this host) and links
-# to it for the applets that the tests use.
+# make_oci FILE NAME [ARCH]: an OCI image archive with one layer that holds busybox (statically linked, of this host's
+# architecture or the one that is named) and links to it for the applets that the tests use.
 make_oci() {
-	local file=$1 name=$2 dir applet layer config manifest
+	local file=$1 name=$2 arch dir applet layer config manifest
+	arch=${3:-$(dpkg --print-architecture)}
 	dir=$(mktemp -d)
 	mkdir -p "$dir/root/bin" "$dir/root/tmp" "$dir/root/etc" "$dir/oci/blobs/sha256"
-	cp /bin/busybox "$dir/root/bin/busybox"
+	if [ "$arch" = "$(dpkg --print-architecture)" ]; then
+		cp /bin/busybox "$dir/root/bin/busybox"
+	else
+		"${ORLOP%/*}/make-sysroot" "$dir/system" "$arch" trixie busybox-static
+		cp "$dir/system/usr/bin/busybox" "$dir/root/bin/busybox"
+	fi
 	for applet in sh cat echo ls wget ip ping hostname id true; do ln -s busybox "$dir/root/bin/$applet"; done
 	echo root:x:0:0:root:/:/bin/sh >"$dir/root/etc/passwd"
 	tar -C "$dir/root" --owner=0 --group=0 --numeric-owner --sort=name --mtime=@0 -cf "$dir/layer" .
 	layer=$(oci_blob "$dir" "$dir/layer")
-	jq -cn --arg layer "$layer" '{architecture: "amd64", os: "linux", config: {Cmd: ["/bin/sh"], Env: ["PATH=/bin"]},
+	jq -cn --arg arch "$arch" --arg layer "$layer" '{architecture: $arch, os: "linux", config: {Cmd: ["/bin/sh"], Env: ["PATH=/bin"]},
 		rootfs: {type: "layers", diff_ids: ["sha256:" + $layer]}}' >"$dir/config"
 	config=$(oci_blob "$dir" "$dir/config")
 	jq -cn --arg config "$config" --argjson config_size "$(stat -c %s "$dir/config")" --arg layer "$layer" \

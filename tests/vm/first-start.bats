@@ -12,6 +12,7 @@ setup() {
 teardown() { "$ORLOP" vm stop --force no-key 2>/dev/null || true; }
 
 # Firmware in setup mode, no keys of ours: the first start enrols them from the ESP.
+# bats test_tags=brief
 @test "firmware in setup mode ends enrolled, with Secure Boot on and the node up" {
 	run timeout 900 "$ORLOP" vm run "$(image_file .raw)" --empty-vars --serial-log log --timeout 600 \
 		--exec 'od -An -tu1 -j4 -N1 /sys/firmware/efi/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c' \
@@ -26,7 +27,7 @@ teardown() { "$ORLOP" vm stop --force no-key 2>/dev/null || true; }
 # until somebody can log in at the console; $port is that of sshd.
 start_without_key() { # IMAGE
 	mkdir bin
-	cat >bin/qemu-system-x86_64 <<-'EOF'
+	cat >"bin/$(qemu_program)" <<-'EOF'
 		#!/bin/bash
 		arguments=()
 		while [ $# -gt 0 ]; do
@@ -39,9 +40,9 @@ start_without_key() { # IMAGE
 			fi
 			shift
 		done
-		exec /usr/bin/qemu-system-x86_64 "${arguments[@]}"
+		exec "/usr/bin/${0##*/}" "${arguments[@]}"
 	EOF
-	chmod +x bin/qemu-system-x86_64
+	chmod +x bin/*
 	LEFT_OUT=$PWD/left-out PATH=$PWD/bin:$PATH "$ORLOP" vm start no-key "$1" --keys "$ORLOP_TEST_KEYS" --serial-log log --no-wait
 	[ "$(cat left-out)" = "left out" ]
 	for ((i = 0; i < 600; i++)); do
@@ -70,7 +71,7 @@ banner() { timeout 60 bash -c "exec 9<>/dev/tcp/127.0.0.1/$port; IFS= read -rt 5
 		echo "f /root/.ssh/authorized_keys 0600 root root - $(cat key.pub)"
 	} >own/container-linux/usr/lib/tmpfiles.d/site.conf
 	printf '[Match]\nType=ether\n[Network]\nDescription=ours\nDHCP=yes\n' >own/container-linux/usr/lib/systemd/network/10-site.network
-	"$ORLOP" build own/container-linux.yaml --keys "$ORLOP_TEST_KEYS" --output built
+	"$ORLOP" build own/container-linux.yaml --arch "$(manifest .architecture)" --keys "$ORLOP_TEST_KEYS" --output built
 	start_without_key built/*.raw
 	[[ "$(banner)" == SSH-2.0-* ]]
 	timeout 120 ssh -i key -p "$port" -o IdentitiesOnly=yes -o BatchMode=yes -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null root@127.0.0.1 \

@@ -22,6 +22,7 @@ denied() { [ "$(node "if { $1; } >/dev/null; then echo done; else echo denied; f
 
 pcr() { node "cat /sys/class/tpm/tpm0/pcr-sha256/$1" | tr A-F a-f; }
 
+# bats test_tags=brief
 @test "the system is up: running, nothing failed" {
 	run node "systemctl is-system-running --wait"
 	echo "$output"
@@ -31,12 +32,14 @@ pcr() { node "cat /sys/class/tpm/tpm0/pcr-sha256/$1" | tr A-F a-f; }
 	[ "$(node 'systemctl is-active multi-user.target')" = active ]
 }
 
+# bats test_tags=brief
 @test "Secure Boot is on, out of setup mode, and the kernel is locked down" {
 	[ "$(node 'od -An -tu1 -j4 -N1 /sys/firmware/efi/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c' | tr -d ' ')" = 1 ]
 	[ "$(node 'od -An -tu1 -j4 -N1 /sys/firmware/efi/efivars/SetupMode-8be4df61-93ca-11d2-aa0d-00e098032b8c' | tr -d ' ')" = 0 ]
 	[[ "$(node 'cat /sys/kernel/security/lockdown')" == *'[integrity]'* ]]
 }
 
+# bats test_tags=brief
 @test "/usr is EROFS on dm-verity with the manifest's root hash and a signature that the kernel checked" {
 	[ "$(node 'findmnt -no FSTYPE,SOURCE /usr' | tr -s ' ')" = "erofs /dev/mapper/usr" ]
 	table=$(node 'dmsetup table usr')
@@ -47,12 +50,14 @@ pcr() { node "cat /sys/class/tpm/tpm0/pcr-sha256/$1" | tr A-F a-f; }
 	[ "$(node 'cat /sys/module/dm_verity/parameters/require_signatures')" = Y ]
 }
 
+# bats test_tags=brief
 @test "PCRs 4, 9, 11 and 12 are the predicted ones" {
 	for n in 4 9 11 12; do
 		[ "$(pcr $n)" = "$(manifest ".pcrs.sha256[\"$n\"]")" ] || { echo "PCR $n: $(pcr $n), predicted $(manifest ".pcrs.sha256[\"$n\"]")"; false; }
 	done
 }
 
+# bats test_tags=brief
 @test "the kernel's command line is the manifest's" {
 	[ "$(node 'cat /proc/cmdline')" = "$(manifest .command_line)" ]
 }
@@ -96,7 +101,7 @@ pcr() { node "cat /sys/class/tpm/tpm0/pcr-sha256/$1" | tr A-F a-f; }
 }
 
 @test "a container runs, prints, and reaches the network through a CNI bridge" {
-	make_oci "$BATS_TEST_TMPDIR/busybox.tar" test.orlop/busybox:latest
+	make_oci "$BATS_TEST_TMPDIR/busybox.tar" test.orlop/busybox:latest "$(manifest .architecture)"
 	"$ORLOP" vm exec "$node" 'ctr image import -' <"$BATS_TEST_TMPDIR/busybox.tar"
 	node 'mkdir -p /etc/cni/net.d && cat >/etc/cni/net.d/10-test.conflist <<EOF
 {"cniVersion": "0.4.0", "name": "test", "plugins": [
