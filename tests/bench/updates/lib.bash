@@ -4,19 +4,6 @@
 #
 # Set by tools/bench-updates: $out (kept between runs), $bin (built benchmarks), $level (of Zstandard), $runs.
 
-say() { printf '%5d s  %s\n' "$SECONDS" "$*" >&2; }
-
-# once PATH COMMAND…: makes PATH, a file or a folder, unless it is there. The command writes to the path that it is given last.
-once() {
-	local path=$1
-	shift
-	[ ! -e "$path" ] || return 0
-	rm -rf "$path.part"
-	"$@" "$path.part"
-	mv "$path.part" "$path"
-	say "made ${path#"$out"/}"
-}
-
 image_of() { echo "$out/images/$1/"*"$2"; }
 
 # pair NAME: from the image "old" to the image NAME. What is made of it is kept in a folder that has both root hashes in its name.
