@@ -1,0 +1,66 @@
+# shellcheck shell=bash disable=SC2154 # variables that tools/bench-build and these files set for each other
+# The peers' programs: Debian 13's, in a tree that mmdebstrap makes, and the newest erofs-utils that Debian has.
+
+tools_packages=(apt ca-certificates cpio cryptsetup-bin debian-archive-keyring dosfstools erofs-utils initramfs-tools kmod mkosi mtools
+	openssl python3-cryptography python3-pefile systemd-boot-efi systemd-container systemd-repart systemd-ukify udev xz-utils zstd)
+
+tools_tree() { # FOLDER
+	mmdebstrap --mode=root --variant=apt --include="$(IFS=,; echo "${tools_packages[*]}")" trixie "$1" "$(apt_mirror)" \
+		>"$out/log/tools" 2>&1
+	# mkosi tells systemd-repart how to compress, but not in pieces of which size; it hands it no options for mkfs.erofs, and has no
+	# search path but /usr/bin and /usr/sbin.
+	mv "$1/usr/bin/mkfs.erofs" "$1/usr/bin/mkfs.erofs.debian"
+	cat >"$1/usr/bin/mkfs.erofs" <<-END
+		#!/bin/sh
+		case " \$* " in *" -z"*) set -- -C$cluster "\$@" ;; esac
+		exec /usr/bin/mkfs.erofs.debian "\$@"
+	END
+	chmod 755 "$1/usr/bin/mkfs.erofs"
+}
+
+# Only unpacked: its programs are run with its own libraries. A mirror that is behind is no matter here.
+newest_tree() { # FOLDER
+	mmdebstrap --mode=chrootless --skip=check/chrootless --variant=extract --aptopt='Acquire::Check-Valid-Until "false"' \
+		--include=erofs-utils,cryptsetup-bin sid "$1" "$(apt_mirror)" >"$out/log/newest" 2>&1
+}
+
+debian_prepare() {
+	once "$out/tools" tools_tree
+	once "$out/newest" newest_tree
+}
+
+# Runs a command in the tree, where $out is /bench and where `/` is a mount point, without which mkosi does not work. Sets the command
+# line as $inside, for whoever measures it.
+inside_tools() { # COMMAND…
+	# shellcheck disable=SC2016 # what the inner shell is to see
+	inside=(unshare --mount --propagation private -- bash -euc '
+		mount --bind "$0/tools" "$0/tools"
+		cd "$0/tools"
+		mkdir -p bench old
+		mount --rbind /dev dev
+		mount --rbind /sys sys
+		mount -t proc proc proc
+		mount -t tmpfs tmpfs tmp
+		mount -t tmpfs tmpfs run
+		mount --rbind "$0" bench
+		mount --bind /etc/resolv.conf etc/resolv.conf
+		pivot_root . old
+		cd /
+		umount -l old
+		exec env -i PATH=/usr/sbin:/usr/bin HOME=/root LANG=C.UTF-8 "$@"' "$out" "$@")
+}
+in_tools() {
+	local inside
+	inside_tools "$@"
+	"${inside[@]}"
+}
+
+# inside_newest PROGRAM: sets $inside to the start of the command line of one of the newest programs.
+inside_newest() {
+	local libraries=("$out/newest/usr/lib/"*-linux-gnu*) loader
+	loader=("$out/newest/usr/lib"*/ld-linux-*.so.* "${libraries[0]}"/ld-linux-*.so.*)
+	[ -e "${loader[0]}" ] || loader=("${loader[1]}")
+	inside=("${loader[0]}" --library-path "${libraries[0]}" "$out/newest/usr/$1")
+}
+
+debian_version() { in_tools dpkg-query -W -f '${Version}' "$1"; }
