@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * bench-erofs write FOLDER IMAGE HASH-TREE [--threads N]
+ * bench-erofs write FOLDER IMAGE HASH-TREE [--compression ALGORITHM[:LEVEL]] [--threads N]
  * bench-erofs hash IMAGE [--threads N]
  *
  * Drives the writer of usr images alone, without packages and disk. `write` makes an EROFS image and its
@@ -57,10 +57,13 @@ static void print_json(json_t *object)
 	json_decref(object);
 }
 
-static int write_image(char **arguments, unsigned threads, struct error **err)
+static int write_image(
+	char **arguments, const struct compression *compression, unsigned threads, struct error **err)
 {
 	struct usr_image_options options = {
-		.erofs = {.build_time = 1700000000}, .verity = {.salt_size = 32}, .threads = threads};
+		.erofs = {.build_time = 1700000000, .compression = *compression, .threads = threads},
+		.verity = {.salt_size = 32},
+		.threads = threads};
 	_cleanup_tree_ struct tree *tree = NULL;
 	struct usr_image_result result;
 	struct moment start = now();
@@ -138,25 +141,29 @@ static int hash_image(char **arguments, unsigned threads, struct error **err)
 
 static int usage(void)
 {
-	fprintf(stderr, "usage: bench-erofs write FOLDER IMAGE HASH-TREE [--threads N]\n"
+	fprintf(stderr, "usage: bench-erofs write FOLDER IMAGE HASH-TREE [--compression ALGORITHM[:LEVEL]] "
+			"[--threads N]\n"
 			"       bench-erofs hash IMAGE [--threads N]\n");
 	return 2;
 }
 
 int main(int argc, char **argv)
 {
-	static const struct option options[] = {{"threads", required_argument, NULL, 't'}, {}};
+	static const struct option options[] = {
+		{"threads", required_argument, NULL, 't'}, {"compression", required_argument, NULL, 'c'}, {}};
+	struct compression compression = {};
 	_cleanup_error_ struct error *err = NULL;
 	uint64_t threads = 0;
 	int option, r;
 
 	while ((option = getopt_long(argc, argv, "", options, NULL)) >= 0)
-		if (option != 't' || parse_u64(optarg, &threads) < 0 || threads > 1024)
+		if ((option != 't' || parse_u64(optarg, &threads) < 0 || threads > 1024) &&
+			(option != 'c' || compression_parse(optarg, &compression, NULL) < 0))
 			return usage();
 	argc -= optind;
 	argv += optind;
 	if (argc == 4 && streq(argv[0], "write"))
-		r = write_image(argv + 1, (unsigned)threads, &err);
+		r = write_image(argv + 1, &compression, (unsigned)threads, &err);
 	else if (argc == 2 && streq(argv[0], "hash"))
 		r = hash_image(argv + 1, (unsigned)threads, &err);
 	else

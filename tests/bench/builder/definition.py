@@ -19,7 +19,7 @@ definition["kernel"]["modules"] = []
 if pin:
     definition["packages"] = [name for name in definition["packages"] if name != pin.split("=")[0]] + [pin]
 if compression != "none":
-    definition["compression"] = compression.replace("-", " ")
+    definition["compression"] = compression.replace("-", ":")
 os.makedirs(folder, exist_ok=True)
 with open(folder + "/bench.yaml", "w", encoding="utf-8") as file:
     yaml.safe_dump(definition, file)

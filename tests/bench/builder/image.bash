@@ -15,7 +15,8 @@ own_figures() { jq '{size, read: .read.seconds, write: .write.seconds, write_cpu
 writer_ours() { # COMPRESSION
 	local writer=writer-orlop-$1
 	writer_begin
-	check=writer_check figures=own_figures measure "$writer" "$bin/bench-erofs" write "$out/tree" "$out/scratch/image" "$out/scratch/tree"
+	check=writer_check figures=own_figures measure "$writer" "$bin/bench-erofs" write "$out/tree" "$out/scratch/image" "$out/scratch/tree" \
+		--compression "${1/-/:}"
 }
 
 writer_theirs() { # COMPRESSION
@@ -30,7 +31,7 @@ writer_theirs() { # COMPRESSION
 }
 
 image_measure() { # COMPRESSION
-	[ "$1" != none ] || writer_ours "$1"
+	writer_ours "$1"
 	writer_theirs "$1"
 	rm -rf "$out/scratch"
 }
