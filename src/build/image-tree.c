@@ -37,6 +37,7 @@ int image_unpack_packages(struct image *image, struct error **err)
 	_cleanup_strv_ struct strv plain_exclude = {}, plain_keep = {};
 	struct unpack_options options = {.threads = image->options->threads,
 		.aside = sbom_wants,
+		.cache = image->cache,
 		.progress = image->options->progress};
 	int r;
 
@@ -65,7 +66,7 @@ int image_select_modules(struct image *image, struct error **err)
 	int r;
 
 	progress_begin(image->options->progress, "Kernel modules", 0, PROGRESS_ITEMS);
-	r = kernel_modules_read(image->tree, image->options->threads, &image->modules, err);
+	r = kernel_modules_read(image->tree, image->cache, image->options->threads, &image->modules, err);
 	if (r >= 0)
 		r = definition_blame(image->definition, "kernel: modules",
 			kernel_modules_keep(

@@ -9,6 +9,7 @@
 #include "format/module-info.h"
 
 #define MODULES_FOLDER "usr/lib/modules"
+#define DERIVED "module-1" /* what is kept of a compressed module: itself, decompressed */
 
 static void module_release(struct kernel_module *module)
 {
@@ -162,6 +163,7 @@ static int read_builtin(const struct tree *tree, struct kernel_modules *modules,
 /* What is read of all modules before their names can be looked up. */
 struct reading {
 	const struct tree *tree;
+	struct cache *cache;
 	struct kernel_modules *modules;
 	struct module_info *infos; /* of the module of the same index */
 };
@@ -171,6 +173,31 @@ static void reading_release(struct reading *reading)
 	for (size_t i = 0; reading->infos && i < reading->modules->count; i++)
 		module_info_release(&reading->infos[i]);
 	free(reading->infos);
+}
+
+/* Reads a module, and decompresses it where that has not been kept. *ret_plain* is NULL for one that is not
+ * compressed. */
+static int decompress_module(struct cache *cache, const struct content *content, struct module_info *ret,
+	void **ret_plain, size_t *ret_size, struct error **err)
+{
+	uint8_t key[SHA256_SIZE];
+	int r = cache ? sha256_bytes(content_data(content), content_size(content), key) : 0;
+
+	if (r >= 0)
+		r = cache_derived_read(cache, DERIVED, key, ret_plain, ret_size);
+	if (r < 0)
+		return error_set_errno(err, r, "module");
+	if (r > 0) {
+		r = module_info_read(*ret_plain, *ret_size, ret, err);
+		if (r < 0)
+			free(TAKE_PTR(*ret_plain));
+		return r;
+	}
+	r = module_info_read_compressed(
+		content_data(content), content_size(content), ret, ret_plain, ret_size, err);
+	if (r >= 0 && *ret_plain)
+		cache_derived_write(cache, DERIVED, key, *ret_plain, *ret_size);
+	return r;
 }
 
 static int read_module(size_t index, void *userdata, struct error **err)
@@ -183,8 +210,7 @@ static int read_module(size_t index, void *userdata, struct error **err)
 	size_t size;
 	int r;
 
-	r = module_info_read_compressed(
-		content_data(content), content_size(content), info, &plain, &size, err);
+	r = decompress_module(reading->cache, content, info, &plain, &size, err);
 	if (r < 0) {
 		if (err && *err)
 			error_wrap(err, "/%s", module->stored);
@@ -341,11 +367,12 @@ static int resolve(struct reading *reading, struct error **err)
 	return 0;
 }
 
-int kernel_modules_read(
-	const struct tree *tree, unsigned threads, struct kernel_modules **ret, struct error **err)
+int kernel_modules_read(const struct tree *tree, struct cache *cache, unsigned threads,
+	struct kernel_modules **ret, struct error **err)
 {
 	_cleanup_kernel_modules_ struct kernel_modules *modules = calloc(1, sizeof(*modules));
-	_cleanup_(reading_release) struct reading reading = {.tree = tree, .modules = modules};
+	_cleanup_(reading_release) struct reading reading = {
+		.tree = tree, .cache = cache, .modules = modules};
 	int r;
 
 	if (!modules)

@@ -16,6 +16,7 @@
 
 #include "base/string-util.h"
 #include "format/tree.h"
+#include "source/cache.h"
 
 struct kernel_module {
 	char *name;   /* "virtio_blk": the file's name with "_" for "-" */
@@ -51,13 +52,14 @@ DEFINE_CLEANUP(struct kernel_modules *, kernel_modules_free);
 
 /*
  * Reads all modules of the kernel in the tree's /usr/lib/modules, decompressing on up to *threads* threads
- * (0: one for each processor). The tree is not changed.
+ * (0: one for each processor) those that *cache* (may be NULL) doesn't keep decompressed. The tree is not
+ * changed.
  *
  * Returns 0; -ENOENT where the tree has no kernel's modules, or a module needs one that is nowhere; -EEXIST
  * where there are those of several kernels, or two modules of one name; -EBADMSG where one is damaged.
  */
-int kernel_modules_read(
-	const struct tree *tree, unsigned threads, struct kernel_modules **ret, struct error **err);
+int kernel_modules_read(const struct tree *tree, struct cache *cache, unsigned threads,
+	struct kernel_modules **ret, struct error **err);
 
 /* The module of that name, "-" and "_" being the same; NULL where there is none. */
 const struct kernel_module *kernel_modules_find(const struct kernel_modules *modules, const char *name);

@@ -11,9 +11,12 @@
 #include "base/glob.h"
 #include "base/work.h"
 #include "build/survey.h"
+#include "format/deb-plain.h"
 #include "format/deb-version.h"
+#include "source/cache.h"
 
 #define PACKAGE_MAX GiB(2)
+#define DERIVED "deb-1" /* what is kept of a package: itself, decompressed */
 
 /* Long enough for a path (shorter than PATH_MAX) with "usr/" in front. */
 typedef char usr_path[PATH_MAX + 8];
@@ -22,6 +25,8 @@ struct job {
 	const struct unpack_package *packages;
 	const struct unpack_options *options;
 	struct deb *debs;
+	const size_t
+		*order; /* of the packages, the largest first: the last ones to be done should be small */
 	/* For each pattern, whether a path has matched it. Several threads set them, and none looks. */
 	atomic_bool *excluded, *kept;
 };
@@ -149,9 +154,45 @@ static int check_capabilities(const struct deb *deb, struct error **err)
 	return 0;
 }
 
-static int unpack_one(size_t index, void *userdata, struct error **err)
+/*
+ * The package's bytes: decompressed ones that were kept under its digest, or else its file's, which are then
+ * kept so. Without a cache they stay compressed.
+ */
+static int get_package(struct cache *cache, const struct unpack_package *package, char **ret,
+	size_t *ret_size, struct error **err)
+{
+	_cleanup_free_ char *data = NULL;
+	_cleanup_buffer_ struct buffer plain = {};
+	size_t size = 0;
+	void *kept;
+	int r = cache_derived_read(cache, DERIVED, package->sha256, &kept, ret_size);
+
+	if (r < 0)
+		return error_set_errno(err, r, "%s", package->path);
+	if (r > 0) {
+		*ret = kept;
+		return 0;
+	}
+	r = read_package(package, &data, &size, err);
+	if (r < 0)
+		return r;
+	if (!cache) {
+		*ret = TAKE_PTR(data);
+		*ret_size = size;
+		return 0;
+	}
+	r = deb_decompress(data, size, package->path, &plain, err);
+	if (r < 0)
+		return r;
+	cache_derived_write(cache, DERIVED, package->sha256, plain.data, plain.size);
+	*ret = buffer_take(&plain, ret_size);
+	return *ret ? 0 : error_set_errno(err, -ENOMEM, "%s", package->path);
+}
+
+static int unpack_one(size_t place, void *userdata, struct error **err)
 {
 	struct job *job = userdata;
+	size_t index = job->order[place];
 	const struct unpack_package *package = &job->packages[index];
 	struct deb *deb = &job->debs[index];
 	_cleanup_free_ char *data = NULL;
@@ -159,7 +200,7 @@ static int unpack_one(size_t index, void *userdata, struct error **err)
 	size_t size = 0;
 	int r;
 
-	r = read_package(package, &data, &size, err);
+	r = get_package(job->options->cache, package, &data, &size, err);
 	if (r >= 0)
 		r = deb_read(data, size, package->path, is_wanted, job, deb, err);
 	if (r >= 0)
@@ -429,6 +470,28 @@ static int report_idle(const struct job *job, struct unpacked *ret, struct error
 	return r < 0 ? error_set_errno(err, r, "unpacking packages") : 0;
 }
 
+static int compare_sizes(const void *a, const void *b, void *userdata)
+{
+	const struct unpack_package *packages = userdata;
+	size_t left = *(const size_t *)a, right = *(const size_t *)b;
+
+	if (packages[left].size != packages[right].size)
+		return packages[left].size > packages[right].size ? -1 : 1;
+	return left < right ? -1 : left > right;
+}
+
+static size_t *order_by_size(const struct unpack_package *packages, size_t count)
+{
+	size_t *order = calloc(count + 1, sizeof(*order));
+
+	if (!order)
+		return NULL;
+	for (size_t i = 0; i < count; i++)
+		order[i] = i;
+	qsort_r(order, count, sizeof(*order), compare_sizes, (void *)packages);
+	return order;
+}
+
 int unpack(const struct unpack_package *packages, size_t count, const struct unpack_options *options,
 	struct tree **ret, struct unpacked *ret_unpacked, struct error **err)
 {
@@ -437,13 +500,15 @@ int unpack(const struct unpack_package *packages, size_t count, const struct unp
 				   *kept = calloc(options->keep.count + 1, sizeof(*kept));
 	struct job job = {
 		.packages = packages, .options = options, .debs = debs, .excluded = excluded, .kept = kept};
+	_cleanup_free_ size_t *order = order_by_size(packages, count);
 	uint64_t total = 0;
 	int r;
 
-	if (!debs || !excluded || !kept)
+	if (!debs || !excluded || !kept || !order)
 		return error_set_errno(err, -ENOMEM, "unpacking packages");
 	for (size_t i = 0; i < count; i++)
 		total += packages[i].size;
+	job.order = order;
 	progress_begin(options->progress, "Unpacking", total, PROGRESS_BYTES);
 	r = work_run(options->threads, count, unpack_one, &job, err);
 	if (r >= 0)

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "format/deb.h"
+#include "format/deb-part.h"
 
-#include <archive.h>
-#include <archive_entry.h>
 #include <errno.h>
 #include <string.h>
 
@@ -10,21 +8,9 @@
 #include "format/tar.h"
 
 #define CONTROL_FILE_MAX MiB(4)
-#define CONTROL_TAR_MAX MiB(64)
 #define DATA_SLACK MiB(16)
 #define DATA_MAX GiB(8)
 #define ENTRIES_MAX 1000000
-
-struct slice {
-	const uint8_t *data; /* NULL: not there */
-	size_t size;
-};
-
-/* The ar members of a package. */
-struct members {
-	struct slice version, control, data;
-	char control_name[17], data_name[17];
-};
 
 static void entry_release(struct deb_entry *entry)
 {
@@ -53,165 +39,6 @@ void deb_release(struct deb *deb)
 	deb_entries_release(deb->entries, deb->entry_count);
 	deb_entries_release(deb->aside, deb->aside_count);
 	*deb = (struct deb){};
-}
-
-/* A member's name as far as its padding, without the "/" that GNU ar puts behind it. */
-static void member_name(const uint8_t *header, char ret[17])
-{
-	size_t length = 16;
-
-	memcpy(ret, header, 16);
-	while (length > 0 && ret[length - 1] == ' ')
-		length--;
-	if (length > 0 && ret[length - 1] == '/')
-		length--;
-	ret[length] = 0;
-}
-
-static bool member_size(const uint8_t *header, uint64_t *ret)
-{
-	char text[11];
-
-	memcpy(text, header + 48, 10);
-	text[10] = 0;
-	text[strcspn(text, " ")] = 0;
-	return parse_u64(text, ret) == 0;
-}
-
-/* Puts a member where it belongs: they come in a fixed order, and one whose name begins with "_" may stand
- * between. */
-static int place_member(
-	struct members *members, const char *name, struct slice member, const char *what, struct error **err)
-{
-	struct slice *place = NULL;
-	bool in_order = true;
-
-	if (streq(name, "debian-binary")) {
-		place = &members->version;
-		in_order = !members->control.data && !members->data.data;
-	} else if (startswith(name, "control.tar")) {
-		place = &members->control;
-		in_order = members->version.data && !members->data.data;
-		memcpy(members->control_name, name, sizeof(members->control_name));
-	} else if (startswith(name, "data.tar")) {
-		place = &members->data;
-		in_order = members->control.data;
-		memcpy(members->data_name, name, sizeof(members->data_name));
-	} else if (name[0] == '_' || members->data.data) {
-		return 0; /* deb(5): to be passed over */
-	}
-	if (!place || !in_order || place->data)
-		return error_set(
-			err, -EBADMSG, "%s: member \"%s\" is not expected where it stands", what, name);
-	*place = member;
-	return 0;
-}
-
-static int read_members(struct slice file, const char *what, struct members *ret, struct error **err)
-{
-	size_t at = 8;
-
-	if (file.size < 8 || memcmp(file.data, "!<arch>\n", 8) != 0)
-		return error_set(err, -EBADMSG, "%s: this is no Debian package (no ar archive)", what);
-	while (at < file.size) {
-		const uint8_t *header = file.data + at;
-		char name[17];
-		uint64_t size;
-		int r;
-
-		if (file.size - at < 60 || memcmp(header + 58, "`\n", 2) != 0 || !member_size(header, &size))
-			return error_set(err, -EBADMSG, "%s: a member's header is damaged", what);
-		at += 60;
-		if (size > file.size - at)
-			return error_set(err, -EBADMSG, "%s: the file ends too early", what);
-		member_name(header, name);
-		r = place_member(ret, name, (struct slice){file.data + at, size}, what, err);
-		if (r < 0)
-			return r;
-		at += MIN(size + size % 2, file.size - at);
-	}
-	if (!ret->version.data || !ret->control.data || !ret->data.data)
-		return error_set(
-			err, -EBADMSG, "%s: debian-binary, control.tar or data.tar is missing", what);
-	if (ret->version.size < 4 || memcmp(ret->version.data, "2.", 2) != 0)
-		return error_set(err, -ENOTSUP, "%s: the package is not of format 2", what);
-	return 0;
-}
-
-/* A decompressed member, read no further than *left* more bytes. */
-struct stream {
-	struct archive *archive;
-	const char *what;
-	uint64_t left;
-};
-
-static void stream_close(struct stream *stream)
-{
-	if (stream->archive)
-		archive_read_free(stream->archive);
-}
-
-/* What libarchive alone says of a file that is cut off, or goes on behind its end, helps nobody. */
-static int stream_damaged(const struct stream *stream, struct error **err)
-{
-	const char *details = archive_error_string(stream->archive);
-
-	return error_set(err, -EBADMSG, "%s: is damaged, cut off, or goes on behind its end (%s)",
-		stream->what, details ? details : "it is empty");
-}
-
-static ssize_t stream_read(void *userdata, void *buffer, size_t size, struct error **err)
-{
-	struct stream *stream = userdata;
-	size_t done = 0;
-
-	while (done < size) {
-		la_ssize_t n = archive_read_data(stream->archive, (uint8_t *)buffer + done, size - done);
-
-		if (n < 0)
-			return stream_damaged(stream, err);
-		if (n == 0)
-			break;
-		done += (size_t)n;
-	}
-	if (done > stream->left)
-		return error_set(
-			err, -EFBIG, "%s: holds much more than the package's Installed-Size", stream->what);
-	stream->left -= done;
-	return (ssize_t)done;
-}
-
-/* Lets libarchive decompress what the member's name says, and nothing else. */
-static int stream_open(struct stream *stream, const char *ending, struct slice member, struct error **err)
-{
-	struct archive_entry *entry;
-	int r;
-
-	stream->archive = archive_read_new();
-	if (!stream->archive)
-		return error_set_errno(err, -ENOMEM, "%s", stream->what);
-	if (streq(ending, ".xz"))
-		r = archive_read_support_filter_xz(stream->archive);
-	else if (streq(ending, ".zst"))
-		r = archive_read_support_filter_zstd(stream->archive);
-	else if (streq(ending, ".gz"))
-		r = archive_read_support_filter_gzip(stream->archive);
-	else if (*ending == 0)
-		r = ARCHIVE_OK;
-	else
-		return error_set(err, -ENOTSUP, "%s: compression \"%s\" is not known (gz, xz and zst are)",
-			stream->what, ending);
-	if (r == ARCHIVE_OK)
-		r = archive_read_support_format_raw(stream->archive);
-	if (r == ARCHIVE_OK)
-		r = archive_read_open_memory(stream->archive, member.data, member.size);
-	if (r == ARCHIVE_OK)
-		r = archive_read_next_header(stream->archive, &entry);
-	if (r != ARCHIVE_OK)
-		return stream_damaged(stream, err);
-	if (*ending && archive_filter_count(stream->archive) < 2)
-		return error_set(err, -EBADMSG, "%s: is not compressed as its name says", stream->what);
-	return 0;
 }
 
 static int read_text(
@@ -280,19 +107,19 @@ static int parse_control(char *text, char *conffiles, const char *what, struct d
 	return r < 0 ? r : 0;
 }
 
-static int read_control(
-	const struct members *members, const char *package, struct deb *deb, struct error **err)
+int deb_control_read(
+	const struct deb_members *members, const char *package, struct deb *deb, struct error **err)
 {
 	_cleanup_free_ char *what = string_format("%s: %s", package, members->control_name), *control = NULL,
 			    *conffiles = NULL;
-	_cleanup_(stream_close) struct stream stream = {.what = what, .left = CONTROL_TAR_MAX};
-	_cleanup_tar_ struct tar *tar = what ? tar_new(what, stream_read, &stream) : NULL;
+	_cleanup_(deb_stream_close) struct deb_stream stream = {.what = what, .left = DEB_CONTROL_MAX};
+	_cleanup_tar_ struct tar *tar = what ? tar_new(what, deb_stream_read, &stream) : NULL;
 	struct tar_entry *entry;
 	int r;
 
 	if (!tar)
 		return error_set_errno(err, -ENOMEM, "%s", package);
-	r = stream_open(&stream, members->control_name + strlen("control.tar"), members->control, err);
+	r = deb_stream_open(&stream, members->control_name + strlen("control.tar"), members->control, err);
 	while (r >= 0 && (r = tar_next(tar, &entry, err)) > 0) {
 		if (streq(entry->path, "control"))
 			r = read_text(tar, entry, what, &control, err);
@@ -302,8 +129,7 @@ static int read_control(
 	return r < 0 ? r : parse_control(control, conffiles, what, deb, err);
 }
 
-/* How many bytes of tar the payload may have: twice the Installed-Size (in KiB) and some room for headers. */
-static uint64_t payload_limit(const struct control *control)
+uint64_t deb_payload_limit(const struct control *control)
 {
 	const char *text = control_get(control, "Installed-Size");
 	uint64_t size;
@@ -453,19 +279,20 @@ static int add_entry(struct deb *deb, struct tar *tar, struct tar_entry *from, u
 	return r;
 }
 
-static int read_data(const struct members *members, const char *package, deb_filter_fn filter, void *userdata,
-	struct deb *deb, struct error **err)
+static int read_data(const struct deb_members *members, const char *package, deb_filter_fn filter,
+	void *userdata, struct deb *deb, struct error **err)
 {
 	_cleanup_free_ char *what = string_format("%s: %s", package, members->data_name);
-	_cleanup_(stream_close) struct stream stream = {.what = what, .left = payload_limit(&deb->control)};
-	_cleanup_tar_ struct tar *tar = what ? tar_new(what, stream_read, &stream) : NULL;
+	_cleanup_(deb_stream_close) struct deb_stream stream = {
+		.what = what, .left = deb_payload_limit(&deb->control)};
+	_cleanup_tar_ struct tar *tar = what ? tar_new(what, deb_stream_read, &stream) : NULL;
 	struct tar_entry *entry;
 	size_t count = 0;
 	int r;
 
 	if (!tar)
 		return error_set_errno(err, -ENOMEM, "%s", package);
-	r = stream_open(&stream, members->data_name + strlen("data.tar"), members->data, err);
+	r = deb_stream_open(&stream, members->data_name + strlen("data.tar"), members->data, err);
 	while (r >= 0 && (r = tar_next(tar, &entry, err)) > 0) {
 		if (++count > ENTRIES_MAX || entry->size > stream.left)
 			r = error_set(err, -EFBIG,
@@ -486,12 +313,12 @@ int deb_read(const void *data, size_t size, const char *what, deb_filter_fn filt
 	struct deb *ret, struct error **err)
 {
 	_cleanup_deb_ struct deb deb = {};
-	struct members members = {};
+	struct deb_members members = {};
 	int r;
 
-	r = read_members((struct slice){data, size}, what, &members, err);
+	r = deb_members_read((struct deb_slice){data, size}, what, &members, err);
 	if (r >= 0)
-		r = read_control(&members, what, &deb, err);
+		r = deb_control_read(&members, what, &deb, err);
 	if (r >= 0)
 		r = read_data(&members, what, filter, userdata, &deb, err);
 	if (r < 0)

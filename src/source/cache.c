@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "source/cache.h"
+#include "source/cache-part.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -11,11 +11,6 @@
 #include "base/string-util.h"
 
 #define DAY UINT64_C(86400)
-
-struct cache {
-	char *path;
-	int lock; /* shared, on the folder; -1 where its file system has no locks */
-};
 
 static int advise(const struct cache *cache, struct error **err)
 {
@@ -35,7 +30,7 @@ struct cache *cache_close(struct cache *cache)
 	return NULL;
 }
 
-static int make_folder(struct cache *cache, const char *name, struct error **err)
+int cache_make_folder(struct cache *cache, const char *name, struct error **err)
 {
 	_cleanup_free_ char *path = string_format("%s/%s", cache->path, name);
 
@@ -53,7 +48,7 @@ static int make_folder(struct cache *cache, const char *name, struct error **err
 
 int cache_open(const char *path, struct cache **ret, struct error **err)
 {
-	static const char *const folders[] = {"sha256", "release", "solv"};
+	static const char *const folders[] = {"sha256", "release", "solv", "derived"};
 	_cleanup_cache_ struct cache *cache = calloc(1, sizeof(*cache));
 	int r;
 
@@ -64,7 +59,7 @@ int cache_open(const char *path, struct cache **ret, struct error **err)
 	if (!cache->path)
 		return error_set_errno(err, -ENOMEM, "cache %s", path);
 	for (size_t i = 0; i < ARRAY_SIZE(folders); i++) {
-		r = make_folder(cache, folders[i], err);
+		r = cache_make_folder(cache, folders[i], err);
 		if (r < 0)
 			return r;
 	}
@@ -85,7 +80,7 @@ int cache_object_path(struct cache *cache, const uint8_t sha256[SHA256_SIZE], ch
 
 	hex_encode(sha256, SHA256_SIZE, hex);
 	(void)snprintf(folder, sizeof(folder), "sha256/%.2s", hex);
-	r = make_folder(cache, folder, err);
+	r = cache_make_folder(cache, folder, err);
 	if (r < 0)
 		return r;
 	*ret = string_format("%s/%s/%s", cache->path, folder, hex);
@@ -228,5 +223,6 @@ void cache_prune(struct cache *cache, time_t now, uint64_t days, struct cache_pr
 	}
 	prune_folder(&pruning, cache->lock, "solv", kind_of_parsed);
 	prune_folder(&pruning, cache->lock, "release", NULL);
+	cache_prune_derived(cache, pruning.before, &pruning.pruned);
 	*ret = pruning.pruned;
 }

@@ -6,6 +6,7 @@
  *     sha256/ab/….part    the same, still incomplete; locked with flock() while somebody fetches it
  *     release/NAME        the last verified InRelease of a suite, as it was signed
  *     solv/…              parsed indexes (resolve.h)
+ *     derived/KIND/ab/…   what was made of such files, and can be made again
  *
  * Each user of the cache holds a shared lock on the folder until cache_close(): nothing is removed because
  * of its age while somebody else is at work.
@@ -51,6 +52,20 @@ int cache_object_check(
 int cache_file_path(
 	struct cache *cache, const char *folder, const char *name, char **ret, struct error **err);
 
+/*
+ * What was made of something with the digest *key*, such as a package's decompressed members: *kind* says
+ * what it is, and in which version ("deb-1"); it is part of a path. Threads may do this at once. *cache* may
+ * be NULL, which holds nothing.
+ *
+ * cache_derived_read() returns 1 with *ret*, a malloc()ed array with a NUL behind it, after its digest was
+ * found right; 0 where there is none, or was a damaged one, which is removed; -ENOMEM. cache_derived_write()
+ * does what it can: where an object can't be written it will be made again.
+ */
+int cache_derived_read(
+	struct cache *cache, const char *kind, const uint8_t key[SHA256_SIZE], void **ret, size_t *ret_size);
+void cache_derived_write(
+	struct cache *cache, const char *kind, const uint8_t key[SHA256_SIZE], const void *data, size_t size);
+
 /* Marks a file as used now, for cache_prune(). */
 void cache_mark_used(const char *path);
 
@@ -60,9 +75,9 @@ struct cache_pruned {
 };
 
 /*
- * Removes objects, parts of objects and parsed indexes that were not used for *days* before *now*, and
- * whatever killed processes left under temporary names. Files with other names, and all in release/, stay.
- * Where another process uses the cache nothing is removed: it, or the next one, will. The cache can't be used
- * afterwards, only closed.
+ * Removes objects, parts of objects, parsed indexes and derived objects that were not used for *days* before
+ * *now*, derived ones beyond 4 GiB, those that were used longest ago first, and whatever killed processes
+ * left under temporary names. Files with other names, and all in release/, stay. Where another process uses
+ * the cache nothing is removed: it, or the next one, will. The cache can't be used afterwards, only closed.
  */
 void cache_prune(struct cache *cache, time_t now, uint64_t days, struct cache_pruned *ret);

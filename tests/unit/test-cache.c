@@ -188,6 +188,124 @@ static void a_number_of_days_before_the_beginning_of_time_keeps_all(void **state
 		assert_int_equal(prune(f, 10000, days[i], object, object).files, 0);
 }
 
+static char *derived_path(const struct fixture *f)
+{
+	return string_format("%s/not/yet/there/derived/deb-1/ba/" DIGEST, f->folder);
+}
+
+static void what_was_made_is_read_again_under_its_kind_and_key_alone(void **state)
+{
+	struct fixture *f = *state;
+	uint8_t other[SHA256_SIZE] = {1};
+	_cleanup_free_ char *path = derived_path(f);
+	_cleanup_free_ void *data = NULL;
+	size_t size = 0;
+
+	assert_int_equal(cache_derived_read(f->cache, "deb-1", f->digest, &data, &size), 0);
+	cache_derived_write(f->cache, "deb-1", f->digest, "made of it", 10);
+	assert_int_equal(access(path, R_OK), 0);
+	assert_int_equal(cache_derived_read(f->cache, "deb-1", f->digest, &data, &size), 1);
+	assert_int_equal(size, 10);
+	assert_string_equal(data, "made of it");
+	free(TAKE_PTR(data));
+	assert_int_equal(cache_derived_read(f->cache, "deb-2", f->digest, &data, &size), 0);
+	assert_int_equal(cache_derived_read(f->cache, "deb-1", other, &data, &size), 0);
+	assert_int_equal(cache_derived_read(NULL, "deb-1", f->digest, &data, &size), 0);
+	cache_derived_write(NULL, "deb-1", f->digest, "x", 1);
+	assert_null(data);
+}
+
+static void what_was_made_and_is_damaged_is_as_if_it_was_not_there(void **state)
+{
+	struct fixture *f = *state;
+	_cleanup_free_ char *path = derived_path(f);
+	_cleanup_free_ char *whole = NULL;
+	size_t size, length;
+	void *data = NULL;
+
+	cache_derived_write(f->cache, "deb-1", f->digest, "made of it", 10);
+	assert_int_equal(file_read(path, 1000, &whole, &length, NULL), 0);
+	for (size_t i = 0; i <= length; i++) {
+		_cleanup_free_ char *damaged = malloc(length);
+
+		memcpy(damaged, whole, length);
+		if (i < length)
+			damaged[i] = (char)(damaged[i] ^ 0x20);
+		/* Each byte changed, and in the end one that is missing. */
+		assert_int_equal(
+			file_write_atomic(path, damaged, i < length ? length : length - 1, 0644, NULL), 0);
+		assert_int_equal(cache_derived_read(f->cache, "deb-1", f->digest, &data, &size), 0);
+		assert_int_equal(access(path, F_OK), -1);
+	}
+	/* Another key's object in its place. */
+	assert_int_equal(file_write_atomic(path, whole, length, 0644, NULL), 0);
+	f->digest[SHA256_SIZE - 1] ^= 1;
+	cache_derived_write(f->cache, "deb-1", f->digest, "other", 5);
+	f->digest[SHA256_SIZE - 1] ^= 1;
+	path[strlen(path) - 1] ^= '5' ^ '4';
+	assert_int_equal(file_write_atomic(path, whole, length, 0644, NULL), 0);
+	f->digest[SHA256_SIZE - 1] ^= 1;
+	assert_int_equal(cache_derived_read(f->cache, "deb-1", f->digest, &data, &size), 0);
+}
+
+static void a_cache_that_takes_nothing_is_no_error(void **state)
+{
+	struct fixture *f = *state;
+	_cleanup_free_ char *folder = string_format("%s/not/yet/there/derived", f->folder);
+	void *data = NULL;
+	size_t size;
+
+	assert_int_equal(rmdir(folder), 0);
+	assert_int_equal(file_write_atomic(folder, "", 0, 0644, NULL), 0);
+	cache_derived_write(f->cache, "deb-1", f->digest, "made of it", 10);
+	assert_int_equal(cache_derived_read(f->cache, "deb-1", f->digest, &data, &size), 0);
+	assert_int_equal(unlink(folder), 0);
+}
+
+/* An object that claims *size* bytes, in a hole, and was last used *days* ago. */
+static char *put_derived(const struct fixture *f, char digit, uint64_t size, int days)
+{
+	_cleanup_free_ char *folder = string_format("%s/not/yet/there/derived/deb-1/%c0", f->folder, digit),
+			    *path = NULL;
+	const struct timespec then = {.tv_sec = time(NULL) - days * 86400}, times[] = {then, then};
+	_cleanup_close_ int fd = -1;
+
+	assert_int_equal(mkdir_parents(folder, NULL), 0);
+	path = string_format("%s/%c0%.62s", folder, digit, DIGEST);
+	fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+	assert_true(fd >= 0);
+	assert_int_equal(ftruncate(fd, (off_t)size), 0);
+	assert_int_equal(futimens(fd, times), 0);
+	return TAKE_PTR(path);
+}
+
+static void what_was_made_is_bounded_in_age_and_size(void **state)
+{
+	static const struct {
+		uint64_t size;
+		int days;
+		bool stays;
+	} objects[] = {{GiB(1), 40, false}, {GiB(2), 5, false}, {GiB(1), 4, true}, {GiB(2), 3, true},
+		{GiB(1), 1, true}};
+	struct fixture *f = *state;
+	char *paths[ARRAY_SIZE(objects)];
+	_cleanup_free_ char *notes = NULL, *left = NULL;
+	struct cache_pruned pruned;
+
+	for (size_t i = 0; i < ARRAY_SIZE(objects); i++)
+		paths[i] = put_derived(f, (char)('1' + i), objects[i].size, objects[i].days);
+	notes = put_old(f, "derived/deb-1/10/notes", 50);
+	left = put_old(f, "derived/deb-1/10/." DIGEST ".aB3dEf.tmp", 0);
+	cache_prune(f->cache, time(NULL), 30, &pruned);
+	assert_int_equal(pruned.files, 3);
+	for (size_t i = 0; i < ARRAY_SIZE(objects); i++) {
+		assert_int_equal(access(paths[i], F_OK) == 0, objects[i].stays);
+		free(paths[i]);
+	}
+	assert_int_equal(access(notes, F_OK), 0);
+	assert_int_equal(access(left, F_OK), -1);
+}
+
 static void using_a_file_keeps_it(void **state)
 {
 	struct fixture *f = *state;
@@ -230,6 +348,10 @@ int main(void)
 		TEST(what_was_not_used_for_long_goes_and_nothing_else),
 		TEST(what_was_used_stays_but_for_what_killed_processes_left),
 		TEST(a_number_of_days_before_the_beginning_of_time_keeps_all),
+		TEST(what_was_made_is_read_again_under_its_kind_and_key_alone),
+		TEST(what_was_made_and_is_damaged_is_as_if_it_was_not_there),
+		TEST(a_cache_that_takes_nothing_is_no_error),
+		TEST(what_was_made_is_bounded_in_age_and_size),
 		TEST(using_a_file_keeps_it),
 		TEST(nothing_is_removed_while_another_uses_the_cache),
 	};

@@ -35,7 +35,7 @@ static int set_up(void **state)
 	f->folder = scratch_new();
 	make_modules(f->folder, script);
 	f->tree = tree_of_folder(f->folder);
-	assert_ok(kernel_modules_read(f->tree, 1, &f->modules, &err), err);
+	assert_ok(kernel_modules_read(f->tree, NULL, 1, &f->modules, &err), err);
 	*state = f;
 	return 0;
 }

@@ -11,7 +11,7 @@ static struct kernel_modules *read_modules(const struct tree *tree)
 	struct kernel_modules *modules = NULL;
 	_cleanup_error_ struct error *err = NULL;
 
-	assert_ok(kernel_modules_read(tree, 0, &modules, &err), err);
+	assert_ok(kernel_modules_read(tree, NULL, 0, &modules, &err), err);
 	return modules;
 }
 
@@ -218,7 +218,7 @@ static void refuses_what_could_not_be_loaded(void **state)
 
 		make_modules(folder, cases[i].more);
 		tree = tree_of_folder(folder);
-		assert_error(kernel_modules_read(tree, 0, &modules, &err), cases[i].code, err, cases[i].text);
+		assert_error(kernel_modules_read(tree, NULL, 0, &modules, &err), cases[i].code, err, cases[i].text);
 	}
 }
 

@@ -25,7 +25,7 @@ static int make(char **arguments, struct error **err)
 	for (size_t i = 0; r >= 0 && i < ARRAY_SIZE(devices); i++)
 		r = strv_add(&device_list, devices[i]);
 	if (r >= 0)
-		r = kernel_modules_read(tree, 0, &modules, err);
+		r = kernel_modules_read(tree, NULL, 0, &modules, err);
 	if (r >= 0)
 		r = file_read(arguments[2], MiB(1), &settings, NULL, err);
 	if (r < 0)

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "format/deb-plain.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "format/deb-part.h"
+
+#define PIECE MiB(1)
+#define AR_HEADER_SIZE 60
+#define AR_MEMBER_MAX UINT64_C(9999999999) /* what ten digits can say */
+
+/* A member's header, ar(5): name, time, owner, group, mode, and the size, which is filled in when it is
+ * known. */
+static size_t begin_member(const char *name, struct buffer *to)
+{
+	buffer_printf(to, "%-16s%-12s%-6s%-6s%-8s%-10s`\n", name, "0", "0", "0", "100644", "");
+	return to->size;
+}
+
+static int end_member(size_t begin, struct buffer *to)
+{
+	char digits[24];
+	size_t size = to->size - begin;
+
+	if (buffer_failed(to))
+		return -ENOMEM;
+	if (size > AR_MEMBER_MAX)
+		return -EFBIG;
+	(void)snprintf(digits, sizeof(digits), "%-10zu", size);
+	memcpy(to->data + begin - AR_HEADER_SIZE + 48, digits, 10);
+	if (size % 2)
+		buffer_append_u8(to, '\n');
+	return 0;
+}
+
+/* Appends what the member's compression, which its name ends with, makes of it. */
+static int append_member(const char *name, struct deb_slice member, const char *plain, uint64_t limit,
+	const char *what, struct buffer *to, struct error **err)
+{
+	_cleanup_free_ char *about = string_format("%s: %s", what, name);
+	_cleanup_(deb_stream_close) struct deb_stream stream = {.what = about, .left = limit};
+	size_t begin = begin_member(plain, to);
+	ssize_t n = about ? deb_stream_open(&stream, name + strlen(plain), member, err) : -ENOMEM;
+
+	if (!about)
+		return error_set_errno(err, -ENOMEM, "%s", what);
+	while (n >= 0) {
+		uint8_t *piece = buffer_extend(to, PIECE);
+
+		if (!piece)
+			return error_set_errno(err, -ENOMEM, "%s", what);
+		n = deb_stream_read(&stream, piece, PIECE, err);
+		to->size -= n < 0 ? PIECE : PIECE - (size_t)n;
+		if (n == 0)
+			break;
+	}
+	if (n < 0)
+		return (int)n;
+	n = end_member(begin, to);
+	return n < 0 ? error_set_errno(err, (int)n, "%s", about) : 0;
+}
+
+int deb_decompress(const void *data, size_t size, const char *what, struct buffer *ret, struct error **err)
+{
+	_cleanup_deb_ struct deb deb = {};
+	struct deb_members members = {};
+	size_t begin;
+	int r = deb_members_read((struct deb_slice){data, size}, what, &members, err);
+
+	if (r >= 0)
+		r = deb_control_read(&members, what, &deb, err);
+	if (r < 0)
+		return r;
+	buffer_append_string(ret, "!<arch>\n");
+	begin = begin_member("debian-binary", ret);
+	buffer_append(ret, members.version.data, members.version.size);
+	r = end_member(begin, ret);
+	if (r < 0)
+		return error_set_errno(err, r, "%s", what);
+	r = append_member(
+		members.control_name, members.control, "control.tar", DEB_CONTROL_MAX, what, ret, err);
+	if (r >= 0)
+		r = append_member(members.data_name, members.data, "data.tar",
+			deb_payload_limit(&deb.control), what, ret, err);
+	return r;
+}
