@@ -131,33 +131,6 @@ static int read_copyright(const struct sbom *sbom, struct sbom_package *package,
 
 /* ---- CVE ids ---- */
 
-static int compare_cves(const void *a, const void *b)
-{
-	const char *x = *(const char *const *)a, *y = *(const char *const *)b;
-	int r = strncmp(x, y, strlen("CVE-2026-"));
-
-	if (r == 0)
-		r = (int)strlen(x) - (int)strlen(y);
-	return r != 0 ? r : strcmp(x, y);
-}
-
-static void sort_cves(struct strv *cves)
-{
-	size_t kept = 0;
-
-	if (cves->count == 0)
-		return;
-	qsort(cves->items, cves->count, sizeof(*cves->items), compare_cves);
-	for (size_t i = 0; i < cves->count; i++) {
-		if (kept > 0 && streq(cves->items[kept - 1], cves->items[i]))
-			free(cves->items[i]);
-		else
-			cves->items[kept++] = cves->items[i];
-	}
-	cves->items[kept] = NULL;
-	cves->count = kept;
-}
-
 /*
  * The ids of all entries: 1; 0 where the text is another's changelog, or none. All of them are what led to
  * this version, also those of a later one that it was made of for an older distribution ("1.0-1" of
@@ -171,18 +144,14 @@ static int read_entries(struct sbom_source *source, const char *text, size_t siz
 	int r;
 
 	while ((r = changelog_next(&at, end, &entry, NULL)) > 0) {
-		const char *inside = entry.text;
-		char id[CHANGELOG_CVE_SIZE];
-
 		if (first && !streq(entry.source, source->name))
 			return 0;
 		first = false;
-		while (r >= 0 && changelog_next_cve(&inside, entry.text + entry.size, id))
-			r = strv_add(&source->cves, id);
+		r = changelog_collect_cves(&entry, &source->cves);
 		if (r < 0)
 			return r;
 	}
-	sort_cves(&source->cves);
+	changelog_sort_cves(&source->cves);
 	return r == 0 && !first;
 }
 

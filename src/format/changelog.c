@@ -6,6 +6,8 @@
 #include <string.h>
 #include <zlib.h>
 
+#include "format/deb-version.h"
+
 #define GZIP_WINDOW (15 + 16) /* zlib: largest window, gzip header */
 #define STEP KiB(64)
 
@@ -142,6 +144,83 @@ bool changelog_next_cve(const char **at, const char *end, char ret[CHANGELOG_CVE
 	}
 	*at = end;
 	return false;
+}
+
+int changelog_collect_cves(const struct changelog_entry *entry, struct strv *ret)
+{
+	const char *at = entry->text;
+	char id[CHANGELOG_CVE_SIZE];
+	int r = 0;
+
+	while (r == 0 && changelog_next_cve(&at, entry->text + entry->size, id))
+		r = strv_add(ret, id);
+	return r;
+}
+
+/* By year, then by number: the longer one is the larger. */
+static int compare_cves(const void *a, const void *b)
+{
+	const char *x = *(const char *const *)a, *y = *(const char *const *)b;
+	int r = strncmp(x, y, strlen("CVE-2026-"));
+
+	if (r == 0)
+		r = (int)strlen(x) - (int)strlen(y);
+	return r != 0 ? r : strcmp(x, y);
+}
+
+void changelog_sort_cves(struct strv *cves)
+{
+	size_t kept = 0;
+
+	if (cves->count == 0)
+		return;
+	qsort(cves->items, cves->count, sizeof(*cves->items), compare_cves);
+	for (size_t i = 0; i < cves->count; i++) {
+		if (kept > 0 && streq(cves->items[kept - 1], cves->items[i]))
+			free(cves->items[i]);
+		else
+			cves->items[kept++] = cves->items[i];
+	}
+	cves->items[kept] = NULL;
+	cves->count = kept;
+}
+
+/* Writes the version that a backport is made of, of any other its own (Developer's Reference, 5.8.5.4 and
+ * 5.11.3). Versions of entries have a bound, those of packages none: one that is longer has no entry. */
+static void origin_of(const char *version, char ret[CHANGELOG_WORD_MAX + 1])
+{
+	const char *mark = strrchr(version, '~');
+	size_t length = strlen(version);
+
+	if (mark && (startswith(mark, "~deb") || startswith(mark, "~bpo")) &&
+		isdigit((unsigned char)mark[strlen("~deb")]))
+		length = (size_t)(mark - version);
+	(void)snprintf(
+		ret, CHANGELOG_WORD_MAX + 1, "%.*s", (int)MIN(length, (size_t)CHANGELOG_WORD_MAX), version);
+}
+
+int changelog_cves_between(const char *text, size_t size, const char *before, const char *after,
+	struct strv *ret, struct error **err)
+{
+	char known[CHANGELOG_WORD_MAX + 1], origin[CHANGELOG_WORD_MAX + 1];
+	const char *at = text, *end = text + size;
+	struct changelog_entry entry;
+	int r, reached = 0;
+
+	origin_of(before, known);
+	origin_of(after, origin);
+	while ((r = changelog_next(&at, end, &entry, err)) > 0) {
+		if (deb_version_compare(entry.version, before) <= 0 ||
+			deb_version_compare(entry.version, known) == 0)
+			reached = 1;
+		else if (deb_version_compare(entry.version, after) <= 0 ||
+			 deb_version_compare(entry.version, origin) == 0)
+			r = changelog_collect_cves(&entry, ret);
+		if (r < 0)
+			return error_set_errno(err, r, "changelog");
+	}
+	changelog_sort_cves(ret);
+	return r < 0 ? r : reached;
 }
 
 /* ---- Unpacking ---- */

@@ -12,6 +12,7 @@
 
 #include "base/buffer.h"
 #include "base/error.h"
+#include "base/string-util.h"
 
 #define CHANGELOG_MAX MiB(64)	/* bytes, unpacked */
 #define CHANGELOG_WORD_MAX 255	/* bytes of a package's name or a version */
@@ -38,6 +39,22 @@ int changelog_next(const char **at, const char *end, struct changelog_entry *ret
  * False where there is none.
  */
 bool changelog_next_cve(const char **at, const char *end, char ret[CHANGELOG_CVE_SIZE]);
+
+/* Appends the ids that an entry names, as often as it does. Returns 0 or -ENOMEM. */
+int changelog_collect_cves(const struct changelog_entry *entry, struct strv *ret);
+
+/* Sorts ids by year and number, each once. */
+void changelog_sort_cves(struct strv *cves);
+
+/*
+ * The ids of what came to a package between version *before* and version *after*, of the changelog of the
+ * latter: each once, by year and number. A backport ("1.0-1~deb13u1", "1.0-1~bpo12+1") is made of a higher
+ * version (1.0-1), whose entry is part of it.
+ *
+ * Returns 1; 0 where the changelog ends before it comes to *before*; or what changelog_next() returns.
+ */
+int changelog_cves_between(const char *text, size_t size, const char *before, const char *after,
+	struct strv *ret, struct error **err);
 
 /*
  * Unpacks a changelog as packages have it, compressed with gzip in one or more members, to *ret*. Returns 0;

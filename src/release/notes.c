@@ -139,67 +139,17 @@ static int find_sources(struct notes *notes, struct error **err)
 	return 0;
 }
 
-/* ---- CVE ids ---- */
+/* ---- Changelogs ---- */
 
-/* By year, then by number: the longer one is the larger. */
-static int compare_cves(const void *a, const void *b)
-{
-	const char *x = *(const char *const *)a, *y = *(const char *const *)b;
-	int r = strncmp(x, y, strlen("CVE-2026-"));
-
-	if (r == 0)
-		r = (int)strlen(x) - (int)strlen(y);
-	return r != 0 ? r : strcmp(x, y);
-}
-
-static void sort_cves(struct strv *cves)
-{
-	size_t kept = 0;
-
-	if (cves->count == 0)
-		return;
-	qsort(cves->items, cves->count, sizeof(*cves->items), compare_cves);
-	for (size_t i = 0; i < cves->count; i++) {
-		if (kept > 0 && streq(cves->items[kept - 1], cves->items[i]))
-			free(cves->items[i]);
-		else
-			cves->items[kept++] = cves->items[i];
-	}
-	cves->items[kept] = NULL;
-	cves->count = kept;
-}
-
-static int collect_cves(const struct changelog_entry *entry, struct strv *ret)
-{
-	const char *at = entry->text;
-	char id[CHANGELOG_CVE_SIZE];
-	int r = 0;
-
-	while (r == 0 && changelog_next_cve(&at, entry->text + entry->size, id))
-		r = strv_add(ret, id);
-	return r;
-}
-
-/* Goes through the entries above the older version, up to the newer one. */
 static int read_entries(struct notes_source *source, const struct buffer *text, struct error **err)
 {
 	const char *low = source->backwards ? source->after : source->before,
 		   *high = source->backwards ? source->before : source->after;
-	const char *at = (const char *)text->data, *end = at + text->size;
-	struct changelog_entry entry;
-	int r;
+	int r = changelog_cves_between((const char *)text->data, text->size, low, high, &source->cves, err);
 
-	source->state = NOTES_CUT;
-	while ((r = changelog_next(&at, end, &entry, err)) > 0) {
-		if (deb_version_compare(entry.version, low) <= 0)
-			source->state = NOTES_READ;
-		else if (deb_version_compare(entry.version, high) <= 0)
-			r = collect_cves(&entry, &source->cves);
-		if (r < 0)
-			return error_set_errno(err, r, "changelog");
-	}
-	sort_cves(&source->cves);
-	return r;
+	if (r >= 0)
+		source->state = r > 0 ? NOTES_READ : NOTES_CUT;
+	return MIN(r, 0);
 }
 
 /* Takes what *found* of one more package says over, unless an earlier one said something better. */

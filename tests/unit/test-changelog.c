@@ -162,6 +162,45 @@ static void pack(const void *data, size_t size, struct buffer *ret)
 	assert_int_equal(deflateEnd(&stream), Z_OK);
 }
 
+#define ENTRY(version, cve) "a (" version ") b; c\n\n  * CVE-2026-" cve "\n\n -- A <a@b>\n\n"
+
+static void the_entries_between_two_versions_have_what_came_between(void **state)
+{
+	static const char changelog[] = ENTRY("1.2-1~deb13u1", "10001") ENTRY("1.2-1", "1002 CVE-2026-1003")
+		ENTRY("1.1-2", "1002") ENTRY("1.1-1~deb13u2", "1005") ENTRY("1.1-1~deb13u1", "1006")
+			ENTRY("1.1-1", "1007") ENTRY("1.0-1", "1008");
+	static const struct {
+		const char *before, *after, *ids;
+		int result;
+	} cases[] = {
+		{"1.1-2", "1.2-1", " 1002 1003 10001", 1},
+		{"1.1-2", "1.2-1~deb13u1", " 1002 1003 10001", 1},
+		{"1.1-1~deb13u1", "1.2-1~deb13u1", " 1002 1003 1005 10001", 1},
+		{"1.1-1~deb13u1", "1.1-1~deb13u2", " 1005", 1},
+		{"1.1-1~bpo12+1", "1.1-1~deb13u1", " 1006", 1},
+		{"1.1-1~bpo12+1", "1.1-1", " 1005 1006", 1},
+		{"1.0-1", "1.1-1~deb13u1", " 1006 1007", 1},
+		{"1.1~rc1", "1.1-1~debug1", " 1005 1006", 1},
+		{"0.9-1", "1.0-1", " 1008", 0},
+		{"1.0-1", "1.0-1", "", 1},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		_cleanup_buffer_ struct buffer found = {};
+		_cleanup_error_ struct error *err = NULL;
+		_cleanup_strv_ struct strv ids = {};
+
+		assert_int_equal(changelog_cves_between(changelog, strlen(changelog), cases[i].before,
+					 cases[i].after, &ids, &err),
+			cases[i].result);
+		for (size_t k = 0; k < ids.count; k++)
+			buffer_printf(&found, " %s", ids.items[k] + strlen("CVE-2026-"));
+		buffer_append_u8(&found, 0);
+		assert_string_equal((char *)found.data, cases[i].ids);
+	}
+}
+
 static void unpacks_one_member_or_more(void **state)
 {
 	_cleanup_buffer_ struct buffer packed = {}, text = {};
@@ -305,6 +344,7 @@ int main(void)
 		cmocka_unit_test(knows_a_heading_from_a_sentence),
 		cmocka_unit_test(a_version_has_a_bound),
 		cmocka_unit_test(finds_ids_and_nothing_like_them),
+		cmocka_unit_test(the_entries_between_two_versions_have_what_came_between),
 		cmocka_unit_test(unpacks_one_member_or_more),
 		cmocka_unit_test(refuses_what_is_damaged),
 		cmocka_unit_test(refuses_a_bomb),
