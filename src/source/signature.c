@@ -51,8 +51,7 @@ static int keyring_open(struct keyring *keyring, const char *name, struct error 
 	int r;
 
 	if (access(name, R_OK) < 0)
-		return error_set_errno(err, -errno,
-			"keyring %s (install debian-archive-keyring, or give another with --keyring)", name);
+		return error_set_errno(err, -errno, "keyring %s", name);
 	r = file_read(name, KEYRING_MAX, &data, &size, err);
 	if (r < 0)
 		return error_wrap(err, "keyring");
@@ -67,10 +66,7 @@ static int keyring_open(struct keyring *keyring, const char *name, struct error 
 		break;
 	}
 	return error_set(err, -EBADMSG,
-		"keyring %s holds no OpenPGP public keys, neither as such nor in ASCII armour (give another "
-		"with "
-		"--keyring)",
-		name);
+		"keyring %s holds no OpenPGP public keys, neither as such nor in ASCII armour", name);
 }
 
 /* What gpgv's status lines (GnuPG: doc/DETAILS) say about all signatures of a text together. */
@@ -164,15 +160,10 @@ static int judge(const struct verdict *verdict, int status, const char *keyring,
 	if (verdict->valid > 0 && verdict->texts == 1)
 		return 0;
 	if (verdict->expired > 0)
-		return error_set(err, -EKEYEXPIRED,
-			"signed by a key that is expired or revoked in %s: update debian-archive-keyring, or "
-			"give the "
-			"right keys with --keyring",
-			keyring);
+		return error_set(
+			err, -EKEYEXPIRED, "signed by a key that is expired or revoked in %s", keyring);
 	if (verdict->missing.size > 1)
-		return error_set(err, -ENOKEY,
-			"signed by %s, which %s does not hold: give the keyring of this repository with "
-			"--keyring",
+		return error_set(err, -ENOKEY, "signed by %s, which %s does not hold",
 			(char *)verdict->missing.data, keyring);
 	return error_set(err, -EBADMSG, "carries no valid signature (gpgv ended with status %d)", status);
 }

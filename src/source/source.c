@@ -42,6 +42,22 @@ struct source *source_close(struct source *source)
 /* ---- Release files ---- */
 
 /* Verifies an InRelease, wherever it came from, and checks that it is of the suite and still counts. */
+/* Verifies with the keys that count for a suite: those of the archive, or of its own. */
+static int verify(const struct source *source, const struct suite *suite, const void *text, size_t size,
+	struct buffer *ret, struct error **err)
+{
+	int r = signature_verify(text, size, suite->keyring ? suite->keyring : source->keyring, ret, err);
+
+	if (r == -ENOENT || r == -ENOKEY || r == -EKEYEXPIRED)
+		(void)error_advise(
+			err, suite->keyring
+				     ? "the source's \"keyring\" in the definition must have the key of this "
+				       "repository, from where you trust"
+				     : "install or update debian-archive-keyring, or give the keyring of "
+				       "this archive with --keyring");
+	return r;
+}
+
 static int read_release(const struct source *source, const struct suite *suite, const void *text, size_t size,
 	struct release **ret, struct error **err)
 {
@@ -49,7 +65,7 @@ static int read_release(const struct source *source, const struct suite *suite, 
 	_cleanup_buffer_ struct buffer plain = {};
 	int r;
 
-	r = signature_verify(text, size, suite->keyring ? suite->keyring : source->keyring, &plain, err);
+	r = verify(source, suite, text, size, &plain, err);
 	if (r >= 0)
 		r = release_parse((char *)plain.data, plain.size, &release, err);
 	if (r >= 0)

@@ -327,8 +327,8 @@ teardown() { [ ! -e "$BATS_TEST_TMPDIR/httpd.pid" ] || kill "$(cat "$BATS_TEST_T
 	gpg --export >foreign.gpg
 	gpg --armor --export >foreign.asc
 	gpgconf --kill all
-	refused 1 'which foreign.gpg does not hold: give the keyring of this repository with --keyring' --keyring foreign.gpg
-	refused 1 'which foreign.asc does not hold: give the keyring' --keyring foreign.asc
+	refused 1 'which foreign.gpg does not hold (install or update debian-archive-keyring, or give the keyring of this archive with --keyring)' --keyring foreign.gpg
+	refused 1 'which foreign.asc does not hold (install or update debian-archive-keyring' --keyring foreign.asc
 	: >empty.gpg
 	refused 1 'keyring empty.gpg holds no OpenPGP public keys' --keyring empty.gpg
 	refused 1 'none.gpg' --keyring none.gpg

@@ -46,7 +46,8 @@ manifest_of() { jq -er "$1" out/*.manifest.json; }
 	run "$ORLOP" build ./example/own-package.yaml --explain --quiet
 	echo "$output"
 	[ "$status" = 1 ]
-	[[ $output == *'own-package.yaml:8: sources: '*'/dists/site/InRelease: '* ]]
+	[[ $output == *'own-package.yaml:8: sources: '*'/dists/site/InRelease: signed by '*'site.asc'*'"keyring" in the definition'* ]]
+	[[ $output != *--keyring* ]]
 }
 
 # What the stub measures of the kernel image, as docs/formats/measured-boot.md has it, by hand.
@@ -89,6 +90,13 @@ pcr_11() {
 	dpkg-deb --fsys-tarfile "$intel" | tar -xO --wildcards './usr/lib/firmware/intel-ucode/*' | wc -c >size
 	[ "$(stat -c %s kernel/x86/microcode/GenuineIntel.bin)" = "$(cat size)" ]
 	[ "$(pcr_11)" = "$(manifest_of '.pcrs.sha256_kernel_start["11"]')" ]
+}
+
+@test "example bare-metal: there is one for arm64, of packages of that architecture" {
+	"$ORLOP" build ./example/bare-metal-arm64.yaml --arch arm64 --explain --json --quiet >explained
+	[ "$(jq '[.packages[] | select(.architecture == "arm64")] | length' explained)" -gt 60 ]
+	jq -e '[.packages[].architecture] - ["arm64", "all"] == []' explained
+	jq -e '[.packages[].name] | any(startswith("firmware-")) and all(. != "intel-microcode" and . != "amd64-microcode")' explained
 }
 
 @test "example minimal: /usr has at most 110 MiB, and what a small node needs" {
