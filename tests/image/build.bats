@@ -1,31 +1,13 @@
 #!/usr/bin/env bats
 # What `orlop build` does when it is stopped, when something is missing, damaged or full, and when it is run again
-# elsewhere. Most of it builds a small edition: a kernel, the C library and a unit. Packages come from the cache that
-# tests/vm/build-image has filled; nothing here uses the network.
+# elsewhere. Most of it builds a small edition.
 
 load ../lib/image
+load ../lib/small
 
 setup_file() {
-	export edition=$BATS_FILE_TMPDIR/small.yaml cache=$BATS_FILE_TMPDIR/cache reference=$BATS_FILE_TMPDIR/reference
-	# A copy, so that no test can hurt the cache that the user's own builds read.
-	cp -r --reflink=auto "${XDG_CACHE_HOME:-$HOME/.cache}/orlop" "$cache"
-	mkdir -p "$BATS_FILE_TMPDIR/small/usr/lib/systemd/system"
-	printf '[Unit]\nDescription=Nothing\n' >"$BATS_FILE_TMPDIR/small/usr/lib/systemd/system/multi-user.target"
-	cat >"$edition" <<-'END'
-		name: small
-		title: Orlop Small
-		suite: trixie
-		components: [main]
-		packages: [base-files, base-passwd, libc6, "linux-image-cloud-{architecture}"]
-		absent: [gcc-14-base, libdebconfclient0, libselinux1, awk, mawk, kmod, linux-base,
-		  initramfs-tools, linux-initramfs-tool, dracut]
-		boot-packages: [systemd-boot-efi]
-		exclude: ["usr/share/**", "boot/config-*", "boot/System.map-*"]
-		files: small
-		kernel: {command-line: [quiet], modules: [dm-verity]}
-		initrd: {modules: [dm_verity, erofs, overlay, efivarfs], devices: []}
-		disk: {esp: 256M, usr: 64M, verity: 2M, signature: 64K, state: 64M}
-	END
+	small_edition "$BATS_FILE_TMPDIR"
+	export reference=$BATS_FILE_TMPDIR/reference
 	export -f build_small
 	build_small --output "$reference"
 }
