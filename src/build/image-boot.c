@@ -122,7 +122,6 @@ int image_make_initrd(struct image *image, struct error **err)
 int image_make_boot_programs(struct image *image, struct error **err)
 {
 	const struct tree_inode *osrel = tree_resolve(image->tree, "usr/lib/os-release");
-	_cleanup_buffer_ struct buffer unsigned_uki = {};
 	_cleanup_free_ char *sbat =
 		string_format("orlop,1,Orlop,%s,%s,\n", image->definition->name, image->options->version);
 	int r;
@@ -142,9 +141,10 @@ int image_make_boot_programs(struct image *image, struct error **err)
 			.sbat = sbat,
 			.ucode = {image->microcode.data, image->microcode.size},
 		},
-		&unsigned_uki, err);
+		&image->unsigned_uki, err);
 	if (r >= 0)
-		r = authenticode_sign(image->keys.db, unsigned_uki.data, unsigned_uki.size, &image->uki, err);
+		r = authenticode_sign(
+			image->keys.db, image->unsigned_uki.data, image->unsigned_uki.size, &image->uki, err);
 	if (r >= 0)
 		r = authenticode_sign(image->keys.db, content_data(image->loader),
 			content_size(image->loader), &image->signed_loader, err);

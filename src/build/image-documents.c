@@ -88,7 +88,6 @@ static int collect(struct image *image, struct error **err)
 {
 	int r;
 
-	image->uki_output = image_output(image, OUTPUT_UKI);
 	image->sbom_input = (struct sbom_input){
 		.definition = image->definition,
 		.version = image->options->version,
@@ -102,29 +101,34 @@ static int collect(struct image *image, struct error **err)
 		.boot_packages = &image->boot_packages,
 		.unpacked = &image->unpacked,
 		.boot_unpacked = &image->boot_unpacked,
-		.disk = &image->disk_output,
-		.uki = &image->uki_output,
+		.disk = image->outputs[OUTPUT_DISK].name,
+		.uki = image->outputs[OUTPUT_UKI].name,
 		.threads = image->options->threads,
 	};
+	memcpy(image->sbom_input.root_hash, image->usr.root_hash, SHA256_SIZE);
+	if (sha256_bytes(image->unsigned_uki.data, image->unsigned_uki.size,
+		    image->sbom_input.kernel_image_sha256) < 0)
+		return error_set_errno(err, -ENOMEM, "kernel image");
 	r = digest_file(image->options->init, image->sbom_input.init_sha256, err);
 	return r < 0 ? r : sbom_collect(&image->sbom_input, &image->sbom, err);
 }
 
-/* A disk is one thread's work. */
-static int write_or_collect(size_t index, void *userdata, struct error **err)
-{
-	return index == 0 ? image_write_disk(userdata, err) : collect(userdata, err);
-}
-
-int image_write_disk_and_collect(struct image *image, struct error **err)
-{
-	return work_run(image->options->threads, 2, write_or_collect, image, err);
-}
-
 int image_write_sboms(struct image *image, struct error **err)
 {
-	image->disk_output = image_output(image, OUTPUT_DISK);
-	return work_run(image->options->threads, 2, write_document, image, err);
+	int r = collect(image, err);
+
+	return r < 0 ? r : work_run(image->options->threads, 2, write_document, image, err);
+}
+
+/* A disk is one thread's work. */
+static int write_disk_or_sboms(size_t index, void *userdata, struct error **err)
+{
+	return index == 0 ? image_write_disk(userdata, err) : image_write_sboms(userdata, err);
+}
+
+int image_write_disk_and_sboms(struct image *image, struct error **err)
+{
+	return work_run(image->options->threads, 2, write_disk_or_sboms, image, err);
 }
 
 /* ---- Provenance ---- */

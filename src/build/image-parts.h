@@ -65,9 +65,8 @@ struct image {
 	char root_hash[SHA256_HEX_SIZE];
 	struct buffer signature; /* content of the verity signature partition */
 	char *command_line;
-	struct buffer initrd, uki, signed_loader;
+	struct buffer initrd, unsigned_uki, uki, signed_loader;
 
-	struct manifest_output disk_output, uki_output;
 	struct sbom_input sbom_input; /* refers to what is above */
 	struct sbom sbom;
 };
@@ -95,8 +94,8 @@ int image_write_manifest(struct image *image, struct error **err);
 
 /* What those are made of, and where they come from (image-documents.c). */
 int image_note_distribution(struct image *image, struct error **err);
-int image_write_disk_and_collect(struct image *image, struct error **err); /* at the same time */
 int image_write_sboms(struct image *image, struct error **err);
+int image_write_disk_and_sboms(struct image *image, struct error **err); /* at the same time */
 int image_write_provenance(struct image *image, struct error **err);
 
 /* What the manifest says of an output. Its strings are the image's. */

@@ -34,6 +34,7 @@ static void image_release(struct image *image)
 	buffer_release(&image->signature);
 	free(image->command_line);
 	buffer_release(&image->initrd);
+	buffer_release(&image->unsigned_uki);
 	buffer_release(&image->uki);
 	buffer_release(&image->signed_loader);
 }
@@ -142,8 +143,7 @@ int image_build(const struct image_options *options, struct image_result *ret, s
 		image_make_initrd,
 		image_make_boot_programs,
 		image_write_uki,
-		image_write_disk_and_collect,
-		image_write_sboms,
+		image_write_disk_and_sboms,
 		image_write_manifest,
 		image_write_provenance,
 		show_outputs,

@@ -135,8 +135,8 @@ static int add_own(struct cyclonedx *document)
 	r = json_array_append_new(document->components,
 		own("operating-system", DISTRIBUTION, distribution, version, NULL, NULL));
 	if (r >= 0)
-		r = json_array_append_new(document->components,
-			own("file", KERNEL, input->uki->name, input->version, input->uki->digest, NULL));
+		r = json_array_append_new(
+			document->components, own("file", KERNEL, input->uki, input->version, NULL, NULL));
 	if (r >= 0)
 		r = json_array_append_new(document->components,
 			own("application", ORLOP, "orlop", input->builder, NULL, ORLOP_LICENSE));

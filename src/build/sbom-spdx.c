@@ -148,10 +148,8 @@ static int add_own(struct spdx *spdx)
 	sbom_distribution(spdx->sbom, distribution, &version);
 	{
 		const struct own all[] = {
-			{IMAGE, image, input->version, input->disk->name, "INSTALL", NULL, NULL,
-				SBOM_OF_IMAGE},
-			{KERNEL, "unified kernel image", input->version, input->uki->name, "FILE", NULL,
-				input->uki->digest, 0},
+			{IMAGE, image, input->version, input->disk, "INSTALL", NULL, NULL, SBOM_OF_IMAGE},
+			{KERNEL, "unified kernel image", input->version, input->uki, "FILE", NULL, NULL, 0},
 			{ORLOP, "orlop", input->builder, NULL, "APPLICATION", ORLOP_LICENSE, NULL,
 				SBOM_OF_ORLOP},
 			{INIT, "orlop-init", input->builder, "init", "APPLICATION", ORLOP_LICENSE,

@@ -5,7 +5,7 @@
  * docs/formats/sbom.md says which member has what.
  *
  * All of it is a function of what was built: no time but that of the version, no path and no name of the
- * host, no mirror.
+ * host, no mirror, no key and no signature.
  */
 #pragma once
 
@@ -26,10 +26,12 @@ struct sbom_input {
 	const struct tree *tree;    /* /usr as it is in the image */
 	const struct package_list *packages, *boot_packages;
 	const struct unpacked *unpacked, *boot_unpacked;
-	const char *init;		  /* path of orlop-init, which is in the kernel image … */
-	uint8_t init_sha256[SHA256_SIZE]; /* … and its digest */
-	const struct manifest_output *disk, *uki;
-	unsigned threads; /* 0: one for each processor */
+	const char *init;			  /* path of orlop-init, which is in the kernel image … */
+	uint8_t init_sha256[SHA256_SIZE];	  /* … and its digest */
+	const char *disk, *uki;			  /* names of the outputs */
+	uint8_t root_hash[SHA256_SIZE];		  /* of /usr … */
+	uint8_t kernel_image_sha256[SHA256_SIZE]; /* … and of the kernel image before it is signed */
+	unsigned threads;			  /* 0: one for each processor */
 };
 
 struct sbom_package {

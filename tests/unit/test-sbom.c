@@ -3,6 +3,8 @@
 
 #include <jansson.h>
 
+#include "build/sbom-part.h"
+
 static const struct sbom_package *find(const struct sbom *sbom, const char *name)
 {
 	for (size_t i = 0; i < sbom->package_count; i++)
@@ -189,6 +191,29 @@ static void cyclonedx_says_what_was_collected(void **state)
 	assert_answers(&text, cyclonedx, ARRAY_SIZE(cyclonedx));
 }
 
+static void what_can_differ_makes_another_document(void **state)
+{
+	_cleanup_sbom_image_ struct sbom_image image;
+	char before[SBOM_UUID_SIZE], after[SBOM_UUID_SIZE];
+
+	(void)state;
+	sbom_image_init(&image);
+	{
+		uint8_t *const bytes[] = {&image.input.root_hash[0], &image.input.kernel_image_sha256[31],
+			&image.packages[0].sha256[0], &image.boot[0].sha256[31]};
+
+		assert_int_equal(sbom_uuid(&image.sbom, "spdx", before), 0);
+		for (size_t i = 0; i < ARRAY_SIZE(bytes); i++) {
+			*bytes[i] ^= 1;
+			assert_int_equal(sbom_uuid(&image.sbom, "spdx", after), 0);
+			*bytes[i] ^= 1;
+			assert_string_not_equal(before, after);
+		}
+		assert_int_equal(sbom_uuid(&image.sbom, "cyclonedx", after), 0);
+		assert_string_not_equal(before, after);
+	}
+}
+
 static void documents_of_equal_images_are_equal(void **state)
 {
 	int (*const writers[])(const struct sbom *, struct buffer *, struct error **) = {
@@ -199,16 +224,12 @@ static void documents_of_equal_images_are_equal(void **state)
 	sbom_image_init(&one);
 	sbom_image_init(&other);
 	for (size_t i = 0; i < ARRAY_SIZE(writers); i++) {
-		struct buffer texts[3] = {};
+		struct buffer texts[2] = {};
 
 		assert_int_equal(writers[i](&one.sbom, &texts[0], NULL), 0);
 		assert_int_equal(writers[i](&other.sbom, &texts[1], NULL), 0);
 		assert_int_equal(texts[0].size, texts[1].size);
 		assert_memory_equal(texts[0].data, texts[1].data, texts[0].size);
-		other.disk.digest[0] ^= 1;
-		assert_int_equal(writers[i](&other.sbom, &texts[2], NULL), 0);
-		assert_int_not_equal(memcmp(texts[0].data, texts[2].data, texts[0].size), 0);
-		other.disk.digest[0] ^= 1;
 		for (size_t k = 0; k < ARRAY_SIZE(texts); k++)
 			buffer_release(&texts[k]);
 	}
@@ -223,6 +244,7 @@ int main(void)
 		cmocka_unit_test(spdx_says_what_was_collected),
 		cmocka_unit_test(cyclonedx_says_what_was_collected),
 		cmocka_unit_test(documents_of_equal_images_are_equal),
+		cmocka_unit_test(what_can_differ_makes_another_document),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
