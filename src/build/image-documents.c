@@ -172,19 +172,16 @@ static int add_programs(const struct image *image, struct files *files, struct e
 	return r;
 }
 
-int image_write_provenance(struct image *image, struct error **err)
+/* All that the provenance says but for the outputs. */
+int image_describe_provenance(struct image *image, struct error **err)
 {
-	struct manifest_output outputs[OUTPUT_PROVENANCE];
-	_cleanup_buffer_ struct buffer text = {};
 	struct files files = {};
 	int r = add_definitions(image->definition, &files, err);
 
-	for (unsigned i = 0; i < ARRAY_SIZE(outputs); i++)
-		outputs[i] = image_output(image, i);
 	if (r >= 0)
 		r = add_programs(image, &files, err);
 	if (r >= 0)
-		r = provenance_write(
+		r = provenance_describe(
 			&(struct provenance){
 				.definition = image->definition,
 				.version = image->options->version,
@@ -195,10 +192,20 @@ int image_write_provenance(struct image *image, struct error **err)
 				.sbom = &image->sbom,
 				.files = files.items,
 				.file_count = files.count,
-				.outputs = outputs,
-				.output_count = ARRAY_SIZE(outputs),
 			},
-			image->keys.db, &text, err);
+			&image->provenance, err);
 	free(files.items);
+	return r;
+}
+
+int image_write_provenance(struct image *image, struct error **err)
+{
+	struct manifest_output outputs[OUTPUT_PROVENANCE];
+	_cleanup_buffer_ struct buffer text = {};
+	int r;
+
+	for (unsigned i = 0; i < ARRAY_SIZE(outputs); i++)
+		outputs[i] = image_output(image, i);
+	r = provenance_write(image->provenance, outputs, ARRAY_SIZE(outputs), image->keys.db, &text, err);
 	return r < 0 ? r : write_output(&image->outputs[OUTPUT_PROVENANCE], &text, err);
 }

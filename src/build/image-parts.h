@@ -7,6 +7,8 @@
  */
 #pragma once
 
+#include <jansson.h>
+
 #include "base/sha256.h"
 #include "build/image.h"
 #include "build/keys.h"
@@ -69,6 +71,7 @@ struct image {
 
 	struct sbom_input sbom_input; /* refers to what is above */
 	struct sbom sbom;
+	json_t *provenance; /* but for the outputs */
 };
 
 /* From packages to the content of /usr, and what the machine is started with (image-tree.c). */
@@ -96,6 +99,7 @@ int image_write_manifest(struct image *image, struct error **err);
 int image_note_distribution(struct image *image, struct error **err);
 int image_write_sboms(struct image *image, struct error **err);
 int image_write_disk_and_sboms(struct image *image, struct error **err); /* at the same time */
+int image_describe_provenance(struct image *image, struct error **err);
 int image_write_provenance(struct image *image, struct error **err);
 
 /* What the manifest says of an output. Its strings are the image's. */

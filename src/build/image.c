@@ -37,6 +37,7 @@ static void image_release(struct image *image)
 	buffer_release(&image->unsigned_uki);
 	buffer_release(&image->uki);
 	buffer_release(&image->signed_loader);
+	json_decref(image->provenance);
 }
 
 static int prepare(struct image *image, struct error **err)
@@ -145,6 +146,7 @@ int image_build(const struct image_options *options, struct image_result *ret, s
 		image_write_uki,
 		image_write_disk_and_sboms,
 		image_write_manifest,
+		image_describe_provenance,
 		image_write_provenance,
 		show_outputs,
 		prune_cache,

@@ -18,12 +18,12 @@ static json_t *digest(const uint8_t sha256[SHA256_SIZE])
 	return named_digest("sha256", sha256);
 }
 
-static json_t *subjects(const struct provenance *provenance)
+static json_t *subjects(const struct manifest_output *outputs, size_t count)
 {
 	_cleanup_json_ json_t *list = json_array();
 
-	for (size_t i = 0; i < provenance->output_count; i++) {
-		const struct manifest_output *output = &provenance->outputs[i];
+	for (size_t i = 0; i < count; i++) {
+		const struct manifest_output *output = &outputs[i];
 
 		if (json_array_append_new(list, json_pack("{s:s, s:o}", "name", output->name, "digest",
 							named_digest(output->digest_name, output->digest))) <
@@ -85,21 +85,24 @@ static json_t *parameters(const struct provenance *provenance)
 		"components", strings(&definition->components));
 }
 
-static json_t *statement(const struct provenance *provenance)
+int provenance_describe(const struct provenance *provenance, json_t **ret, struct error **err)
 {
-	return json_pack("{s:s, s:o, s:s, s:{s:{s:s, s:o, s:o}, s:{s:{s:s, s:{s:s}}}}}", "_type",
-		STATEMENT_TYPE, "subject", subjects(provenance), "predicateType", STATEMENT_PROVENANCE,
-		"predicate", "buildDefinition", "buildType", PROVENANCE_BUILD_TYPE, "externalParameters",
+	*ret = json_pack("{s:s, s:[], s:s, s:{s:{s:s, s:o, s:o}, s:{s:{s:s, s:{s:s}}}}}", "_type",
+		STATEMENT_TYPE, "subject", "predicateType", STATEMENT_PROVENANCE, "predicate",
+		"buildDefinition", "buildType", PROVENANCE_BUILD_TYPE, "externalParameters",
 		parameters(provenance), "resolvedDependencies", dependencies(provenance), "runDetails",
 		"builder", "id", PROVENANCE_BUILDER, "version", "orlop", provenance->builder);
+	return *ret ? 0 : error_set_errno(err, -ENOMEM, "provenance");
 }
 
-int provenance_write(const struct provenance *provenance, const struct signer *signer, struct buffer *ret,
-	struct error **err)
+int provenance_write(json_t *statement, const struct manifest_output *outputs, size_t count,
+	const struct signer *signer, struct buffer *ret, struct error **err)
 {
-	_cleanup_json_ json_t *document = statement(provenance);
-	_cleanup_free_ char *text = document ? json_dumps(document, JSON_COMPACT) : NULL;
+	_cleanup_free_ char *text = NULL;
 
+	/* The member keeps its place among the others. */
+	if (json_object_set_new(statement, "subject", subjects(outputs, count)) == 0)
+		text = json_dumps(statement, JSON_COMPACT);
 	if (!text)
 		return error_set_errno(err, -ENOMEM, "provenance");
 	return dsse_write(signer, DSSE_IN_TOTO, text, strlen(text), ret, err);

@@ -5,6 +5,8 @@
  */
 #pragma once
 
+#include <jansson.h>
+
 #include "build/manifest.h"
 #include "build/sbom.h"
 #include "format/signer.h"
@@ -27,10 +29,14 @@ struct provenance {
 	const struct sbom *sbom; /* its packages */
 	const struct provenance_file *files;
 	size_t file_count;
-	const struct manifest_output *outputs;
-	size_t output_count;
 };
 
-/* Appends the envelope, signed by *signer*. Returns 0 or a negative errno with *err* set. */
-int provenance_write(const struct provenance *provenance, const struct signer *signer, struct buffer *ret,
-	struct error **err);
+/* The statement but for its subjects, which are an empty array. Returns 0 or -ENOMEM. */
+int provenance_describe(const struct provenance *provenance, json_t **ret, struct error **err);
+
+/*
+ * Puts the outputs into the statement as its subjects, and appends the envelope around it, signed by
+ * *signer*. Returns 0; -ENOMEM; as signer_sign().
+ */
+int provenance_write(json_t *statement, const struct manifest_output *outputs, size_t count,
+	const struct signer *signer, struct buffer *ret, struct error **err);

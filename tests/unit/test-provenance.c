@@ -5,6 +5,7 @@
 
 #include "boot-data.h"
 #include "build/provenance.h"
+#include "format/canonical-json.h"
 #include "format/dsse.h"
 #include "format/statement.h"
 
@@ -14,9 +15,12 @@ static void make(const struct sbom_image *image, struct buffer *ret)
 		{"definition", "test.yaml", {7}}, {"program", "orlop-init", {8}}};
 	const struct manifest_output outputs[] = {image->disk, image->uki};
 	_cleanup_signer_ struct signer *signer = boot_signer("db");
+	_cleanup_json_ json_t *description = NULL, *read = NULL;
+	_cleanup_buffer_ struct buffer direct = {};
 	_cleanup_error_ struct error *err = NULL;
+	_cleanup_free_ char *kept = NULL;
 
-	assert_ok(provenance_write(
+	assert_ok(provenance_describe(
 			  &(struct provenance){
 				  .definition = &image->definition,
 				  .version = "202611.29.0",
@@ -26,11 +30,17 @@ static void make(const struct sbom_image *image, struct buffer *ret)
 				  .sbom = &image->sbom,
 				  .files = files,
 				  .file_count = ARRAY_SIZE(files),
-				  .outputs = outputs,
-				  .output_count = ARRAY_SIZE(outputs),
 			  },
-			  signer, ret, &err),
+			  &description, &err),
 		err);
+	/* It may be kept as text meanwhile. */
+	kept = json_dumps(description, JSON_INDENT(2));
+	read = json_loads(kept, 0, NULL);
+	assert_int_equal(json_array_size(json_object_get(read, "subject")), 0);
+	assert_ok(provenance_write(read, outputs, ARRAY_SIZE(outputs), signer, ret, &err), err);
+	assert_ok(provenance_write(description, outputs, ARRAY_SIZE(outputs), signer, &direct, &err), err);
+	assert_int_equal(ret->size, direct.size);
+	assert_memory_equal(ret->data, direct.data, direct.size);
 }
 
 static const json_t *dependency(const json_t *predicate, size_t index)
