@@ -30,17 +30,12 @@ static int add(
 static int add_keys(struct tree *tree, const struct esp_parts *parts, struct error **err)
 {
 	for (enum efi_trust_variable variable = 0; variable < EFI_TRUST_VARIABLES; variable++) {
-		const struct signer *signer = variable == EFI_TRUST_DB ? parts->keys->kek : parts->keys->pk;
-		_cleanup_buffer_ struct buffer update = {};
 		_cleanup_free_ char *path =
 			string_format("loader/keys/auto/%s.auth", efi_trust_name(variable));
-		int r;
+		int r = path ? add(tree, path, parts->enrol[variable].data, parts->enrol[variable].size,
+				       parts->time, err)
+			     : error_set_errno(err, -ENOMEM, "loader/keys");
 
-		if (!path)
-			return error_set_errno(err, -ENOMEM, "loader/keys");
-		r = efi_variable_update(signer, variable, &parts->keys->trust, parts->time, &update, err);
-		if (r >= 0)
-			r = add(tree, path, update.data, update.size, parts->time, err);
 		if (r < 0)
 			return r;
 	}

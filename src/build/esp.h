@@ -5,8 +5,8 @@
  */
 #pragma once
 
-#include "build/keys.h"
 #include "build/platform.h"
+#include "format/efi-signature.h"
 #include "format/tree.h"
 
 struct esp_parts {
@@ -14,8 +14,8 @@ struct esp_parts {
 	const struct buffer *loader; /* systemd-boot, signed */
 	const struct buffer *uki;    /* the unified kernel image, signed */
 	const char *version;	     /* of the release: the kernel image is EFI/Linux/orlop_VERSION.efi */
-	const struct keys *keys;
-	int64_t time; /* seconds since 1970: of every file, and of the signed updates of the variables */
+	const struct buffer *enrol;  /* EFI_TRUST_VARIABLES signed updates, in their order */
+	int64_t time;		     /* seconds since 1970: of every file */
 };
 
 /* Makes the tree. *ret* is the caller's. */

@@ -5,9 +5,7 @@
 
 #include "base/encoding.h"
 #include "build/initrd.h"
-#include "format/authenticode.h"
 #include "format/uki.h"
-#include "format/verity-signature.h"
 
 /* The name space of the UUIDs that an image has in it, and the salt of its hash tree. Neither may ever
  * change. */
@@ -51,19 +49,6 @@ int image_write_usr(struct image *image, struct error **err)
 	image->outputs[OUTPUT_USR].size = image->usr.image_size;
 	image->outputs[OUTPUT_VERITY].size = image->usr.hash_size;
 	return 0;
-}
-
-/* What the usr-verity-sig partition holds. */
-int image_sign_root_hash(struct image *image, struct error **err)
-{
-	_cleanup_verity_signature_ struct verity_signature signature = {.has_fingerprint = true};
-	int r;
-
-	memcpy(signature.root_hash, image->usr.root_hash, SHA256_SIZE);
-	signer_fingerprint(image->keys.db, signature.fingerprint);
-	r = signer_pkcs7_detached(
-		image->keys.db, image->root_hash, strlen(image->root_hash), &signature.signature, err);
-	return r < 0 ? r : verity_signature_write(&signature, VERITY_SIGNATURE_SIZE, &image->signature, err);
 }
 
 /* The kernel's command line: the definition's arguments, and which /usr it is. */
@@ -118,19 +103,18 @@ int image_make_initrd(struct image *image, struct error **err)
 	return r < 0 ? blame_initrd(image, r, err) : 0;
 }
 
-/* The UKI and the boot loader, both signed. */
-int image_make_boot_programs(struct image *image, struct error **err)
+/* The UKI, not signed yet. */
+int image_make_kernel_image(struct image *image, struct error **err)
 {
 	const struct tree_inode *osrel = tree_resolve(image->tree, "usr/lib/os-release");
 	_cleanup_free_ char *sbat =
 		string_format("orlop,1,Orlop,%s,%s,\n", image->definition->name, image->options->version);
-	int r;
 
 	if (!sbat)
 		return error_set_errno(err, -ENOMEM, "kernel image");
 	if (!osrel || !S_ISREG(osrel->mode))
 		return error_set(err, -ENOENT, "no package has /usr/lib/os-release");
-	r = uki_build(
+	return uki_build(
 		&(struct uki_parts){
 			.stub = {content_data(image->stub), content_size(image->stub)},
 			.kernel = {content_data(image->kernel), content_size(image->kernel)},
@@ -142,11 +126,4 @@ int image_make_boot_programs(struct image *image, struct error **err)
 			.ucode = {image->microcode.data, image->microcode.size},
 		},
 		&image->unsigned_uki, err);
-	if (r >= 0)
-		r = authenticode_sign(
-			image->keys.db, image->unsigned_uki.data, image->unsigned_uki.size, &image->uki, err);
-	if (r >= 0)
-		r = authenticode_sign(image->keys.db, content_data(image->loader),
-			content_size(image->loader), &image->signed_loader, err);
-	return r;
 }

@@ -50,14 +50,6 @@ static int digest_file(const char *path, uint8_t ret[SHA256_SIZE], struct error 
 	return r < 0 ? error_set_errno(err, r, "%s", path) : 0;
 }
 
-static int write_output(struct output *output, const struct buffer *text, struct error **err)
-{
-	output->size = text->size;
-	if (sha256_bytes(text->data, text->size, output->digest) < 0)
-		return error_set_errno(err, -ENOMEM, "%s", output->name);
-	return file_write_atomic(output->path, text->data, text->size, 0644, err);
-}
-
 /* One of the two documents: each is one thread's work. */
 static int write_document(size_t index, void *userdata, struct error **err)
 {
@@ -69,7 +61,7 @@ static int write_document(size_t index, void *userdata, struct error **err)
 	struct image *image = userdata;
 	int r = documents[index].write(&image->sbom, &text, err);
 
-	return r < 0 ? r : write_output(&image->outputs[documents[index].output], &text, err);
+	return r < 0 ? r : image_write_output(&image->outputs[documents[index].output], &text, err);
 }
 
 struct manifest_output image_output(const struct image *image, unsigned index)
@@ -202,10 +194,13 @@ int image_write_provenance(struct image *image, struct error **err)
 {
 	struct manifest_output outputs[OUTPUT_PROVENANCE];
 	_cleanup_buffer_ struct buffer text = {};
-	int r;
+	const struct signer *signer;
+	int r = signing_request(
+		&image->signing, image->keys.db, IMAGE_PROVENANCE, IMAGE_PROVENANCE_ABOUT, &signer, err);
 
 	for (unsigned i = 0; i < ARRAY_SIZE(outputs); i++)
 		outputs[i] = image_output(image, i);
-	r = provenance_write(image->provenance, outputs, ARRAY_SIZE(outputs), image->keys.db, &text, err);
-	return r < 0 ? r : write_output(&image->outputs[OUTPUT_PROVENANCE], &text, err);
+	if (r >= 0)
+		r = provenance_write(image->provenance, outputs, ARRAY_SIZE(outputs), signer, &text, err);
+	return r < 0 ? r : image_write_output(&image->outputs[OUTPUT_PROVENANCE], &text, err);
 }

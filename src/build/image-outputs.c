@@ -11,7 +11,7 @@
 #include "format/fsverity.h"
 #include "format/pcr.h"
 
-/* The paths of the outputs while they are made. */
+/* The names of the outputs, and where there is a stage, their paths while they are made. */
 int image_name_outputs(struct image *image, struct error **err)
 {
 	static const struct {
@@ -34,21 +34,25 @@ int image_name_outputs(struct image *image, struct error **err)
 		output->digest_name = outputs[i].digest;
 		output->name = string_format("orlop-%s_%s_%s%s", image->definition->name,
 			image->options->version, image->options->architecture, outputs[i].ending);
-		output->path = output->name ? stage_path(image->stage, output->name) : NULL;
-		if (!output->path)
+		if (output->name && image->stage)
+			output->path = stage_path(image->stage, output->name);
+		if (!output->name || (image->stage && !output->path))
 			return error_set_errno(err, -ENOMEM, "outputs");
 	}
 	return 0;
 }
 
+int image_write_output(struct output *output, const struct buffer *text, struct error **err)
+{
+	output->size = text->size;
+	if (sha256_bytes(text->data, text->size, output->digest) < 0)
+		return error_set_errno(err, -ENOMEM, "%s", output->name);
+	return file_write_atomic(output->path, text->data, text->size, 0644, err);
+}
+
 int image_write_uki(struct image *image, struct error **err)
 {
-	struct output *output = &image->outputs[OUTPUT_UKI];
-
-	output->size = image->uki.size;
-	if (sha256_bytes(image->uki.data, image->uki.size, output->digest) < 0)
-		return error_set_errno(err, -ENOMEM, "%s", output->name);
-	return file_write_atomic(output->path, image->uki.data, image->uki.size, 0644, err);
+	return image_write_output(&image->outputs[OUTPUT_UKI], &image->uki, err);
 }
 
 /* A disk is mostly holes, which this digest passes over, and threads share what is left. */
@@ -92,7 +96,7 @@ int image_write_disk(struct image *image, struct error **err)
 			.loader = &image->signed_loader,
 			.uki = &image->uki,
 			.version = image->options->version,
-			.keys = &image->keys,
+			.enrol = image->enrol,
 			.time = image->time,
 		},
 		&esp, err);
@@ -104,18 +108,12 @@ int image_write_disk(struct image *image, struct error **err)
 	return r < 0 ? r : digest_disk(image, err);
 }
 
-int image_write_manifest(struct image *image, struct error **err)
+/* All that the manifest says but for the outputs, which differ with every signature. */
+int image_describe(struct image *image, struct error **err)
 {
-	struct output *output = &image->outputs[OUTPUT_MANIFEST];
-	struct manifest_output outputs[OUTPUT_MANIFEST];
 	uint8_t fingerprint[SHA256_SIZE];
-	_cleanup_buffer_ struct buffer text = {};
 	struct pcr_prediction pcrs;
-	int r;
-
-	for (unsigned i = 0; i < ARRAY_SIZE(outputs); i++)
-		outputs[i] = image_output(image, i);
-	r = pcr_predict(
+	int r = pcr_predict(
 		&(struct pcr_images){
 			.loader = image->signed_loader.data,
 			.loader_size = image->signed_loader.size,
@@ -124,10 +122,11 @@ int image_write_manifest(struct image *image, struct error **err)
 			.secure_boot = true,
 		},
 		&pcrs, err);
+
 	if (r < 0)
 		return r;
 	signer_fingerprint(image->keys.db, fingerprint);
-	r = manifest_write(
+	return manifest_describe(
 		&(struct manifest){
 			.definition = image->definition,
 			.version = image->options->version,
@@ -141,14 +140,31 @@ int image_write_manifest(struct image *image, struct error **err)
 			.packages = &image->packages,
 			.boot_packages = &image->boot_packages,
 			.certificate = fingerprint,
-			.outputs = outputs,
-			.output_count = ARRAY_SIZE(outputs),
 		},
-		&text, err);
-	if (r < 0)
-		return r;
-	output->size = text.size;
-	if (sha256_bytes(text.data, text.size, output->digest) < 0)
-		return error_set_errno(err, -ENOMEM, "%s", output->name);
-	return file_write_atomic(output->path, text.data, text.size, 0644, err);
+		&image->manifest, err);
+}
+
+int image_write_manifest(struct image *image, struct error **err)
+{
+	struct manifest_output outputs[OUTPUT_MANIFEST];
+	_cleanup_buffer_ struct buffer text = {};
+	int r;
+
+	for (unsigned i = 0; i < ARRAY_SIZE(outputs); i++)
+		outputs[i] = image_output(image, i);
+	r = manifest_write(image->manifest, outputs, ARRAY_SIZE(outputs), &text, err);
+	return r < 0 ? r : image_write_output(&image->outputs[OUTPUT_MANIFEST], &text, err);
+}
+
+int image_show_outputs(struct image *image, struct error **err)
+{
+	/* The disk, which somebody may be waiting for, comes when its parts are there, and the manifest last.
+	 */
+	static const unsigned order[OUTPUT_COUNT] = {OUTPUT_USR, OUTPUT_VERITY, OUTPUT_UKI, OUTPUT_SPDX,
+		OUTPUT_CYCLONEDX, OUTPUT_PROVENANCE, OUTPUT_DISK, OUTPUT_MANIFEST};
+	const char *names[OUTPUT_COUNT + 1] = {};
+
+	for (size_t i = 0; i < OUTPUT_COUNT; i++)
+		names[i] = image->outputs[order[i]].name;
+	return stage_commit(image->stage, names, err);
 }

@@ -19,6 +19,7 @@
 #include "build/survey.h"
 #include "build/unpack.h"
 #include "build/usr-image.h"
+#include "format/signing.h"
 #include "source/cache.h"
 
 /* The manifest lists those before it, the provenance all before it. */
@@ -65,14 +66,28 @@ struct image {
 	struct survey survey;
 	struct usr_image_result usr;
 	char root_hash[SHA256_HEX_SIZE];
-	struct buffer signature; /* content of the verity signature partition */
 	char *command_line;
-	struct buffer initrd, unsigned_uki, uki, signed_loader;
+	struct buffer initrd, unsigned_uki;
+
+	/* What is signed, each of them as a whole; where a signature is still to be made, zeros in its place.
+	 */
+	struct signing signing;
+	struct buffer signature; /* content of the verity signature partition */
+	struct buffer uki, signed_loader;
+	struct buffer enrol[EFI_TRUST_VARIABLES]; /* updates of variables */
 
 	struct sbom_input sbom_input; /* refers to what is above */
 	struct sbom sbom;
-	json_t *provenance; /* but for the outputs */
+	json_t *manifest, *provenance; /* but for the outputs */
+
+	char left[SHA256_HEX_SIZE];  /* the SHA-256 of what describes the folder that is left; "" without one
+				      */
+	struct signing_taken *taken; /* what options and definition are of, where a build is taken up again */
 };
+
+/* Releases all of it. */
+void image_release(struct image *image);
+#define _cleanup_image_ _cleanup_(image_release)
 
 /* From packages to the content of /usr, and what the machine is started with (image-tree.c). */
 int image_unpack_packages(struct image *image, struct error **err);
@@ -82,18 +97,22 @@ int image_add_own_files(struct image *image, struct error **err);
 int image_take_boot_files(struct image *image, struct error **err);
 int image_finish_tree(struct image *image, struct error **err);
 
-/* From the tree to the signed parts of a disk (image-boot.c). */
+/* From the tree to the parts of a disk (image-boot.c). */
 int image_write_usr(struct image *image, struct error **err);
-int image_sign_root_hash(struct image *image, struct error **err);
 int image_make_command_line(struct image *image, struct error **err);
 int image_make_initrd(struct image *image, struct error **err);
-int image_make_boot_programs(struct image *image, struct error **err);
+int image_make_kernel_image(struct image *image, struct error **err);
+
+/* All signatures of a build (image-sign.c). */
+int image_sign(struct image *image, struct error **err);
 
 /* From these parts to the files that a build leaves (image-outputs.c). */
 int image_name_outputs(struct image *image, struct error **err);
+int image_describe(struct image *image, struct error **err);
 int image_write_uki(struct image *image, struct error **err);
 int image_write_disk(struct image *image, struct error **err);
 int image_write_manifest(struct image *image, struct error **err);
+int image_show_outputs(struct image *image, struct error **err);
 
 /* What those are made of, and where they come from (image-documents.c). */
 int image_note_distribution(struct image *image, struct error **err);
@@ -102,5 +121,23 @@ int image_write_disk_and_sboms(struct image *image, struct error **err); /* at t
 int image_describe_provenance(struct image *image, struct error **err);
 int image_write_provenance(struct image *image, struct error **err);
 
+/* The signature that is made of the others' results. */
+#define IMAGE_PROVENANCE "provenance"
+#define IMAGE_PROVENANCE_ABOUT "the outputs, when all others are made, and what they were made of"
+
 /* What the manifest says of an output. Its strings are the image's. */
 struct manifest_output image_output(const struct image *image, unsigned index);
+
+/* Writes a whole output and notes its size and digest. */
+int image_write_output(struct output *output, const struct buffer *text, struct error **err);
+
+/* Between a build and its signatures (sign-later.c, sign-later-finish.c). */
+int image_leave(struct image *image, struct error **err);
+int image_take_up(struct image *image, struct error **err);
+
+/*
+ * All outputs of a build that was left, from image_take_up() on; the provenance may lack its signature, for
+ * which image_ask_provenance() then asks, with -ENOKEY.
+ */
+int image_assemble(struct image *image, struct error **err);
+int image_ask_provenance(struct image *image, struct error **err);

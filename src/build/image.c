@@ -6,11 +6,12 @@
 #include "build/image-packages.h"
 #include "build/image-parts.h"
 #include "build/programs.h"
+#include "build/sign-later-parts.h"
+#include "build/sign-later.h"
 #include "build/version.h"
 
-static void image_release(struct image *image)
+void image_release(struct image *image)
 {
-	keys_release(&image->keys);
 	cache_close(image->cache);
 	stage_close(image->stage);
 	for (size_t i = 0; i < OUTPUT_COUNT; i++) {
@@ -31,13 +32,20 @@ static void image_release(struct image *image)
 	content_unref(image->stub);
 	content_unref(image->loader);
 	survey_release(&image->survey);
-	buffer_release(&image->signature);
 	free(image->command_line);
 	buffer_release(&image->initrd);
 	buffer_release(&image->unsigned_uki);
+	signing_release(&image->signing);
+	buffer_release(&image->signature);
 	buffer_release(&image->uki);
 	buffer_release(&image->signed_loader);
+	for (size_t i = 0; i < EFI_TRUST_VARIABLES; i++)
+		buffer_release(&image->enrol[i]);
+	json_decref(image->manifest);
 	json_decref(image->provenance);
+	signing_taken_free(image->taken);
+	/* Requests point to the keys. */
+	keys_release(&image->keys);
 }
 
 static int prepare(struct image *image, struct error **err)
@@ -55,9 +63,11 @@ static int prepare(struct image *image, struct error **err)
 	/* What can be known to fail fails now, and not after the download. */
 	r = program_check_platform(options->init, image->platform, err);
 	if (r >= 0)
-		r = keys_open(options->keys, &image->keys, err);
+		r = options->sign_later ? keys_open_certificates(options->keys, &image->keys, err)
+					: keys_open(options->keys, options->secret, &image->keys, err);
 	if (r >= 0)
-		r = stage_open(options->output, &image->stage, err);
+		r = options->sign_later ? sign_later_open(options->sign_later, &image->stage, err)
+					: stage_open(options->output, &image->stage, err);
 	return r < 0 ? r : image_name_outputs(image, err);
 }
 
@@ -71,19 +81,6 @@ static int get_packages(struct image *image, struct error **err)
 	image->packages = plan.packages;
 	image->boot_packages = plan.boot_packages;
 	return r;
-}
-
-static int show_outputs(struct image *image, struct error **err)
-{
-	/* The disk, which somebody may be waiting for, comes when its parts are there, and the manifest last.
-	 */
-	static const unsigned order[OUTPUT_COUNT] = {OUTPUT_USR, OUTPUT_VERITY, OUTPUT_UKI, OUTPUT_SPDX,
-		OUTPUT_CYCLONEDX, OUTPUT_PROVENANCE, OUTPUT_DISK, OUTPUT_MANIFEST};
-	const char *names[OUTPUT_COUNT + 1] = {};
-
-	for (size_t i = 0; i < OUTPUT_COUNT; i++)
-		names[i] = image->outputs[order[i]].name;
-	return stage_commit(image->stage, names, err);
 }
 
 /* The build is done: what could go wrong here is no reason to fail. */
@@ -122,40 +119,98 @@ static int make_result(struct image *image, struct image_result *ret, struct err
 	for (size_t i = 0; i < OUTPUT_COUNT; i++)
 		*names[i] = TAKE_PTR(image->outputs[i].name);
 	ret->usr_size = image->usr.image_size;
-	ret->packages = image->packages.count;
+	ret->packages = json_array_size(json_object_get(image->manifest, "packages"));
+	if (image->left[0]) {
+		ret->left = strdup(image->left);
+		if (!ret->left)
+			return error_set_errno(err, -ENOMEM, "result");
+	}
 	return 0;
+}
+
+typedef int (*image_step)(struct image *image, struct error **err);
+
+static int run(struct image *image, const image_step *steps, struct error **err)
+{
+	int r = 0;
+
+	for (; r >= 0 && *steps; steps++)
+		r = (*steps)(image, err);
+	return r;
+}
+
+/* Up to the signatures, … */
+static const image_step make[] = {
+	prepare,
+	get_packages,
+	image_unpack_packages,
+	image_note_distribution,
+	image_select_modules,
+	image_select_firmware,
+	image_add_own_files,
+	image_take_boot_files,
+	image_finish_tree,
+	image_write_usr,
+	image_make_command_line,
+	image_make_initrd,
+	image_make_kernel_image,
+	image_sign,
+	image_describe,
+	NULL,
+};
+
+/* … which are there, … */
+static const image_step complete[] = {
+	image_write_uki,
+	image_write_disk_and_sboms,
+	image_write_manifest,
+	image_describe_provenance,
+	image_write_provenance,
+	image_show_outputs,
+	prune_cache,
+	NULL,
+};
+
+/* … or made later, … */
+static const image_step leave[] = {
+	image_write_sboms,
+	image_describe_provenance,
+	image_leave,
+	prune_cache,
+	NULL,
+};
+
+/* … and then taken up. */
+static const image_step assemble[] = {
+	image_take_up,
+	image_write_uki,
+	image_write_disk,
+	image_write_manifest,
+	image_write_provenance,
+	NULL,
+};
+static const image_step finish[] = {image_assemble, image_ask_provenance, image_show_outputs, NULL};
+
+int image_assemble(struct image *image, struct error **err)
+{
+	return run(image, assemble, err);
 }
 
 int image_build(const struct image_options *options, struct image_result *ret, struct error **err)
 {
-	static int (*const steps[])(struct image * image, struct error * *err) = {
-		prepare,
-		get_packages,
-		image_unpack_packages,
-		image_note_distribution,
-		image_select_modules,
-		image_select_firmware,
-		image_add_own_files,
-		image_take_boot_files,
-		image_finish_tree,
-		image_write_usr,
-		image_sign_root_hash,
-		image_make_command_line,
-		image_make_initrd,
-		image_make_boot_programs,
-		image_write_uki,
-		image_write_disk_and_sboms,
-		image_write_manifest,
-		image_describe_provenance,
-		image_write_provenance,
-		show_outputs,
-		prune_cache,
-	};
-	_cleanup_(image_release) struct image image = {.options = options, .definition = options->definition};
-	int r = 0;
+	_cleanup_image_ struct image image = {.options = options, .definition = options->definition};
+	int r = run(&image, make, err);
 
-	for (size_t i = 0; r >= 0 && i < ARRAY_SIZE(steps); i++)
-		r = steps[i](&image, err);
+	if (r >= 0)
+		r = run(&image, options->sign_later ? leave : complete, err);
+	return r < 0 ? r : make_result(&image, ret, err);
+}
+
+int image_finish(const struct image_options *options, struct image_result *ret, struct error **err)
+{
+	_cleanup_image_ struct image image = {.options = options};
+	int r = run(&image, finish, err);
+
 	return r < 0 ? r : make_result(&image, ret, err);
 }
 
@@ -170,5 +225,6 @@ void image_result_release(struct image_result *result)
 	free(result->manifest);
 	free(result->provenance);
 	free(result->root_hash);
+	free(result->left);
 	*result = (struct image_result){};
 }

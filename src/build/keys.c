@@ -1,36 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "build/keys.h"
+#include "build/keys-parts.h"
 
 #include <errno.h>
-#include <openssl/rand.h>
-#include <signal.h>
 #include <string.h>
 
-#include "base/calendar.h"
-#include "base/draft.h"
 #include "base/file.h"
 #include "base/string-util.h"
-#include "format/canonical-json.h"
-#include "format/tuf-write.h"
 
-#define KEYS_YEARS 50
-#define KEYS_OWNER "owner.guid"
-#define KEYS_ROOT "root.json"
-#define KEYS_ROOT_DAYS 3653 /* ten years */
-#define KEYS_RELEASE_FIRST (2 * EFI_TRUST_VARIABLES)
-#define KEYS_FILES (KEYS_RELEASE_FIRST + TUF_TYPES + 2)
-
-static const char *const keys_subjects[EFI_TRUST_VARIABLES] = {
-	[EFI_TRUST_PK] = "Orlop platform key",
-	[EFI_TRUST_KEK] = "Orlop key exchange key",
-	[EFI_TRUST_DB] = "Orlop signature database key",
-};
-
-/* Certificates come last of their pair and the owner last of all: a set that lacks a file is never taken for
- * whole. */
-static const char *const keys_files[KEYS_FILES] = {"PK.key", "PK.crt", "KEK.key", "KEK.crt", "db.key",
-	"db.crt", [KEYS_RELEASE_FIRST + TUF_ROOT] = "root.key",
-	[KEYS_RELEASE_FIRST + TUF_TIMESTAMP] = "timestamp.key",
+const char *const keys_files[KEYS_FILES] = {"PK.key", "PK.crt", "KEK.key", "KEK.crt", "db.key", "db.crt",
+	[KEYS_RELEASE_FIRST + TUF_ROOT] = "root.key", [KEYS_RELEASE_FIRST + TUF_TIMESTAMP] = "timestamp.key",
 	[KEYS_RELEASE_FIRST + TUF_SNAPSHOT] = "snapshot.key",
 	[KEYS_RELEASE_FIRST + TUF_TARGETS] = "targets.key", KEYS_ROOT, KEYS_OWNER};
 
@@ -39,283 +17,20 @@ void keys_release(struct keys *keys)
 	signer_free(keys->pk);
 	signer_free(keys->kek);
 	signer_free(keys->db);
+	for (size_t i = 0; i < keys->more_count; i++)
+		signer_free(keys->more[i]);
 	*keys = (struct keys){};
 }
 
-void keys_trust_release(struct keys_trust *trust)
-{
-	for (size_t i = 0; i < EFI_TRUST_VARIABLES; i++)
-		free(trust->certificates[i]);
-	*trust = (struct keys_trust){};
-}
-
-static int write_in(const char *dir, const char *name, const char *text, mode_t mode, struct error **err)
-{
-	_cleanup_free_ char *path = string_format("%s/%s", dir, name);
-
-	if (!path)
-		return error_set_errno(err, -ENOMEM, "%s/%s", dir, name);
-	return file_write_atomic(path, text, strlen(text), mode, err);
-}
-
-/* A random GUID (RFC 9562, 5.4: version 4) with a newline. */
-static int write_owner(const char *dir, struct error **err)
-{
-	char text[UUID_TEXT_SIZE + 1];
-	struct uuid guid;
-
-	if (RAND_bytes(guid.bytes, sizeof(guid.bytes)) != 1)
-		return error_set(err, -EIO, "%s: no random numbers", dir);
-	guid.bytes[6] = (guid.bytes[6] & 0x0f) | 0x40;
-	guid.bytes[8] = (guid.bytes[8] & 0x3f) | 0x80;
-	uuid_format(&guid, text);
-	memcpy(text + UUID_TEXT_SIZE - 1, "\n", 2);
-	return write_in(dir, KEYS_OWNER, text, 0644, err);
-}
-
-/* A whole set in memory. */
-struct key_set {
-	struct signer_pem of[EFI_TRUST_VARIABLES];
-	char *release[TUF_TYPES];
-	struct buffer root; /* with a NUL */
-};
-
-static void key_set_release(struct key_set *set)
-{
-	for (size_t i = 0; i < EFI_TRUST_VARIABLES; i++)
-		signer_pem_release(&set->of[i]);
-	for (size_t i = 0; i < TUF_TYPES; i++)
-		(void)tuf_pem_free(set->release[i]);
-	buffer_release(&set->root);
-}
-
-/* Makes the keys of the roles, and lists each in the root's body. *ret_root* is who signs that. */
-static int generate_release(
-	struct key_set *set, json_t *body, struct tuf_signer **ret_root, struct error **err)
-{
-	int r = 0;
-
-	for (enum tuf_type role = TUF_ROOT; r >= 0 && role < TUF_TYPES; role++) {
-		_cleanup_tuf_signer_ struct tuf_signer *signer = NULL;
-		const char *name = keys_files[KEYS_RELEASE_FIRST + role];
-
-		r = tuf_signer_generate(&set->release[role], err);
-		if (r >= 0)
-			r = tuf_signer_from_pem(
-				name, set->release[role], strlen(set->release[role]), NULL, &signer, err);
-		if (r >= 0 && tuf_root_add(body, role, signer) < 0)
-			r = error_set_errno(err, -ENOMEM, "%s", name);
-		if (r >= 0 && role == TUF_ROOT)
-			*ret_root = TAKE_PTR(signer);
-	}
-	return r;
-}
-
-static int generate_root(int64_t now, struct key_set *set, struct error **err)
-{
-	_cleanup_json_ json_t *body = tuf_root_new(1, now + (int64_t)KEYS_ROOT_DAYS * SECONDS_PER_DAY);
-	_cleanup_tuf_signer_ struct tuf_signer *root = NULL;
-	int r;
-
-	if (!body)
-		return error_set_errno(err, -ENOMEM, KEYS_ROOT);
-	r = generate_release(set, body, &root, err);
-	if (r >= 0)
-		r = tuf_document_write(body, &root, 1, &set->root, err);
-	buffer_append_u8(&set->root, 0);
-	return r >= 0 && buffer_failed(&set->root) ? error_set_errno(err, -ENOMEM, KEYS_ROOT) : r;
-}
-
-static int generate_all(int64_t now, struct key_set *ret, struct error **err)
-{
-	int r = 0;
-
-	for (size_t i = 0; r >= 0 && i < EFI_TRUST_VARIABLES; i++)
-		r = signer_generate(keys_subjects[i], now, KEYS_YEARS, &ret->of[i], err);
-	return r < 0 ? r : generate_root(now, ret, err);
-}
-
-static int write_all(const char *dir, const struct key_set *set, struct error **err)
-{
-	int r = 0;
-
-	for (size_t i = 0; r >= 0 && i < EFI_TRUST_VARIABLES; i++) {
-		r = write_in(dir, keys_files[2 * i], set->of[i].key, 0600, err);
-		if (r >= 0)
-			r = write_in(dir, keys_files[2 * i + 1], set->of[i].certificate, 0644, err);
-	}
-	for (size_t i = 0; r >= 0 && i < TUF_TYPES; i++)
-		r = write_in(dir, keys_files[KEYS_RELEASE_FIRST + i], set->release[i], 0600, err);
-	if (r >= 0)
-		r = write_in(dir, KEYS_ROOT, (const char *)set->root.data, 0644, err);
-	return r < 0 ? r : write_owner(dir, err);
-}
-
-/* Gives a finished file its name in the folder, which nothing may have yet. */
-static int publish_file(const char *dir, const char *from_dir, const char *name, struct error **err)
-{
-	_cleanup_free_ char *from = string_format("%s/%s", from_dir, name);
-	_cleanup_free_ char *to = string_format("%s/%s", dir, name);
-
-	if (!from || !to)
-		return error_set_errno(err, -ENOMEM, "%s/%s", dir, name);
-	if (link(from, to) == 0)
-		return 0;
-	if (errno == EEXIST)
-		return error_set(err, -EEXIST,
-			"%s exists already, and keys are never overwritten; name another folder, or move it "
-			"away",
-			to);
-	return error_set_errno(err, -errno, "%s", to);
-}
-
-static int publish_all(const char *dir, const char *from_dir, struct error **err)
-{
-	size_t done = 0;
-	int r = 0;
-
-	while (done < KEYS_FILES && (r = publish_file(dir, from_dir, keys_files[done], err)) == 0)
-		done++;
-	while (r < 0 && done > 0) {
-		_cleanup_free_ char *path = string_format("%s/%s", dir, keys_files[--done]);
-
-		if (path)
-			(void)unlink(path);
-	}
-	return r;
-}
-
-/* Looks before it makes keys, which takes a moment; publish_file() is what makes sure. */
-static int check_free(const char *dir, struct error **err)
+bool keys_has_name(const char *name)
 {
 	for (size_t i = 0; i < KEYS_FILES; i++) {
-		_cleanup_free_ char *path = string_format("%s/%s", dir, keys_files[i]);
-		struct stat st;
+		const char *rest = startswith(keys_files[i], name);
 
-		if (!path)
-			return error_set_errno(err, -ENOMEM, "%s", dir);
-		if (lstat(path, &st) == 0)
-			return error_set(err, -EEXIST,
-				"%s exists already, and keys are never overwritten; name another folder, or "
-				"move "
-				"it away",
-				path);
-		if (errno != ENOENT)
-			return error_set_errno(err, -errno, "%s", path);
+		if (rest && streq(rest, ".key"))
+			return true;
 	}
-	return 0;
-}
-
-/* Makes the folder where there is none; *ret_made says whether it did. */
-static int make_folder(const char *dir, bool *ret_made, struct error **err)
-{
-	_cleanup_free_ char *parent = strdup(dir);
-	char *slash;
-	int r;
-
-	if (!parent)
-		return error_set_errno(err, -ENOMEM, "%s", dir);
-	while ((slash = strrchr(parent, '/')) && slash != parent && slash[1] == 0)
-		*slash = 0;
-	if (slash && slash != parent) {
-		*slash = 0;
-		r = mkdir_parents(parent, err);
-		if (r < 0)
-			return r;
-	}
-	*ret_made = mkdir(dir, 0700) == 0;
-	if (!*ret_made && errno != EEXIST)
-		return error_set_errno(err, -errno, "%s", dir);
-	return 0;
-}
-
-/* True where both folders have the same file, not a copy, under this name. */
-static bool same_file(const char *a, const char *b, const char *name)
-{
-	_cleanup_free_ char *path_a = string_format("%s/%s", a, name),
-			    *path_b = string_format("%s/%s", b, name);
-	struct stat st_a, st_b;
-
-	return path_a && path_b && lstat(path_a, &st_a) == 0 && lstat(path_b, &st_b) == 0 &&
-	       st_a.st_dev == st_b.st_dev && st_a.st_ino == st_b.st_ino;
-}
-
-/* Takes back the part of a set that a killed process had published. The owner is what makes a set whole. */
-static int take_back(const char *dir, const char *draft)
-{
-	if (same_file(dir, draft, KEYS_OWNER))
-		return 0;
-	for (size_t i = 0; i < KEYS_FILES; i++) {
-		_cleanup_free_ char *path = string_format("%s/%s", dir, keys_files[i]);
-
-		if (!path)
-			return -ENOMEM;
-		if (same_file(dir, draft, keys_files[i]) && unlink(path) < 0)
-			return -errno;
-	}
-	return 0;
-}
-
-static const struct draft_kind keys_draft = {.prefix = ".keys-", .recover = take_back};
-
-/* Removes the private keys that a killed process left. A folder that is not there has none. */
-static int clear_abandoned(const char *dir, struct error **err)
-{
-	_cleanup_error_ struct error *why = NULL;
-	_cleanup_close_ int lock = draft_lock(dir, &keys_draft, &why);
-
-	if (lock >= 0 || lock == -ENOENT)
-		return 0;
-	error_move(err, TAKE_PTR(why));
-	return lock;
-}
-
-static int write_and_publish(const char *dir, const struct key_set *set, struct error **err)
-{
-	_cleanup_draft_ struct draft draft = DRAFT_INIT;
-	bool made;
-	int r;
-
-	r = make_folder(dir, &made, err);
-	if (r < 0)
-		return r;
-	r = draft_open(&draft, dir, &keys_draft, err);
-	if (r >= 0)
-		r = write_all(draft.path, set, err);
-	if (r >= 0)
-		r = publish_all(dir, draft.path, err);
-	if (r >= 0)
-		r = fsync_parent(draft.path, err);
-	draft_close(&draft);
-	if (r < 0 && made)
-		(void)rmdir(dir);
-	return r;
-}
-
-int keys_init(const char *dir, int64_t now, struct error **err)
-{
-	_cleanup_(key_set_release) struct key_set set = {};
-	sigset_t stopping, before;
-	int r;
-
-	r = clear_abandoned(dir, err);
-	if (r >= 0)
-		r = check_free(dir, err);
-	/* What takes time is done before anything is written. */
-	if (r >= 0)
-		r = generate_all(now, &set, err);
-	if (r < 0)
-		return r;
-	/* From the first private key on the disk until the set is whole, or gone, signals that would end the
-	 * process wait: a moment. */
-	(void)sigemptyset(&stopping);
-	(void)sigaddset(&stopping, SIGINT);
-	(void)sigaddset(&stopping, SIGTERM);
-	(void)sigaddset(&stopping, SIGHUP);
-	(void)pthread_sigmask(SIG_BLOCK, &stopping, &before);
-	r = write_and_publish(dir, &set, err);
-	(void)pthread_sigmask(SIG_SETMASK, &before, NULL);
-	return r;
+	return false;
 }
 
 char *keys_exposed(const char *dir)
@@ -354,75 +69,129 @@ static int open_owner(const char *dir, struct uuid *ret, struct error **err)
 	return 0;
 }
 
-static int open_pair(const char *dir, enum efi_trust_variable which, struct signer **ret,
-	struct efi_certificate *ret_certificate, struct error **err)
+static struct efi_certificate certificate_of(const struct signer *signer)
 {
-	_cleanup_free_ char *key = string_format("%s/%s", dir, keys_files[2 * which]);
-	_cleanup_free_ char *certificate = string_format("%s/%s", dir, keys_files[2 * which + 1]);
-	int r;
+	struct efi_certificate certificate;
+
+	certificate.der = signer_certificate(signer, &certificate.size);
+	return certificate;
+}
+
+/* How a folder is opened: with its private keys, or without a look at them. */
+struct opening {
+	const char *dir;
+	bool private;
+	const struct key_secret *secret;
+};
+
+static int open_pair(
+	const struct opening *opening, enum efi_trust_variable which, struct signer **ret, struct error **err)
+{
+	_cleanup_free_ char *key = string_format("%s/%s", opening->dir, keys_files[2 * which]);
+	_cleanup_free_ char *certificate = string_format("%s/%s", opening->dir, keys_files[2 * which + 1]);
 
 	if (!key || !certificate)
-		return error_set_errno(err, -ENOMEM, "%s", dir);
-	r = signer_load(certificate, key, ret, err);
+		return error_set_errno(err, -ENOMEM, "%s", opening->dir);
+	return opening->private ? signer_load(certificate, key, opening->secret, ret, err)
+				: signer_load_certificate(certificate, ret, err);
+}
+
+/* "db.crt.new", or "db.crt.N". */
+static bool is_more(const char *name)
+{
+	const char *rest = startswith(name, "db.crt.");
+
+	return rest && (streq(rest, "new") || (*rest && rest[strspn(rest, "0123456789")] == 0));
+}
+
+static bool same_certificate(const struct efi_certificate *a, const struct efi_certificate *b)
+{
+	return a->size == b->size && memcmp(a->der, b->der, a->size) == 0;
+}
+
+/* One that is there twice, as while keys are changed, is enrolled once. */
+static int add_more(struct keys *keys, const char *path, struct error **err)
+{
+	_cleanup_signer_ struct signer *signer = NULL;
+	struct efi_certificate certificate;
+	int r = signer_load_certificate(path, &signer, err);
+
 	if (r < 0)
 		return r;
-	ret_certificate->der = signer_certificate(*ret, &ret_certificate->size);
+	certificate = certificate_of(signer);
+	if (same_certificate(&certificate, &keys->trust.db))
+		return 0;
+	for (size_t i = 0; i < keys->more_count; i++)
+		if (same_certificate(&certificate, &keys->more_db[i]))
+			return 0;
+	if (keys->more_count == KEYS_MORE_MAX)
+		return error_set(
+			err, -E2BIG, "%s: more than %d other certificates for db", path, KEYS_MORE_MAX);
+	keys->more_db[keys->more_count] = certificate;
+	keys->more[keys->more_count++] = TAKE_PTR(signer);
 	return 0;
 }
 
-int keys_open(const char *dir, struct keys *ret, struct error **err)
+static int open_more(const char *dir, struct keys *keys, struct error **err)
 {
-	_cleanup_keys_ struct keys keys = {};
-	int r;
+	_cleanup_strv_ struct strv names = {};
+	int r = folder_list(dir, "", &names, err);
 
-	r = open_owner(dir, &keys.trust.owner, err);
-	if (r < 0)
-		return r;
-	r = open_pair(dir, EFI_TRUST_PK, &keys.pk, &keys.trust.pk, err);
-	if (r < 0)
-		return r;
-	r = open_pair(dir, EFI_TRUST_KEK, &keys.kek, &keys.trust.kek, err);
-	if (r < 0)
-		return r;
-	r = open_pair(dir, EFI_TRUST_DB, &keys.db, &keys.trust.db, err);
-	if (r < 0)
-		return r;
-	*ret = keys;
-	keys = (struct keys){};
-	return 0;
-}
+	for (size_t i = 0; i < names.count && r >= 0; i++) {
+		_cleanup_free_ char *path = NULL;
 
-static int open_certificate(const char *dir, enum efi_trust_variable which, struct keys_trust *trust,
-	struct efi_certificate *ret, struct error **err)
-{
-	_cleanup_free_ char *path = string_format("%s/%s", dir, keys_files[2 * which + 1]);
-	int r;
-
-	if (!path)
-		return error_set_errno(err, -ENOMEM, "%s", dir);
-	r = certificate_load(path, &trust->certificates[which], &ret->size, err);
-	ret->der = trust->certificates[which];
+		if (!is_more(names.items[i]))
+			continue;
+		path = string_format("%s/%s", dir, names.items[i]);
+		r = path ? add_more(keys, path, err) : error_set_errno(err, -ENOMEM, "%s", dir);
+	}
 	return r;
 }
 
-int keys_open_trust(const char *dir, struct keys_trust *ret, struct error **err)
+static int open_all(const struct opening *opening, struct keys *ret, struct error **err)
 {
-	_cleanup_keys_trust_ struct keys_trust trust = {};
+	int r = open_owner(opening->dir, &ret->trust.owner, err);
+
+	if (r >= 0)
+		r = open_pair(opening, EFI_TRUST_PK, &ret->pk, err);
+	if (r >= 0)
+		r = open_pair(opening, EFI_TRUST_KEK, &ret->kek, err);
+	if (r >= 0)
+		r = open_pair(opening, EFI_TRUST_DB, &ret->db, err);
+	if (r < 0)
+		return r;
+	ret->trust.pk = certificate_of(ret->pk);
+	ret->trust.kek = certificate_of(ret->kek);
+	ret->trust.db = certificate_of(ret->db);
+	return open_more(opening->dir, ret, err);
+}
+
+static int open_keys(const struct opening *opening, struct keys *ret, struct error **err)
+{
 	int r;
 
-	r = open_owner(dir, &trust.trust.owner, err);
+	*ret = (struct keys){};
+	r = open_all(opening, ret, err);
 	if (r < 0)
-		return r;
-	r = open_certificate(dir, EFI_TRUST_PK, &trust, &trust.trust.pk, err);
-	if (r < 0)
-		return r;
-	r = open_certificate(dir, EFI_TRUST_KEK, &trust, &trust.trust.kek, err);
-	if (r < 0)
-		return r;
-	r = open_certificate(dir, EFI_TRUST_DB, &trust, &trust.trust.db, err);
-	if (r < 0)
-		return r;
-	*ret = trust;
-	trust = (struct keys_trust){};
-	return 0;
+		keys_release(ret);
+	return r;
+}
+
+int keys_open(const char *dir, const struct key_secret *secret, struct keys *ret, struct error **err)
+{
+	return open_keys(&(struct opening){.dir = dir, .private = true, .secret = secret}, ret, err);
+}
+
+int keys_open_certificates(const char *dir, struct keys *ret, struct error **err)
+{
+	return open_keys(&(struct opening){.dir = dir}, ret, err);
+}
+
+struct efi_trust keys_trust(const struct keys *keys)
+{
+	struct efi_trust trust = keys->trust;
+
+	trust.more_db = keys->more_db;
+	trust.more_db_count = keys->more_count;
+	return trust;
 }

@@ -6,12 +6,6 @@
 
 #include "base/encoding.h"
 
-static void json_unrefp(json_t **value)
-{
-	json_decref(*value);
-}
-#define _cleanup_json_ _cleanup_(json_unrefp)
-
 static json_t *digest(const uint8_t bytes[SHA256_SIZE])
 {
 	char text[SHA256_HEX_SIZE];
@@ -20,12 +14,12 @@ static json_t *digest(const uint8_t bytes[SHA256_SIZE])
 	return json_string(text);
 }
 
-static json_t *outputs(const struct manifest *manifest)
+static json_t *outputs_json(const struct manifest_output *outputs, size_t count)
 {
 	json_t *list = json_array();
 
-	for (size_t i = 0; i < manifest->output_count; i++) {
-		const struct manifest_output *output = &manifest->outputs[i];
+	for (size_t i = 0; i < count; i++) {
+		const struct manifest_output *output = &outputs[i];
 
 		if (json_array_append_new(
 			    list, json_pack("{s:s, s:s, s:I, s:o}", "kind", output->kind, "name",
@@ -123,22 +117,30 @@ static json_t *usr(const struct manifest *manifest)
 		(json_int_t)survey->bytes);
 }
 
-int manifest_write(const struct manifest *manifest, struct buffer *ret, struct error **err)
+int manifest_describe(const struct manifest *manifest, json_t **ret, struct error **err)
 {
 	const struct survey *survey = manifest->survey;
-	_cleanup_json_ json_t *root = NULL;
-	_cleanup_free_ char *text = NULL;
 
-	root = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
+	*ret = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:o, s:o, s:[], s:o, s:o, s:o, s:o, s:o, s:o}",
 		"edition", manifest->definition->name, "title", manifest->definition->title, "version",
 		manifest->version, "architecture", manifest->architecture, "suite", manifest->suite, "kernel",
 		manifest->kernel_release, "command_line", manifest->command_line, "root_hash",
-		digest(manifest->usr->root_hash), "usr", usr(manifest), "outputs", outputs(manifest), "pcrs",
+		digest(manifest->usr->root_hash), "usr", usr(manifest), "outputs", "pcrs",
 		pcrs(manifest->pcrs), "certificate_sha256", digest(manifest->certificate), "setuid",
 		privileged(survey->setuid, survey->setuid_count), "capabilities",
 		privileged(survey->capable, survey->capable_count), "packages", packages(manifest->packages),
 		"boot_packages", packages(manifest->boot_packages));
-	text = root ? json_dumps(root, JSON_INDENT(2)) : NULL;
+	return *ret ? 0 : error_set_errno(err, -ENOMEM, "manifest");
+}
+
+int manifest_write(json_t *manifest, const struct manifest_output *outputs, size_t count, struct buffer *ret,
+	struct error **err)
+{
+	_cleanup_free_ char *text = NULL;
+
+	/* The member keeps its place among the others. */
+	if (json_object_set_new(manifest, "outputs", outputs_json(outputs, count)) == 0)
+		text = json_dumps(manifest, JSON_INDENT(2));
 	if (!text)
 		return error_set_errno(err, -ENOMEM, "manifest");
 	buffer_append_string(ret, text);

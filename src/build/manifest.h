@@ -5,6 +5,8 @@
  */
 #pragma once
 
+#include <jansson.h>
+
 #include "base/buffer.h"
 #include "build/definition.h"
 #include "build/survey.h"
@@ -29,9 +31,11 @@ struct manifest {
 	const struct pcr_prediction *pcrs;
 	const struct package_list *packages, *boot_packages;
 	const uint8_t *certificate; /* SHA-256 of the db certificate that signed, SHA256_SIZE bytes */
-	const struct manifest_output *outputs;
-	size_t output_count;
 };
 
-/* Appends the manifest to *ret*. Returns 0 or -ENOMEM. */
-int manifest_write(const struct manifest *manifest, struct buffer *ret, struct error **err);
+/* Makes the manifest without outputs, which manifest_write() adds. Returns 0 or -ENOMEM. */
+int manifest_describe(const struct manifest *manifest, json_t **ret, struct error **err);
+
+/* Appends the manifest's text to *ret*: *manifest* as manifest_describe() made it. Returns 0 or -ENOMEM. */
+int manifest_write(json_t *manifest, const struct manifest_output *outputs, size_t count, struct buffer *ret,
+	struct error **err);

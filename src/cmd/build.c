@@ -15,10 +15,15 @@
 #include "cmd/build-explain.h"
 #include "cmd/command.h"
 #include "cmd/paths.h"
+#include "cmd/secret.h"
+
+/* `--finish` lacks signatures: nothing is wrong, and it may be called again when they are made. */
+#define EXIT_UNSIGNED 3
 
 struct values {
 	const char *architecture, *suite, *mirror, *security, *keyring, *version, *output, *cache, *keys,
-		*lock;
+		*lock, *sign_later, *finish;
+	struct secrets secrets;
 	uint64_t threads, cache_days;
 	bool offline, explain, schema, json, quiet;
 };
@@ -56,6 +61,16 @@ static const struct command_option build_options[] = {
 	{"keys", 'k', "DIR",
 		"The signing keys, made by `orlop keys init`. Default: $XDG_DATA_HOME/orlop/keys.",
 		OPTION_STRING, offsetof(struct values, keys)},
+	OPTION_PASSPHRASE_FILE(struct values),
+	OPTION_PIN_FILE(struct values),
+	{"sign-later", 0, "DIR",
+		"Leave what is to be signed in this folder, new or empty, and no outputs: private keys are "
+		"not "
+		"looked at, and may be elsewhere. `orlop keys sign` or other programs sign it.",
+		OPTION_STRING, offsetof(struct values, sign_later)},
+	{"finish", 0, "DIR",
+		"End the build that left this folder, when the signatures are in it. Takes no EDITION.",
+		OPTION_STRING, offsetof(struct values, finish)},
 	{"threads", 'j', "N", "How many threads work at once. Default: one for each processor.",
 		OPTION_NUMBER, offsetof(struct values, threads)},
 	{"offline", 0, NULL, "Use what the cache holds, and no network.", OPTION_TRUE,
@@ -85,11 +100,33 @@ static const struct command_usage usage = {
 		 "The outputs are orlop-EDITION_VERSION_ARCH with the endings .raw (the disk), .usr.erofs, "
 		 ".usr.verity, .efi (the unified kernel image) and .manifest.json (sizes, digests, root "
 		 "hash, kernel "
-		 "command line, packages, predicted PCRs). They appear at the end, the manifest last.",
+		 "command line, packages, predicted PCRs). They appear at the end, the manifest last.\n\n"
+		 "Exit status: 0 for success, 1 where something failed, 2 where the command line is wrong, 3 "
+		 "where "
+		 "--finish lacks signatures.",
 	.options = build_options,
 	.least = 0,
 	.most = 1,
 };
+
+static int print_left(const struct image_result *result, const char *folder, double seconds, bool json)
+{
+	json_t *object;
+	int r;
+
+	if (json) {
+		object = json_pack("{s:s, s:s, s:s, s:I, s:f}", "folder", folder, "signing_sha256",
+			result->left, "root_hash", result->root_hash, "packages",
+			(json_int_t)result->packages, "seconds", seconds);
+		r = object ? json_dumpf(object, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(4)) : -1;
+		json_decref(object);
+		putchar('\n');
+		return r < 0 ? -EIO : 0;
+	}
+	printf("%s: to be signed, of %zu packages, root hash %s, signing.json has SHA-256 %s, %.1f s\n",
+		folder, result->packages, result->root_hash, result->left, seconds);
+	return 0;
+}
 
 static int print_result(const struct image_result *result, const char *output, double seconds, bool json)
 {
@@ -171,7 +208,7 @@ static int find_parts(const struct values *values, struct image_options *options
 	return 0;
 }
 
-static int build(const struct values *values, struct image_options *options, struct error **err)
+static int build(struct values *values, struct image_options *options, struct error **err)
 {
 	_cleanup_free_ char *init = NULL, *keys = NULL;
 	_cleanup_image_result_ struct image_result result = {};
@@ -182,11 +219,42 @@ static int build(const struct values *values, struct image_options *options, str
 	(void)clock_gettime(CLOCK_MONOTONIC, &begun);
 	r = find_parts(values, options, &programs, &init, &keys, err);
 	if (r >= 0)
+		r = secrets_open(&values->secrets, &options->secret, err);
+	if (r >= 0)
 		r = image_build(options, &result, err);
+	secrets_close(&values->secrets);
+	if (r < 0)
+		return r;
+	return values->sign_later
+		       ? print_left(&result, values->sign_later, seconds_since(&begun), values->json)
+		       : print_result(&result, values->output, seconds_since(&begun), values->json);
+}
+
+static int finish(const struct values *values, struct error **err)
+{
+	_cleanup_free_ char *keys = values->keys ? strdup(values->keys) : path_keys(err);
+	_cleanup_progress_ struct progress *progress = NULL;
+	_cleanup_image_result_ struct image_result result = {};
+	struct image_options options = {.keys = keys,
+		.sign_later = values->finish,
+		.output = values->output,
+		.threads = (unsigned)values->threads};
+	struct timespec begun;
+	int r;
+
+	if (!keys)
+		return -ENOENT;
+	(void)clock_gettime(CLOCK_MONOTONIC, &begun);
+	if (!values->quiet)
+		progress = progress_new(STDERR_FILENO, progress_style_of(STDERR_FILENO));
+	options.progress = progress;
+	r = image_finish(&options, &result, err);
+	if (r == -ENOKEY)
+		return EXIT_UNSIGNED;
 	return r < 0 ? r : print_result(&result, values->output, seconds_since(&begun), values->json);
 }
 
-static int run(const struct values *values, const char *edition, const struct lock *lock, struct error **err)
+static int run(struct values *values, const char *edition, const struct lock *lock, struct error **err)
 {
 	_cleanup_free_ char *path = path_edition(edition, err), *cache = NULL;
 	_cleanup_definition_ struct definition *definition = NULL;
@@ -202,6 +270,7 @@ static int run(const struct values *values, const char *edition, const struct lo
 		.offline = values->offline,
 		.lock = lock,
 		.lock_path = values->lock,
+		.sign_later = values->sign_later,
 		.threads = (unsigned)values->threads,
 		.builder = ORLOP_VERSION,
 		.now = time(NULL)};
@@ -255,6 +324,14 @@ int cmd_build(int argc, char **argv, struct error **err)
 		return call.status;
 	if (values.schema)
 		return print_schema(err);
+	if (values.finish &&
+		(call.count > 0 || values.sign_later || values.explain || values.version || values.lock))
+		return command_usage_error(&usage, err,
+			"--finish: what is built is said by the folder: no EDITION, --sign-later, --explain, "
+			"--version or --lock");
+	if (values.finish)
+		return values.threads > 1024 ? command_usage_error(&usage, err, "--threads: at most 1024")
+					     : finish(&values, err);
 	if (call.count == 0)
 		return command_usage_error(&usage, err, "which EDITION?");
 	locked = read_lock(values.lock, &lock, err);

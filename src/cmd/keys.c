@@ -7,56 +7,29 @@
 
 #include "base/string-util.h"
 #include "build/keys.h"
-#include "cmd/command.h"
+#include "cmd/keys.h"
 #include "cmd/paths.h"
 #include "cmd/repository.h"
 #include "release/role-keys.h"
 #include "release/rotate.h"
 
-static const struct command_usage init_usage = {
-	.name = "orlop keys init",
-	.arguments = "[DIR]",
-	.summary = "Makes the keys that builds and releases are signed with: PK and KEK, which change what a "
-		   "machine's firmware trusts, and db, which signs what starts (RSA-2048); root, targets, "
-		   "snapshot and timestamp, which sign repositories of releases (ed25519), and root.json, "
-		   "which says so to nodes. PEM files, readable by you alone. Nothing is ever overwritten.",
-	.notes = "DIR is $XDG_DATA_HOME/orlop/keys (~/.local/share/orlop/keys) where it is not given.\n\n"
-		 "Whoever has these files can make images that your machines start: keep them as you keep "
-		 "other "
-		 "private keys, and keep a copy.",
-	.most = 1,
-};
-
-static int run_init(int argc, char **argv, struct error **err)
-{
-	_cleanup_free_ char *folder = NULL;
-	struct command_call call;
-	int r;
-
-	if (!command_parse(&init_usage, argc, argv, NULL, &call, err))
-		return call.status;
-	folder = call.count > 0 ? strdup(call.arguments[0]) : path_keys(err);
-	if (!folder)
-		return -1;
-	r = keys_init(folder, time(NULL), err);
-	if (r < 0)
-		return r;
-	printf("Made PK, KEK, db and the release keys in %s\n", folder);
-	return 0;
-}
-
 /* ---- rotate ---- */
-
-struct rotate_values {
-	struct repository_values repository; /* first: OPTION_TO */
-	const char *new_key;
-};
 
 static const struct command_option rotate_options[] = {OPTION_TO, OPTION_KEYS,
 	{"new-key", 'n', "FILE",
 		"Take this key, a file in PEM or a URI pkcs11:…, in place of making one. A file is copied.",
 		OPTION_STRING, offsetof(struct rotate_values, new_key)},
-	OPTION_EXPIRES, {}};
+	OPTION_EXPIRES,
+	{"enrol", 0, NULL,
+		"Of db: only make the new key, as db.key.new, and have builds enrol its certificate beside "
+		"the "
+		"one that signs.",
+		OPTION_TRUE, offsetof(struct rotate_values, enrol)},
+	{"passphrase", 0, NULL,
+		"Of db: encrypt a new key with a passphrase, that of --passphrase-file or one that is asked "
+		"for.",
+		OPTION_TRUE, offsetof(struct rotate_values, passphrase)},
+	{}};
 
 static const struct command_usage rotate_usage = {
 	.name = "orlop keys rotate",
@@ -64,7 +37,9 @@ static const struct command_usage rotate_usage = {
 	.summary =
 		"Puts a new key in the place of a role's: root, targets, snapshot or timestamp. Publishes a "
 		"new root that says so, valid for ten years, and signs again what the role had signed. The "
-		"old key stays as ROLE.key.N. One that was interrupted is taken up again.",
+		"old key stays as ROLE.key.N. One that was interrupted is taken up again.\n"
+		"With db, which signs what starts, needs no repository: the old key stays as db.key.N, and "
+		"builds enrol its certificate, db.crt.N, beside the new one until that file is removed.",
 	.options = rotate_options,
 	.least = 1,
 	.most = 1,
@@ -82,16 +57,22 @@ static int run_rotate(int argc, char **argv, struct error **err)
 
 	if (!command_parse(&rotate_usage, argc, argv, &values, &call, err))
 		return call.status;
+	if (streq(call.arguments[0], "db"))
+		return keys_rotate_db(&rotate_usage, &values, err);
 	role = tuf_type_of_name(call.arguments[0]);
 	if (role == TUF_TYPES)
 		return command_usage_error(&rotate_usage, err,
-			"%s is not root, targets, snapshot or timestamp", call.arguments[0]);
+			"%s is not db, root, targets, snapshot or timestamp", call.arguments[0]);
+	if (values.enrol || values.passphrase)
+		return command_usage_error(&rotate_usage, err, "--enrol and --passphrase are of db");
 	r = open_repository(&rotate_usage, &values.repository, false, time(NULL), &keys, &repository, err);
 	if (r != 0)
 		return r;
 	r = rotate_key(repository,
-		&(struct rotation){
-			.role = role, .keys = keys, .secret = &terminal_secret, .new_key = values.new_key},
+		&(struct rotation){.role = role,
+			.keys = keys,
+			.secret = &values.repository.secrets.secret,
+			.new_key = values.new_key},
 		&ended, err);
 	if (r < 0)
 		return r;
@@ -160,7 +141,7 @@ static const struct command_usage threshold_usage = {
 };
 
 /* Reads the role, opens the repository, changes and tells. */
-static int change_role(const struct command_usage *usage, const char *role, const struct role_values *values,
+static int change_role(const struct command_usage *usage, const char *role, struct role_values *values,
 	struct role_keys *change, struct error **err)
 {
 	_cleanup_repository_ struct repository *repository = NULL;
@@ -178,7 +159,7 @@ static int change_role(const struct command_usage *usage, const char *role, cons
 			usage, err, "the threshold is larger than %ju", (uintmax_t)UINT32_MAX);
 	change->threshold = (uint32_t)values->threshold;
 	change->new_key = values->new_key;
-	change->secret = &terminal_secret;
+	change->secret = &values->repository.secrets.secret;
 	r = open_repository(usage, &values->repository, false, time(NULL), &keys, &repository, err);
 	if (r != 0)
 		return r;
@@ -233,7 +214,8 @@ static int run_threshold(int argc, char **argv, struct error **err)
 }
 
 static const struct command commands[] = {
-	{"init", "Make the keys of builds and releases", run_init},
+	{"init", "Make the keys of builds and releases", keys_init_verb},
+	{"sign", "Sign what a build has left to be signed", keys_sign_verb},
 	{"rotate", "Put a new key in the place of one that signs releases", run_rotate},
 	{"add", "Give a role one more key", run_add},
 	{"remove", "Take a key from a role", run_remove},

@@ -79,8 +79,8 @@ static int commit(struct repository *repository, const struct release_index *ind
 	return r < 0 ? r : repository_commit(repository, err);
 }
 
-static int change(const struct values *values, const struct publish_change *how, const char *version,
-	struct error **err)
+static int change(
+	struct values *values, const struct publish_change *how, const char *version, struct error **err)
 {
 	const struct publish_selection selection = {.version = version,
 		.edition = values->filter.edition,
@@ -110,7 +110,7 @@ static int change(const struct values *values, const struct publish_change *how,
 }
 
 static int run_values(
-	const struct values *values, enum publish_change_kind kind, const char *version, struct error **err)
+	struct values *values, enum publish_change_kind kind, const char *version, struct error **err)
 {
 	const struct command_usage *usage = &changes[kind].usage;
 	struct publish_change how = {.kind = kind, .reason = values->reason, .now = time(NULL)};

@@ -183,7 +183,7 @@ int publish_read_audience(const struct command_usage *of, const char *rollout, c
 }
 
 /* db, where the keys have it; the disk image has a signature otherwise. */
-static int load_db(const char *keys, struct signer **ret, struct error **err)
+static int load_db(const char *keys, const struct key_secret *secret, struct signer **ret, struct error **err)
 {
 	_cleanup_free_ char *key = string_format("%s/db.key", keys);
 	_cleanup_free_ char *certificate = string_format("%s/db.crt", keys);
@@ -192,10 +192,10 @@ static int load_db(const char *keys, struct signer **ret, struct error **err)
 		return error_set_errno(err, -ENOMEM, "%s", keys);
 	if (access(key, F_OK) < 0 && errno == ENOENT)
 		return 0;
-	return signer_load(certificate, key, ret, err);
+	return signer_load(certificate, key, secret, ret, err);
 }
 
-static int publish(const struct values *values, struct publish_options *how, struct error **err)
+static int publish(struct values *values, struct publish_options *how, struct error **err)
 {
 	_cleanup_repository_ struct repository *repository = NULL;
 	_cleanup_publish_result_ struct publish_result result = {};
@@ -208,7 +208,7 @@ static int publish(const struct values *values, struct publish_options *how, str
 
 	if (r != 0)
 		return r;
-	r = load_db(keys, &db, err);
+	r = load_db(keys, &values->repository.secrets.secret, &db, err);
 	if (r >= 0 && values->notes)
 		r = file_read(values->notes, NOTES_MAX, &notes, NULL, err);
 	if (r < 0)
@@ -223,7 +223,7 @@ static int publish(const struct values *values, struct publish_options *how, str
 	return r < 0 ? r : print_result(values, &result, repository);
 }
 
-static int run(const struct values *values, const char *build, struct error **err)
+static int run(struct values *values, const char *build, struct error **err)
 {
 	struct publish_options publish_options = {
 		.build = build,

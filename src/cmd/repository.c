@@ -2,7 +2,6 @@
 #include "cmd/repository.h"
 
 #include <errno.h>
-#include <openssl/evp.h>
 
 #include "base/string-util.h"
 #include "build/keys.h"
@@ -14,18 +13,6 @@
 #define SNAPSHOT_DAYS 30
 #define TARGETS_DAYS 90
 
-/* On the terminal, even where standard input and output are somebody else's. */
-static int ask_passphrase(const char *name, char *ret, size_t size, void *userdata)
-{
-	_cleanup_free_ char *prompt =
-		string_format("Passphrase or PIN of %.*s: ", (int)strcspn(name, "?"), name);
-
-	(void)userdata;
-	return prompt && EVP_read_pw_string_min(ret, 0, (int)size, prompt, 0) == 0 ? 0 : -ENOKEY;
-}
-
-const struct tuf_secret terminal_secret = {.ask = ask_passphrase};
-
 static void warn_of_exposed_keys(const char *keys)
 {
 	_cleanup_free_ char *exposed = keys_exposed(keys);
@@ -36,10 +23,11 @@ static void warn_of_exposed_keys(const char *keys)
 			exposed);
 }
 
-int open_repository(const struct command_usage *usage, const struct repository_values *values, bool create,
+int open_repository(const struct command_usage *usage, struct repository_values *values, bool create,
 	int64_t now, char **ret_keys, struct repository **ret, struct error **err)
 {
 	_cleanup_free_ char *keys = NULL;
+	const struct key_secret *secret;
 	uint64_t days = 0;
 	int r;
 
@@ -52,11 +40,14 @@ int open_repository(const struct command_usage *usage, const struct repository_v
 	if (!keys)
 		return -ENOENT;
 	warn_of_exposed_keys(keys);
+	r = secrets_open(&values->secrets, &secret, err);
+	if (r < 0)
+		return r;
 	r = repository_open(
 		&(struct repository_options){
 			.path = values->to,
 			.keys = keys,
-			.secret = &terminal_secret,
+			.secret = secret,
 			.now = now,
 			.create = create,
 			.days = {[TUF_TIMESTAMP] = (uint32_t)days,

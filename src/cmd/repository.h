@@ -5,10 +5,12 @@
 #pragma once
 
 #include "cmd/command.h"
+#include "cmd/secret.h"
 #include "release/repository.h"
 
 struct repository_values {
 	const char *to, *keys, *expires;
+	struct secrets secrets;
 };
 
 /* Their options, for a structure that begins with these values. */
@@ -17,12 +19,10 @@ struct repository_values {
 		"to", 't', "DIR", "The repository: a folder, which a web server may serve as it is.", \
 			OPTION_STRING, offsetof(struct repository_values, to)                         \
 	}
-#define OPTION_KEYS                                                                                 \
-	{                                                                                           \
-		"keys", 'k', "DIR",                                                                 \
-			"The keys, made by `orlop keys init`. Default: $XDG_DATA_HOME/orlop/keys.", \
-			OPTION_STRING, offsetof(struct repository_values, keys)                     \
-	}
+#define OPTION_KEYS                                                                                      \
+	{"keys", 'k', "DIR", "The keys, made by `orlop keys init`. Default: $XDG_DATA_HOME/orlop/keys.", \
+		OPTION_STRING, offsetof(struct repository_values, keys)},                                \
+		OPTION_PASSPHRASE_FILE(struct repository_values), OPTION_PIN_FILE(struct repository_values)
 #define OPTION_EXPIRES                                                                                      \
 	{                                                                                                   \
 		"expires", 'e', "DAYS",                                                                     \
@@ -31,14 +31,12 @@ struct repository_values {
 			OPTION_STRING, offsetof(struct repository_values, expires)                          \
 	}
 
-/* Asks on the terminal. */
-extern const struct tuf_secret terminal_secret;
-
 /*
- * Opens it for writing; *create* makes one where there is none. The keys' folder is malloc()ed in *ret_keys*.
- * Returns 0; EXIT_USAGE with *err* set; a negative errno.
+ * Opens it for writing; *create* makes one where there is none. *values* must stay where they are: their
+ * secrets are asked for keys later, too. The keys' folder is malloc()ed in *ret_keys*. Returns 0; EXIT_USAGE
+ * with *err* set; a negative errno.
  */
-int open_repository(const struct command_usage *usage, const struct repository_values *values, bool create,
+int open_repository(const struct command_usage *usage, struct repository_values *values, bool create,
 	int64_t now, char **ret_keys, struct repository **ret, struct error **err);
 
 /* "valid until 2026-12-05T12:00:00Z" of what the timestamp says. */

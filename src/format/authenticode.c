@@ -121,6 +121,27 @@ static void append_certificate(struct buffer *table, const struct buffer *pkcs7)
 	buffer_align(table, PE_CERTIFICATE_ALIGN);
 }
 
+/* Makes the image as it is without signatures, padded as one wants it, and its digest. */
+static int prepare(const void *image, size_t size, struct buffer *ret, struct pe *ret_pe,
+	uint8_t ret_digest[SHA256_SIZE], struct error **err)
+{
+	int r = pe_parse(image, size, ret_pe, err);
+
+	if (r >= 0)
+		r = pe_set_certificates(ret_pe, NULL, 0, ret, err);
+	if (r >= 0)
+		r = pe_parse(ret->data, ret->size, ret_pe, err);
+	return r < 0 ? r : pe_authenticode_digest(ret_pe, ret_digest, err);
+}
+
+int authenticode_digest(const void *image, size_t size, uint8_t ret[SHA256_SIZE], struct error **err)
+{
+	_cleanup_buffer_ struct buffer padded = {};
+	struct pe pe;
+
+	return prepare(image, size, &padded, &pe, ret, err);
+}
+
 int authenticode_sign(
 	const struct signer *signer, const void *image, size_t size, struct buffer *ret, struct error **err)
 {
@@ -129,16 +150,7 @@ int authenticode_sign(
 	struct pe pe;
 	int r;
 
-	r = pe_parse(image, size, &pe, err);
-	if (r < 0)
-		return r;
-	r = pe_set_certificates(&pe, NULL, 0, &padded, err);
-	if (r < 0)
-		return r;
-	r = pe_parse(padded.data, padded.size, &pe, err);
-	if (r < 0)
-		return r;
-	r = pe_authenticode_digest(&pe, digest, err);
+	r = prepare(image, size, &padded, &pe, digest, err);
 	if (r < 0)
 		return r;
 	r = sign_digest(signer, digest, &pkcs7, err);

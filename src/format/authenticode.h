@@ -15,6 +15,9 @@
 int authenticode_sign(
 	const struct signer *signer, const void *image, size_t size, struct buffer *ret, struct error **err);
 
+/* The digest that such a signature is about, of an image with or without one. */
+int authenticode_digest(const void *image, size_t size, uint8_t ret[SHA256_SIZE], struct error **err);
+
 /* One PKCS#7 signature of an image. */
 struct authenticode_signature {
 	const uint8_t *pkcs7; /* DER; points into the image */

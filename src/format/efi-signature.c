@@ -44,20 +44,6 @@ const struct uuid *efi_trust_vendor(enum efi_trust_variable variable)
 	return variable == EFI_TRUST_DB ? &efi_image_security_database : &efi_global_variable;
 }
 
-const struct efi_certificate *efi_trust_certificate(
-	const struct efi_trust *trust, enum efi_trust_variable variable)
-{
-	switch (variable) {
-	case EFI_TRUST_PK:
-		return &trust->pk;
-	case EFI_TRUST_KEK:
-		return &trust->kek;
-	case EFI_TRUST_DB:
-		break;
-	}
-	return &trust->db;
-}
-
 void efi_signature_list_append(
 	struct buffer *ret, const struct uuid *owner, const struct efi_certificate *certificate)
 {
@@ -70,6 +56,16 @@ void efi_signature_list_append(
 	buffer_append_le32(ret, size);
 	append_guid(ret, owner);
 	buffer_append(ret, certificate->der, certificate->size);
+}
+
+void efi_trust_append(struct buffer *ret, const struct efi_trust *trust, enum efi_trust_variable variable)
+{
+	const struct efi_certificate *first[EFI_TRUST_VARIABLES] = {
+		[EFI_TRUST_PK] = &trust->pk, [EFI_TRUST_KEK] = &trust->kek, [EFI_TRUST_DB] = &trust->db};
+
+	efi_signature_list_append(ret, &trust->owner, first[variable]);
+	for (size_t i = 0; variable == EFI_TRUST_DB && i < trust->more_db_count; i++)
+		efi_signature_list_append(ret, &trust->owner, &trust->more_db[i]);
 }
 
 void efi_time_encode(int64_t time, uint8_t ret[EFI_TIME_SIZE])
@@ -110,7 +106,7 @@ int efi_variable_update(const struct signer *signer, enum efi_trust_variable var
 	int r;
 
 	efi_time_encode(time, encoded);
-	efi_signature_list_append(&content, &trust->owner, efi_trust_certificate(trust, variable));
+	efi_trust_append(&content, trust, variable);
 	append_signed_octets(&octets, variable, encoded, &content);
 	if (buffer_failed(&content) || buffer_failed(&octets))
 		return error_set_errno(err, -ENOMEM, "EFI variable update");

@@ -24,6 +24,9 @@ struct efi_trust {
 		const uint8_t *der;
 		size_t size;
 	} pk, kek, db;
+	/* Others that belong into db: of keys that signed before, or will. */
+	const struct efi_certificate *more_db;
+	size_t more_db_count;
 };
 
 enum efi_trust_variable { EFI_TRUST_PK, EFI_TRUST_KEK, EFI_TRUST_DB };
@@ -32,20 +35,19 @@ enum efi_trust_variable { EFI_TRUST_PK, EFI_TRUST_KEK, EFI_TRUST_DB };
 /* "PK", "KEK", "db", and the vendor that the variable belongs to. */
 const char *efi_trust_name(enum efi_trust_variable variable);
 const struct uuid *efi_trust_vendor(enum efi_trust_variable variable);
-const struct efi_certificate *efi_trust_certificate(
-	const struct efi_trust *trust, enum efi_trust_variable variable);
-
 /* Appends a list that holds one X.509 certificate. */
 void efi_signature_list_append(
 	struct buffer *ret, const struct uuid *owner, const struct efi_certificate *certificate);
+
+/* Appends what the variable holds: a list for each of its certificates. */
+void efi_trust_append(struct buffer *ret, const struct efi_trust *trust, enum efi_trust_variable variable);
 
 /* EFI_TIME (UEFI 2.10, 8.3), seconds resolution, UTC. */
 #define EFI_TIME_SIZE 16
 void efi_time_encode(int64_t time, uint8_t ret[EFI_TIME_SIZE]);
 
 /*
- * Appends the signed update that replaces *variable* by a list with *trust*'s certificate for it, as
- * efitools'
+ * Appends the signed update that replaces *variable* by *trust*'s certificates for it, as efitools'
  * ".auth" files hold it: authentication header, then the new content. *signer* is PK for PK and KEK, KEK for
  * db. *time* is in seconds since 1970; firmware takes only updates later than the variable's present content.
  */

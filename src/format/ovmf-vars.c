@@ -251,7 +251,7 @@ static int set_trust(struct buffer *file, const struct efi_trust *trust, enum ef
 	struct ovmf_variable variable = {
 		.name = name, .vendor = *efi_trust_vendor(which), .attributes = EFI_VARIABLE_SECURE_BOOT};
 
-	efi_signature_list_append(&list, &trust->owner, efi_trust_certificate(trust, which));
+	efi_trust_append(&list, trust, which);
 	if (!name || buffer_failed(&list))
 		return error_set_errno(err, -ENOMEM, "OVMF variables");
 	efi_time_encode(time, variable.time);

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "format/signer-parts.h"
+
 #include <errno.h>
 #include <openssl/bn.h>
 #include <openssl/crypto.h>
@@ -8,8 +10,6 @@
 #include <openssl/x509v3.h>
 #include <string.h>
 #include <time.h>
-
-#include "format/signer.h"
 
 #define GENERATE_BITS 2048
 #define GENERATE_SERIAL_BITS 127 /* positive, and at most the 20 bytes of RFC 5280, 4.1.2.2 */
@@ -82,64 +82,64 @@ static int add_extensions(X509 *certificate)
 	return 1;
 }
 
-static X509 *make_certificate(EVP_PKEY *key, const char *name, int64_t not_before, unsigned int years)
+static X509 *make_certificate(EVP_PKEY *key, const struct signer_claim *claim)
 {
 	X509 *certificate = X509_new();
 
 	if (certificate && X509_set_version(certificate, X509_VERSION_3) && set_serial(certificate) &&
-		set_validity(certificate, not_before, years) && set_name(certificate, name) &&
-		X509_set_pubkey(certificate, key) && add_extensions(certificate) &&
-		X509_sign(certificate, key, EVP_sha256()) > 0)
+		set_validity(certificate, claim->not_before, claim->years) &&
+		set_name(certificate, claim->name) && X509_set_pubkey(certificate, key) &&
+		add_extensions(certificate) && X509_sign(certificate, key, EVP_sha256()) > 0)
 		return certificate;
 	X509_free(certificate);
 	return NULL;
 }
 
-/* Takes what a memory BIO holds as a string, and wipes the BIO's own copy. */
-static char *bio_take(BIO *bio)
+static int certify(const struct signer_claim *claim, EVP_PKEY *key, char **ret, struct error **err)
 {
-	char *data;
-	long size = BIO_get_mem_data(bio, &data);
-	char *text = size > 0 ? strndup(data, (size_t)size) : NULL;
+	X509 *certificate;
 
-	if (size > 0)
-		OPENSSL_cleanse(data, (size_t)size);
-	return text;
-}
-
-static int write_pem(X509 *certificate, EVP_PKEY *key, struct signer_pem *ret)
-{
-	BIO *bio = BIO_new(BIO_s_mem());
-
-	if (bio && PEM_write_bio_X509(bio, certificate))
-		ret->certificate = bio_take(bio);
-	BIO_free(bio);
-	bio = BIO_new(BIO_s_mem());
-	if (bio && PEM_write_bio_PKCS8PrivateKey(bio, key, NULL, NULL, 0, NULL, NULL))
-		ret->key = bio_take(bio);
-	BIO_free(bio);
-	return ret->certificate && ret->key;
+	if (*claim->name == 0 || strlen(claim->name) > GENERATE_NAME_MAX)
+		return error_set(err, -EINVAL, "certificate name \"%s\": must have 1 to %d bytes",
+			claim->name, GENERATE_NAME_MAX);
+	certificate = make_certificate(key, claim);
+	*ret = certificate ? signer_pem_of(certificate) : NULL;
+	X509_free(certificate);
+	if (!*ret)
+		return error_set(err, -EIO, "OpenSSL could not make a certificate for \"%s\"", claim->name);
+	return 0;
 }
 
 int signer_generate(
-	const char *name, int64_t not_before, unsigned int years, struct signer_pem *ret, struct error **err)
+	const struct signer_claim *claim, const char *passphrase, struct signer_pem *ret, struct error **err)
 {
 	_cleanup_signer_pem_ struct signer_pem pem = {};
-	EVP_PKEY *key;
-	X509 *certificate;
-	int ok;
+	EVP_PKEY *key = EVP_RSA_gen(GENERATE_BITS);
+	int r = key ? certify(claim, key, &pem.certificate, err)
+		    : error_set(err, -EIO, "OpenSSL could not make a key for \"%s\"", claim->name);
 
-	if (*name == 0 || strlen(name) > GENERATE_NAME_MAX)
-		return error_set(err, -EINVAL, "certificate name \"%s\": must have 1 to %d bytes", name,
-			GENERATE_NAME_MAX);
-	key = EVP_RSA_gen(GENERATE_BITS);
-	certificate = key ? make_certificate(key, name, not_before, years) : NULL;
-	ok = certificate && write_pem(certificate, key, &pem);
-	X509_free(certificate);
+	if (r >= 0)
+		r = private_key_to_pem(key, passphrase, &pem.key, err);
 	EVP_PKEY_free(key);
-	if (!ok)
-		return error_set(err, -EIO, "OpenSSL could not make a key and certificate for \"%s\"", name);
+	if (r < 0)
+		return r;
 	*ret = pem;
 	pem = (struct signer_pem){};
 	return 0;
+}
+
+int signer_certify(const struct signer_claim *claim, const char *where, const struct key_secret *secret,
+	char **ret, struct error **err)
+{
+	_cleanup_free_ char *name = NULL;
+	EVP_PKEY *key;
+	int r = private_key_load(where, secret, &key, &name, err);
+
+	if (r < 0)
+		return r;
+	r = signer_check_kind(name, key, err);
+	if (r >= 0)
+		r = certify(claim, key, ret, err);
+	EVP_PKEY_free(key);
+	return r;
 }

@@ -2,22 +2,17 @@
 #include "format/tuf-signer.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <openssl/crypto.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "base/encoding.h"
-#include "base/file.h"
 #include "base/string-util.h"
 #include "format/canonical-json.h"
 #include "format/tuf-key.h"
-#include "format/tuf-token.h"
 
-#define KEY_FILE_MAX MiB(1)
 #define ED25519_SIZE 32
 
 struct tuf_signer {
@@ -125,103 +120,35 @@ static int make_signer(const char *name, EVP_PKEY *key, struct tuf_signer **ret,
 	return r;
 }
 
-/* ---- Loading ---- */
+/* ---- Loading, making and using ---- */
 
-/* What OpenSSL asks for a passphrase; it would ask on the terminal by itself. */
-struct question {
-	const char *name;
-	const struct tuf_secret *secret;
-	bool asked;
-};
-
-static int answer(char *buffer, int size, int writing, void *userdata)
-{
-	struct question *question = userdata;
-
-	(void)writing;
-	question->asked = true;
-	if (!question->secret || size <= 0 ||
-		question->secret->ask(question->name, buffer, (size_t)size, question->secret->userdata) < 0)
-		return -1;
-	return (int)strnlen(buffer, (size_t)size);
-}
-
-int tuf_signer_from_pem(const char *name, const char *pem, size_t size, const struct tuf_secret *secret,
+int tuf_signer_from_pem(const char *name, const char *pem, size_t size, const struct key_secret *secret,
 	struct tuf_signer **ret, struct error **err)
 {
-	struct question question = {.name = name, .secret = secret};
-	BIO *bio = size <= KEY_FILE_MAX ? BIO_new_mem_buf(pem, (int)size) : NULL;
 	EVP_PKEY *key;
-	int r;
+	int r = private_key_from_pem(name, pem, size, secret, &key, err);
 
-	ERR_clear_error();
-	key = bio ? PEM_read_bio_PrivateKey(bio, NULL, answer, &question) : NULL;
-	BIO_free(bio);
-	if (key)
-		r = make_signer(name, key, ret, err);
-	else if (question.asked && !secret)
-		r = error_set(err, -EKEYREJECTED,
-			"%s: the key is encrypted, and nobody can be asked for its passphrase", name);
-	else if (question.asked)
-		r = error_set(err, -EKEYREJECTED, "%s: the passphrase does not open it (%s)", name, reason());
-	else
-		r = error_set(err, -EBADMSG, "%s: no private key in PEM (%s)", name, reason());
-	ERR_clear_error();
-	return r;
-}
-
-static int load_token(
-	const char *uri, const struct tuf_secret *secret, struct tuf_signer **ret, struct error **err)
-{
-	EVP_PKEY *key;
-	int r = tuf_token_key(uri, secret, &key, err);
-
-	/* A URI may hold its PIN: messages of later days get no more of it than this. */
-	return r < 0 ? r : make_signer("pkcs11", key, ret, err);
+	return r < 0 ? r : make_signer(name, key, ret, err);
 }
 
 int tuf_signer_load(
-	const char *where, const struct tuf_secret *secret, struct tuf_signer **ret, struct error **err)
+	const char *where, const struct key_secret *secret, struct tuf_signer **ret, struct error **err)
 {
-	char *text = NULL;
-	size_t size;
-	int r;
+	_cleanup_free_ char *name = NULL;
+	EVP_PKEY *key;
+	int r = private_key_load(where, secret, &key, &name, err);
 
-	if (startswith(where, "pkcs11:"))
-		return load_token(where, secret, ret, err);
-	r = file_read_private(where, KEY_FILE_MAX, &text, &size, err);
-	if (r < 0)
-		return r;
-	if (startswith(text, "pkcs11:")) {
-		text[strcspn(text, "\r\n")] = 0;
-		r = load_token(text, secret, ret, err);
-		if (r < 0)
-			r = (error_wrap(err, "%s", where), r);
-	} else {
-		r = tuf_signer_from_pem(where, text, size, secret, ret, err);
-	}
-	OPENSSL_cleanse(text, size);
-	free(text);
-	return r;
+	return r < 0 ? r : make_signer(name, key, ret, err);
 }
 
-/* ---- Making and using ---- */
-
-int tuf_signer_generate(char **ret, struct error **err)
+int tuf_signer_generate(const char *passphrase, char **ret, struct error **err)
 {
 	EVP_PKEY *key = EVP_PKEY_Q_keygen(NULL, NULL, "ED25519");
-	/* Secure memory where there is any, wiped in any case. */
-	BIO *bio = BIO_new(BIO_s_secmem());
-	char *pem = NULL;
+	int r = key ? private_key_to_pem(key, passphrase, ret, err)
+		    : error_set(err, -EIO, "OpenSSL could not make an ed25519 key (%s)", reason());
 
-	if (key && bio && PEM_write_bio_PKCS8PrivateKey(bio, key, NULL, NULL, 0, NULL, NULL) == 1)
-		pem = bio_text(bio);
-	BIO_free(bio);
 	EVP_PKEY_free(key);
-	if (!pem)
-		return error_set(err, -EIO, "OpenSSL could not make an ed25519 key (%s)", reason());
-	*ret = pem;
-	return 0;
+	return r;
 }
 
 json_t *tuf_signer_key(const struct tuf_signer *signer)
@@ -237,21 +164,5 @@ const char *tuf_signer_id(const struct tuf_signer *signer)
 int tuf_signer_sign(const struct tuf_signer *signer, const void *data, size_t size, struct buffer *ret,
 	struct error **err)
 {
-	const EVP_MD *hash = EVP_PKEY_is_a(signer->key, "ED25519") ? NULL : EVP_sha256();
-	EVP_MD_CTX *context = EVP_MD_CTX_new();
-	size_t length = (size_t)EVP_PKEY_get_size(signer->key), before = ret->size;
-	uint8_t *at = buffer_extend(ret, length);
-	int r = 0;
-
-	ERR_clear_error();
-	if (!context || !at)
-		r = error_set_errno(err, -ENOMEM, "%s", signer->name);
-	else if (EVP_DigestSignInit(context, NULL, hash, NULL, signer->key) != 1 ||
-		 EVP_DigestSign(context, at, &length, data, size) != 1)
-		r = error_set(err, -EIO, "%s: the key does not sign (%s)", signer->name, reason());
-	else
-		ret->size = before + length; /* an ECDSA signature may be shorter than the longest one */
-	EVP_MD_CTX_free(context);
-	ERR_clear_error();
-	return r;
+	return private_key_sign(signer->key, signer->name, data, size, ret, err);
 }

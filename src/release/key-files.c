@@ -30,7 +30,7 @@ static int copy_key(const char *from, const char *to, struct error **err)
 static int make_key(const char *to, struct error **err)
 {
 	char *pem = NULL;
-	int r = tuf_signer_generate(&pem, err);
+	int r = tuf_signer_generate(NULL, &pem, err);
 
 	if (r >= 0)
 		r = file_write_atomic(to, pem, strlen(pem), 0600, err);

@@ -52,7 +52,7 @@ static bool may_sign(const struct tuf_role *role, const struct tuf_signer *signe
 
 /* Counts the key in a file where it may sign. */
 static int add_signer(const char *folder, const char *name, const struct tuf_role *role,
-	const struct tuf_secret *secret, struct tuf_signers *ret, size_t *count, struct error **err)
+	const struct key_secret *secret, struct tuf_signers *ret, size_t *count, struct error **err)
 {
 	_cleanup_free_ char *path = string_format("%s/%s", folder, name);
 	_cleanup_tuf_signer_ struct tuf_signer *signer = NULL;
@@ -67,7 +67,7 @@ static int add_signer(const char *folder, const char *name, const struct tuf_rol
 }
 
 int release_signers_load(const char *folder, enum tuf_type role, const struct tuf_metadata *root,
-	const struct tuf_secret *secret, struct tuf_signers *ret, struct error **err)
+	const struct key_secret *secret, struct tuf_signers *ret, struct error **err)
 {
 	const struct tuf_role *keys = &root->roles[role];
 	_cleanup_strv_ struct strv names = {};

@@ -29,7 +29,7 @@ int tuf_signers_add(struct tuf_signers *signers, struct tuf_signer *signer);
  * -ENOKEY where they are fewer than the threshold; as tuf_signer_load().
  */
 int release_signers_load(const char *folder, enum tuf_type role, const struct tuf_metadata *root,
-	const struct tuf_secret *secret, struct tuf_signers *ret, struct error **err);
+	const struct key_secret *secret, struct tuf_signers *ret, struct error **err);
 
 /*
  * Reads root.json, or version *version* of it where that isn't 0; checks that it is signed as it says itself.

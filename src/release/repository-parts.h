@@ -19,7 +19,7 @@
 
 struct repository {
 	char *path, *keys;
-	const struct tuf_secret *secret;
+	const struct key_secret *secret;
 	int64_t now;
 	uint32_t days[TUF_TYPES];
 	int lock;

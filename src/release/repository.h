@@ -20,7 +20,7 @@ struct repository_options {
 	const char *path;
 	const char *keys; /* the folder whose root.json is trusted; NULL: only to be read, its own first root
 			     is */
-	const struct tuf_secret *secret; /* may be NULL */
+	const struct key_secret *secret; /* may be NULL */
 	int64_t now;			 /* seconds since 1970 */
 	uint32_t days[TUF_TYPES]; /* how long what is signed now is valid; 0: 7 for the timestamp, 30 for the
 				     snapshot, 90 for targets */

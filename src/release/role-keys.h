@@ -10,7 +10,7 @@
 struct role_keys {
 	enum tuf_type role;
 	const char *keys; /* the folder that the repository was opened with */
-	const struct tuf_secret *secret;
+	const struct key_secret *secret;
 	const char *add, *remove; /* NAME of ROLE-NAME.key; at most one of the two */
 	const char *new_key;	  /* to add: a file or URI to take in place of making a key; NULL: make one */
 	uint32_t threshold;	  /* how many must sign; 0: as many as before */

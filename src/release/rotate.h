@@ -15,7 +15,7 @@
 struct rotation {
 	enum tuf_type role;
 	const char *keys; /* the folder that the repository was opened with */
-	const struct tuf_secret *secret;
+	const struct key_secret *secret;
 	const char *new_key; /* a file or URI to take in place of making a key; NULL: make one */
 };
 

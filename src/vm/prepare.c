@@ -97,7 +97,8 @@ static int enroll_nobody(const void *empty, size_t size, int64_t now, struct buf
 	struct efi_trust trust = {};
 	int r;
 
-	r = signer_generate("nobody", now, 1, &pem, err);
+	r = signer_generate(
+		&(struct signer_claim){.name = "nobody", .not_before = now, .years = 1}, NULL, &pem, err);
 	if (r == 0)
 		r = signer_from_pem("nobody", pem.certificate, strlen(pem.certificate), pem.key,
 			strlen(pem.key), &signer, err);
@@ -109,11 +110,24 @@ static int enroll_nobody(const void *empty, size_t size, int64_t now, struct buf
 	return r < 0 ? r : ovmf_vars_switch_off(ret, err);
 }
 
+/* Variables of a machine that trusts the keys in a folder. */
+static int enroll_keys(const char *folder, const void *empty, size_t size, int64_t now, struct buffer *ret,
+	struct error **err)
+{
+	_cleanup_keys_ struct keys keys = {};
+	struct efi_trust trust;
+	int r = keys_open_certificates(folder, &keys, err);
+
+	if (r < 0)
+		return r;
+	trust = keys_trust(&keys);
+	return ovmf_vars_enroll(empty, size, &trust, now, ret, err);
+}
+
 /* A fresh copy of the empty variable store, with or without keys in it. */
 static int make_variables(const struct vm_config *config, const struct vm_platform *platform,
 	const char *path, int64_t now, struct error **err)
 {
-	_cleanup_(keys_trust_release) struct keys_trust trust = {};
 	_cleanup_buffer_ struct buffer enrolled = {};
 	_cleanup_free_ char *empty = NULL;
 	const char *template;
@@ -129,9 +143,7 @@ static int make_variables(const struct vm_config *config, const struct vm_platfo
 	if (config->variables == VM_VARIABLES_NONE)
 		r = enroll_nobody(empty, size, now, &enrolled, err);
 	else
-		r = keys_open_trust(config->keys, &trust, err);
-	if (r == 0 && config->variables == VM_VARIABLES_KEYS)
-		r = ovmf_vars_enroll(empty, size, &trust.trust, now, &enrolled, err);
+		r = enroll_keys(config->keys, empty, size, now, &enrolled, err);
 	return r < 0 ? r : file_write_atomic(path, enrolled.data, enrolled.size, 0600, err);
 }
 

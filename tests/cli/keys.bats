@@ -1,5 +1,7 @@
 #!/usr/bin/env bats
-# `orlop keys init`, with openssl as the judge of what it made.
+# `orlop keys init` and `orlop keys rotate db`, with openssl as the judge of what they made.
+
+load ../lib/token
 
 setup() { cd "$BATS_TEST_TMPDIR"; }
 
@@ -159,4 +161,63 @@ setup_file() {
 	[[ ${lines[0]} == 'orlop: place/set'*': No space left on device' ]]
 	[ "${lines[1]}" = other ]
 	[ ${#lines[@]} = 2 ]
+}
+
+@test "with a passphrase all keys are encrypted, and openssl opens them with it alone" {
+	local name
+	(umask 077 && echo 'open sesame' >passphrase)
+	"$ORLOP" keys init --passphrase-file passphrase set
+	for name in PK KEK db root targets snapshot timestamp; do
+		[ "$(head -n 1 "set/$name.key")" = '-----BEGIN ENCRYPTED PRIVATE KEY-----' ]
+		openssl pkey -in "set/$name.key" -passin file:passphrase -noout
+		! openssl pkey -in "set/$name.key" -passin pass:open -noout 2>/dev/null || return 1
+	done
+	openssl pkey -in set/db.key -passin file:passphrase -pubout | cmp - <(openssl x509 -in set/db.crt -pubkey -noout)
+	run "$ORLOP" keys init --passphrase other </dev/null
+	[ "$status" = 1 ]
+	[[ $output == *'there is no passphrase for the new keys'* ]]
+	[ ! -e other ]
+}
+
+@test "keys that are there, in files or a token, are taken, and what belongs to them is made" {
+	make_token "$PWD"
+	cp "$keys/db.key" db.key
+	openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out targets.key
+	move_to_token 01 db db.key
+	move_to_token 02 targets targets.key
+	"$ORLOP" keys init --key db="$(cat db.key)" --key targets="$(cat targets.key)" --key PK="$keys/PK.key" set
+	cmp set/PK.key "$keys/PK.key"
+	cmp set/db.key db.key
+	cmp <(openssl x509 -in set/db.crt -pubkey -noout) <(openssl x509 -in "$keys/db.crt" -pubkey -noout)
+	openssl verify -check_ss_sig -CAfile set/db.crt set/db.crt
+	[ "$(jq -r '.signed.roles.targets.keyids[0] as $id | .signed.keys[$id].keytype' set/root.json)" = ecdsa ]
+	[ "$(stat -c %a set/db.key)" = 600 ]
+	run "$ORLOP" keys init --key dbx="$keys/db.key" other
+	[ "$status" = 2 ]
+	run "$ORLOP" keys init --key db="$keys/root.key" other
+	[ "$status" = 1 ]
+	[[ $output == *'root.key: the key is not RSA of at least 2048 bits'* ]]
+	run "$ORLOP" keys init --key db='pkcs11:token=orlop;object=none;type=private' other
+	[ "$status" = 1 ]
+	[[ $output == *'the token has no such private key' ]]
+	[ ! -e other ]
+}
+
+@test "rotate db makes a pair that is enrolled first, and changes places with it then" {
+	cp -r "$keys" set
+	[ "$("$ORLOP" keys rotate db --enrol --keys set)" = 'Made set/db.key.new: builds enrol its certificate from now on, and sign with db.key' ]
+	cmp set/db.key "$keys/db.key"
+	cp set/db.key.new new
+	[ "$("$ORLOP" keys rotate db --keys set)" = 'Changed db.key in set: the key before it is db.key.1, and builds enrol db.crt.1 as well' ]
+	cmp set/db.key new
+	cmp set/db.key.1 "$keys/db.key"
+	cmp set/db.crt.1 "$keys/db.crt"
+	cmp <(openssl x509 -in set/db.crt -pubkey -noout) <(openssl pkey -in set/db.key -pubout)
+	run "$ORLOP" keys rotate db --keys none
+	[ "$status" = 1 ]
+	[[ $output == *'none/db.crt is missing: make keys with'* ]]
+	run "$ORLOP" keys rotate db --keys set --to repository
+	[ "$status" = 2 ]
+	run "$ORLOP" keys rotate targets --enrol --to repository
+	[ "$status" = 2 ]
 }

@@ -90,6 +90,11 @@ pcr_11() {
 	dpkg-deb --fsys-tarfile "$intel" | tar -xO --wildcards './usr/lib/firmware/intel-ucode/*' | wc -c >size
 	[ "$(stat -c %s kernel/x86/microcode/GenuineIntel.bin)" = "$(cat size)" ]
 	[ "$(pcr_11)" = "$(manifest_of '.pcrs.sha256_kernel_start["11"]')" ]
+	# All of that comes through a folder that somebody else signs.
+	"$ORLOP" build ./example/bare-metal.yaml --keys "$ORLOP_TEST_KEYS" --version 202601.02.3 --offline --quiet --sign-later left
+	"$ORLOP" keys sign left --keys "$ORLOP_TEST_KEYS" --yes
+	"$ORLOP" build --finish left --keys "$ORLOP_TEST_KEYS" --quiet --output finished
+	diff -r out finished
 }
 
 @test "example bare-metal: there is one for arm64, of packages of that architecture" {

@@ -114,7 +114,7 @@ static struct tuf_signer *make_signer(void)
 	struct tuf_signer *signer;
 	char *pem;
 
-	assert_ok(tuf_signer_generate(&pem, &err), err);
+	assert_ok(tuf_signer_generate(NULL, &pem, &err), err);
 	assert_ok(tuf_signer_from_pem("stranger", pem, strlen(pem), NULL, &signer, &err), err);
 	(void)tuf_pem_free(pem);
 	return signer;

@@ -40,6 +40,29 @@ static void update_equals_efitools_around_the_signature(void **state)
 	assert_memory_equal(update.data + update.size - list.size, list.data, list.size);
 }
 
+/* As two files of efitools one after another: each certificate has a list of its own. */
+static void db_holds_a_list_for_each_of_its_certificates(void **state)
+{
+	_cleanup_boot_trust_ struct boot_trust trust = boot_trust();
+	_cleanup_buffer_ struct buffer first = boot_data("db.esl"), db = {}, pk = {}, update = {};
+	const struct efi_certificate more[] = {trust.trust.kek};
+	_cleanup_error_ struct error *err = NULL;
+
+	(void)state;
+	efi_signature_list_append(&first, &trust.trust.owner, &trust.trust.kek);
+	trust.trust.more_db = more;
+	trust.trust.more_db_count = 1;
+	efi_trust_append(&db, &trust.trust, EFI_TRUST_DB);
+	assert_int_equal(db.size, first.size);
+	assert_memory_equal(db.data, first.data, first.size);
+	assert_ok(
+		efi_variable_update(trust.kek, EFI_TRUST_DB, &trust.trust, UPDATE_TIME, &update, &err), err);
+	assert_memory_equal(update.data + update.size - first.size, first.data, first.size);
+	/* Others are db's alone. */
+	efi_trust_append(&pk, &trust.trust, EFI_TRUST_PK);
+	assert_int_equal(pk.size, 28 + 16 + trust.trust.pk.size);
+}
+
 /* Puts the ContentInfo around a SignedData that OpenSSL wants and EDK2 doesn't. */
 static PKCS7 *decode(const uint8_t *signed_data, size_t size)
 {
@@ -181,6 +204,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(list_equals_efitools),
+		cmocka_unit_test(db_holds_a_list_for_each_of_its_certificates),
 		cmocka_unit_test(update_equals_efitools_around_the_signature),
 		cmocka_unit_test(signature_covers_name_vendor_attributes_time_and_content),
 		cmocka_unit_test(signed_data_is_bare_as_firmware_wants_it),

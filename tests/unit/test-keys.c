@@ -67,18 +67,18 @@ static void makes_private_keys_that_open(void **state)
 {
 	_cleanup_free_ char *dir = string_format("%s/new/keys", folder);
 	_cleanup_keys_ struct keys keys = {};
-	_cleanup_keys_trust_ struct keys_trust trust = {};
+	_cleanup_keys_ struct keys trust = {};
 	_cleanup_error_ struct error *err = NULL;
 
 	(void)state;
-	assert_ok(keys_init(dir, 1700000000, &err), err);
+	assert_ok(keys_init(dir, &(struct keys_options){.now = 1700000000}, &err), err);
 	assert_int_equal(mode_of(dir, "."), 0700);
 	assert_int_equal(mode_of(dir, "PK.key"), 0600);
 	assert_int_equal(mode_of(dir, "KEK.key"), 0600);
 	assert_int_equal(mode_of(dir, "db.key"), 0600);
 	assert_int_equal(count_entries(dir), 12);
-	assert_ok(keys_open(dir, &keys, &err), err);
-	assert_ok(keys_open_trust(dir, &trust, &err), err);
+	assert_ok(keys_open(dir, NULL, &keys, &err), err);
+	assert_ok(keys_open_certificates(dir, &trust, &err), err);
 	assert_memory_equal(keys.trust.owner.bytes, trust.trust.owner.bytes, UUID_SIZE);
 	assert_int_equal(keys.trust.owner.bytes[6] >> 4, 4);
 	assert_int_equal(keys.trust.db.size, trust.trust.db.size);
@@ -98,7 +98,7 @@ static void the_root_lists_the_release_keys(void **state)
 	size_t size;
 
 	(void)state;
-	assert_ok(keys_init(dir, 1700000000, &err), err);
+	assert_ok(keys_init(dir, &(struct keys_options){.now = 1700000000}, &err), err);
 	assert_ok(file_read(path, MiB(1), &text, &size, &err), err);
 	assert_ok(tuf_metadata_parse(text, size, TUF_ROOT, &root, &err), err);
 	assert_ok(tuf_verify(&root, &root.keys, &root.roles[TUF_ROOT], &err), err);
@@ -127,13 +127,13 @@ static void builds_need_no_release_keys(void **state)
 	_cleanup_error_ struct error *err = NULL;
 
 	(void)state;
-	assert_ok(keys_init(dir, 1700000000, &err), err);
+	assert_ok(keys_init(dir, &(struct keys_options){.now = 1700000000}, &err), err);
 	for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
 		_cleanup_free_ char *path = string_format("%s/%s", dir, files[i]);
 
 		assert_int_equal(unlink(path), 0);
 	}
-	assert_ok(keys_open(dir, &keys, &err), err);
+	assert_ok(keys_open(dir, NULL, &keys, &err), err);
 	assert_null(keys_exposed(dir));
 }
 
@@ -147,7 +147,7 @@ static void overwrites_nothing_and_leaves_nothing_half_made(void **state)
 	(void)state;
 	assert_int_equal(mkdir(dir, 0755), 0);
 	assert_ok(file_write_atomic(path, "mine", 4, 0644, &err), err);
-	assert_error(keys_init(dir, 1700000000, &err), -EEXIST, err, path);
+	assert_error(keys_init(dir, &(struct keys_options){.now = 1700000000}, &err), -EEXIST, err, path);
 	assert_int_equal(count_entries(dir), 1);
 	assert_ok(file_read(path, 100, &text, NULL, &err), err);
 	assert_string_equal(text, "mine");
@@ -155,10 +155,10 @@ static void overwrites_nothing_and_leaves_nothing_half_made(void **state)
 	/* A dangling link is in the way too, and nothing is written through it. */
 	assert_int_equal(unlink(path), 0);
 	assert_int_equal(symlink("/nonexistent/elsewhere", path), 0);
-	assert_error(keys_init(dir, 1700000000, &err), -EEXIST, err, path);
+	assert_error(keys_init(dir, &(struct keys_options){.now = 1700000000}, &err), -EEXIST, err, path);
 	assert_int_equal(unlink(path), 0);
-	assert_ok(keys_init(dir, 1700000000, &err), err);
-	assert_error(keys_init(dir, 1700000000, &err), -EEXIST, err, "PK.key");
+	assert_ok(keys_init(dir, &(struct keys_options){.now = 1700000000}, &err), err);
+	assert_error(keys_init(dir, &(struct keys_options){.now = 1700000000}, &err), -EEXIST, err, "PK.key");
 }
 
 static void a_folder_that_cannot_be_is_an_error_that_names_it(void **state)
@@ -169,8 +169,10 @@ static void a_folder_that_cannot_be_is_an_error_that_names_it(void **state)
 
 	(void)state;
 	assert_ok(file_write_atomic(file, "", 0, 0644, &err), err);
-	assert_error(keys_init(below, 1700000000, &err), -ENOTDIR, err, "/file");
-	assert_error(keys_init(file, 1700000000, &err), -ENOTDIR, err, "/file");
+	assert_error(
+		keys_init(below, &(struct keys_options){.now = 1700000000}, &err), -ENOTDIR, err, "/file");
+	assert_error(
+		keys_init(file, &(struct keys_options){.now = 1700000000}, &err), -ENOTDIR, err, "/file");
 }
 
 static void a_set_that_lacks_a_file_does_not_open(void **state)
@@ -181,14 +183,14 @@ static void a_set_that_lacks_a_file_does_not_open(void **state)
 	_cleanup_error_ struct error *err = NULL;
 
 	(void)state;
-	assert_ok(keys_init(dir, 1700000000, &err), err);
+	assert_ok(keys_init(dir, &(struct keys_options){.now = 1700000000}, &err), err);
 	for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
 		_cleanup_free_ char *path = string_format("%s/%s", dir, files[i]);
 		_cleanup_free_ char *aside = string_format("%s/aside", dir);
 		_cleanup_keys_ struct keys keys = {};
 
 		assert_int_equal(rename(path, aside), 0);
-		assert_error(keys_open(dir, &keys, &err), -ENOENT, err, files[i]);
+		assert_error(keys_open(dir, NULL, &keys, &err), -ENOENT, err, files[i]);
 		assert_int_equal(rename(aside, path), 0);
 	}
 }
@@ -204,7 +206,7 @@ static int init_with_signal(const char *dir, unsigned number, int signal_number)
 	if (pid == 0) {
 		link_trap = number;
 		link_signal = signal_number;
-		_exit(keys_init(dir, 1700000000, NULL) < 0);
+		_exit(keys_init(dir, &(struct keys_options){.now = 1700000000}, NULL) < 0);
 	}
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	return status;
@@ -220,9 +222,9 @@ static void what_a_killed_process_left_is_removed_by_the_next(void **state)
 		_cleanup_keys_ struct keys keys = {};
 
 		assert_true(WIFSIGNALED(init_with_signal(dir, number, SIGKILL)));
-		assert_ok(keys_init(dir, 1700000000, &err), err);
+		assert_ok(keys_init(dir, &(struct keys_options){.now = 1700000000}, &err), err);
 		assert_int_equal(count_entries(dir), FILES);
-		assert_ok(keys_open(dir, &keys, &err), err);
+		assert_ok(keys_open(dir, NULL, &keys, &err), err);
 	}
 }
 
@@ -236,13 +238,13 @@ static void a_whole_set_outlives_a_process_that_was_killed_after_it(void **state
 	_cleanup_error_ struct error *err = NULL;
 
 	(void)state;
-	assert_ok(keys_init(dir, 1700000000, &err), err);
+	assert_ok(keys_init(dir, &(struct keys_options){.now = 1700000000}, &err), err);
 	assert_int_equal(mkdir(draft, 0700), 0);
 	assert_ok(file_write_atomic(left, "other", 5, 0600, &err), err);
-	assert_error(keys_init(dir, 1700000000, &err), -EEXIST, err, "PK.key");
+	assert_error(keys_init(dir, &(struct keys_options){.now = 1700000000}, &err), -EEXIST, err, "PK.key");
 	assert_int_equal(count_entries(dir), FILES);
 	assert_int_equal(access(key, F_OK), 0);
-	assert_ok(keys_open(dir, &keys, &err), err);
+	assert_ok(keys_open(dir, NULL, &keys, &err), err);
 }
 
 static void signals_leave_a_whole_set_or_none(void **state)
@@ -267,7 +269,7 @@ static void names_the_keys_that_their_group_may_read(void **state)
 	_cleanup_error_ struct error *err = NULL;
 
 	(void)state;
-	assert_ok(keys_init(dir, 1700000000, &err), err);
+	assert_ok(keys_init(dir, &(struct keys_options){.now = 1700000000}, &err), err);
 	none = keys_exposed(dir);
 	assert_null(none);
 	assert_int_equal(chmod(db, 0640), 0);

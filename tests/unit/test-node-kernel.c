@@ -32,7 +32,7 @@ static int set_up(void **state)
 	assert_non_null(f);
 	f->folder = node_machine_folder();
 	f->keys = string_format("%s/first-keys", f->folder);
-	assert_int_equal(keys_init(f->keys, BEGIN, NULL), 0);
+	assert_int_equal(keys_init(f->keys, &(struct keys_options){.now = BEGIN}, NULL), 0);
 	release_pool_make(&f->pool, f->folder);
 	f->server = http_server_start(f->folder);
 	url = string_format("%s/served", http_server_url(f->server));

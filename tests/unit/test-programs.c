@@ -212,7 +212,7 @@ static void the_root_of_new_keys_is_added_as_it_is(void **state)
 	size_t size;
 
 	(void)state;
-	assert_ok(keys_init(keys, TIME, &err), err);
+	assert_ok(keys_init(keys, &(struct keys_options){.now = TIME}, &err), err);
 	assert_ok(add_root(tree, keys, &err), err);
 	inode = tree_lookup(tree, PROGRAMS_ROOT);
 	assert_non_null(inode);
@@ -228,7 +228,7 @@ static struct tuf_signer *make_signer(void)
 	struct tuf_signer *signer;
 	char *pem;
 
-	assert_ok(tuf_signer_generate(&pem, &err), err);
+	assert_ok(tuf_signer_generate(NULL, &pem, &err), err);
 	assert_ok(tuf_signer_from_pem("test", pem, strlen(pem), NULL, &signer, &err), err);
 	tuf_pem_free(pem);
 	return signer;

@@ -41,14 +41,18 @@ static void append_to_db(struct buffer *db, enum who who)
 
 static int make_world(void **state)
 {
-	static const char *const names[] = {"Orlop db", "Orlop db 2", "Stranger"};
+	static const char *const names[] = {"Orlop db", "Orlop db", "Stranger"};
 
 	(void)state;
 	for (size_t i = 0; i < SIGNERS; i++) {
 		_cleanup_error_ struct error *err = NULL;
 		struct signer_pem *pem = &world.pems[i];
 
-		assert_ok(signer_generate(names[i], NOT_BEFORE, 10, pem, &err), err);
+		assert_ok(signer_generate(
+				  &(struct signer_claim){
+					  .name = names[i], .not_before = NOT_BEFORE, .years = 10},
+				  NULL, pem, &err),
+			err);
 		assert_ok(signer_from_pem(names[i], pem->certificate, strlen(pem->certificate), pem->key,
 				  strlen(pem->key), &world.signers[i], &err),
 			err);

@@ -806,7 +806,9 @@ static int make_keys(void **state)
 	(void)state;
 	base_keys = scratch_new();
 	other_keys = scratch_new();
-	return keys_init(base_keys, NOW, NULL) | keys_init(other_keys, NOW, NULL);
+	const struct keys_options options = {.now = NOW};
+
+	return keys_init(base_keys, &options, NULL) | keys_init(other_keys, &options, NULL);
 }
 
 static int drop_keys(void **state)

@@ -82,18 +82,19 @@ static void refuses_pairs_that_cannot_sign(void **state)
 	_cleanup_signer_ struct signer *signer = NULL;
 	_cleanup_error_ struct error *err = NULL;
 
-	assert_error(signer_load(crt_path, other_path, &signer, &err), -EKEYREJECTED, err, "does not belong");
-	assert_error(signer_load(crt_path, open_path, &signer, &err), -EPERM, err, "chmod 600");
-	assert_error(signer_load(crt_path, crt_path, &signer, &err), -EPERM, err, "0644");
-	assert_error(signer_load(key_path, key_path, &signer, &err), -EBADMSG, err, "no certificate");
+	assert_error(signer_load(crt_path, other_path, NULL, &signer, &err), -EKEYREJECTED, err,
+		"does not belong");
+	assert_error(signer_load(crt_path, open_path, NULL, &signer, &err), -EPERM, err, "chmod 600");
+	assert_error(signer_load(crt_path, crt_path, NULL, &signer, &err), -EPERM, err, "0644");
+	assert_error(signer_load(key_path, key_path, NULL, &signer, &err), -EBADMSG, err, "no certificate");
 	assert_int_equal(chmod(crt_path, 0600), 0);
-	assert_error(signer_load(crt_path, crt_path, &signer, &err), -EBADMSG, err, "private key");
-	assert_error(
-		signer_load(crt_path, "/nonexistent/key", &signer, &err), -ENOENT, err, "/nonexistent/key");
-	assert_error(
-		signer_load("/nonexistent/crt", key_path, &signer, &err), -ENOENT, err, "/nonexistent/crt");
+	assert_error(signer_load(crt_path, crt_path, NULL, &signer, &err), -EBADMSG, err, "private key");
+	assert_error(signer_load(crt_path, "/nonexistent/key", NULL, &signer, &err), -ENOENT, err,
+		"/nonexistent/key");
+	assert_error(signer_load("/nonexistent/crt", key_path, NULL, &signer, &err), -ENOENT, err,
+		"/nonexistent/crt");
 	assert_null(signer);
-	assert_ok(signer_load(crt_path, key_path, &signer, &err), err);
+	assert_ok(signer_load(crt_path, key_path, NULL, &signer, &err), err);
 }
 
 static void refuses_keys_that_firmware_cannot_use(void **state)
@@ -117,8 +118,8 @@ static void refuses_keys_that_firmware_cannot_use(void **state)
 			arguments[11 + j] = kinds[i][j];
 		assert_ok(process_run(arguments, NULL, 0, MiB(1), &result, &err), err);
 		assert_int_equal(result.status, 0);
-		assert_error(
-			signer_load(crt, key, &signer, &err), -EKEYREJECTED, err, "RSA of at least 2048");
+		assert_error(signer_load(crt, key, NULL, &signer, &err), -EKEYREJECTED, err,
+			"RSA of at least 2048");
 	}
 }
 
@@ -137,7 +138,7 @@ static void asks_nobody_for_the_passphrase_of_an_encrypted_key(void **state)
 			  key.data, key.size, MiB(1), &result, &err),
 		err);
 	assert_int_equal(result.status, 0);
-	assert_error(signer_load(crt_path, out, &signer, &err), -EBADMSG, err, "unencrypted");
+	assert_error(signer_load(crt_path, out, NULL, &signer, &err), -EKEYREJECTED, err, "encrypted");
 }
 
 static bool text_has(const struct process_result *result, const char *text)
@@ -155,7 +156,10 @@ static void generated_certificate_is_what_openssl_says_it_should_be(void **state
 	_cleanup_signer_ struct signer *signer = NULL;
 	_cleanup_error_ struct error *err = NULL;
 
-	assert_ok(signer_generate("Orlop db", 1700000000, 50, &pem, &err), err);
+	assert_ok(signer_generate(
+			  &(struct signer_claim){.name = "Orlop db", .not_before = 1700000000, .years = 50},
+			  NULL, &pem, &err),
+		err);
 	assert_ok(process_run((const char *const[]){"openssl", "x509", "-noout", "-text", "-nameopt",
 				      "RFC2253", NULL},
 			  pem.certificate, strlen(pem.certificate), MiB(1), &result, &err),

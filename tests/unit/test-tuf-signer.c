@@ -8,7 +8,7 @@
 static const char message[] = "what is signed";
 
 /* Loads a key of the folder. */
-static int load(const char *folder, const char *name, const struct tuf_secret *secret,
+static int load(const char *folder, const char *name, const struct key_secret *secret,
 	struct tuf_signer **ret, struct error **err)
 {
 	_cleanup_free_ char *path = string_format("%s/%s", folder, name);
@@ -110,8 +110,8 @@ static void a_generated_key_is_one_that_openssl_reads(void **state)
 	char *pem = NULL, *second = NULL;
 
 	(void)state;
-	assert_ok(tuf_signer_generate(&pem, &err), err);
-	assert_ok(tuf_signer_generate(&second, &err), err);
+	assert_ok(tuf_signer_generate(NULL, &pem, &err), err);
+	assert_ok(tuf_signer_generate(NULL, &second, &err), err);
 	assert_ok(file_write_atomic(path, pem, strlen(pem), 0600, &err), err);
 	assert_ok(tuf_signer_load(path, NULL, &signer, &err), err);
 	assert_ok(tuf_signer_from_pem("second", second, strlen(second), NULL, &other, &err), err);
@@ -122,23 +122,23 @@ static void a_generated_key_is_one_that_openssl_reads(void **state)
 	(void)tuf_pem_free(second);
 }
 
-static int know(const char *name, char *ret, size_t size, void *userdata)
+static int know(const struct key_question *question, char *ret, size_t size, void *userdata)
 {
-	assert_non_null(name);
+	assert_non_null(question->name);
 	(void)snprintf(ret, size, "%s", (const char *)userdata);
 	return 0;
 }
 
-static int know_nothing(const char *name, char *ret, size_t size, void *userdata)
+static int know_nothing(const struct key_question *question, char *ret, size_t size, void *userdata)
 {
-	(void)name, (void)ret, (void)size, (void)userdata;
+	(void)question, (void)ret, (void)size, (void)userdata;
 	return -ENOKEY;
 }
 
 static void an_encrypted_key_wants_its_passphrase(void **state)
 {
 	char passphrase[] = "open sesame", bad[] = "open";
-	const struct tuf_secret right = {know, passphrase}, wrong = {know, bad}, none = {know_nothing, NULL};
+	const struct key_secret right = {know, passphrase}, wrong = {know, bad}, none = {know_nothing, NULL};
 	_cleanup_scratch_ char *folder = scratch_new();
 	_cleanup_tuf_signer_ struct tuf_signer *signer = NULL;
 	_cleanup_error_ struct error *err = NULL;
@@ -225,7 +225,7 @@ static void a_key_in_a_token_signs(void **state)
 			  without[] = "pkcs11:token=release;object=targets;type=private\n",
 			  other[] = "pkcs11:token=release;object=other;type=private?pin-value=1234";
 	char pin[] = "1234";
-	const struct tuf_secret right = {know, pin};
+	const struct key_secret right = {know, pin};
 	_cleanup_scratch_ char *folder = scratch_new();
 	_cleanup_free_ char *path = string_format("%s/targets.key", folder);
 	_cleanup_tuf_signer_ struct tuf_signer *by_uri = NULL, *by_file = NULL, *none = NULL;
@@ -272,7 +272,7 @@ static void a_document_is_one_that_the_reader_verifies(void **state)
 	for (size_t i = 0; i < 2; i++) {
 		char *pem = NULL;
 
-		assert_ok(tuf_signer_generate(&pem, &err), err);
+		assert_ok(tuf_signer_generate(NULL, &pem, &err), err);
 		assert_ok(tuf_signer_from_pem("test", pem, strlen(pem), NULL, &signers[i], &err), err);
 		(void)tuf_pem_free(pem);
 		for (enum tuf_type role = TUF_ROOT; role < TUF_TYPES; role++)

@@ -336,7 +336,7 @@ static int set_up(void **state)
 	assert_non_null(group);
 	group->folder = node_machine_folder();
 	group->keys = string_format("%s/keys", group->folder);
-	assert_int_equal(keys_init(group->keys, BEGIN, NULL), 0);
+	assert_int_equal(keys_init(group->keys, &(struct keys_options){.now = BEGIN}, NULL), 0);
 	release_pool_make(&group->pool, group->folder);
 	*state = group;
 	return 0;

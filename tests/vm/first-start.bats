@@ -23,6 +23,22 @@ teardown() { "$ORLOP" vm stop --force no-key 2>/dev/null || true; }
 	[ "$(tr -d ' \n' <<<"$output" | tail -c 2)" = 10 ]
 }
 
+# As after `orlop keys rotate db`: the boot partition's update of db has both certificates, of one name.
+@test "a machine that is given two db certificates starts what the new key has signed, and trusts both" {
+	cp -r "$ORLOP_TEST_KEYS" keys
+	"$ORLOP" keys rotate db --keys keys
+	"$ORLOP" build container-linux --offline --quiet --keys keys --output out
+	timeout 900 "$ORLOP" vm run out/*.raw --empty-vars --serial-log log --timeout 600 \
+		--exec 'od -An -tu1 -j4 -N1 /sys/firmware/efi/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c' \
+		--exec 'base64 -w 0 /sys/firmware/efi/efivars/db-d719b2cb-3d3a-4596-a3bc-dad00e67656f' >said
+	[ "$(grep -oE '^ *[01]$' said | tr -d ' ')" = 1 ]
+	# Behind the attributes come the lists.
+	grep -E '^[A-Za-z0-9+/=]{100,}$' said | base64 -d | tail -c +5 >db.esl
+	sig-list-to-certs db.esl of >/dev/null
+	cmp of-0.der <(openssl x509 -in keys/db.crt -outform DER)
+	cmp of-1.der <(openssl x509 -in keys/db.crt.1 -outform DER)
+}
+
 # `orlop vm` gives each guest a key of its own; a QEMU that leaves it out stands for a machine that nobody gave one. Waits
 # until somebody can log in at the console; $port is that of sshd.
 start_without_key() { # IMAGE

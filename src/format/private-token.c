@@ -2,7 +2,7 @@
 /* OpenSSL 3 calls engines deprecated; on Debian 12 nothing else speaks PKCS#11. */
 #define OPENSSL_SUPPRESS_DEPRECATED
 
-#include "format/tuf-token.h"
+#include "format/private-token.h"
 
 #include <errno.h>
 #include <openssl/crypto.h>
@@ -14,36 +14,33 @@
 #include <openssl/ui.h>
 #include <string.h>
 
-static const char *reason(void)
-{
-	const char *text = ERR_reason_error_string(ERR_peek_last_error());
-
-	return text ? text : "no such key";
-}
-
-/* How much of a URI may be shown: what comes behind may be the PIN (RFC 7512, 2.4: "pin-value"). */
-static int shown(const char *uri)
+char *private_token_name(const char *uri)
 {
 	const char *pin = strstr(uri, "pin-value");
 	size_t length = strcspn(uri, "?");
 
-	return (int)(pin && (size_t)(pin - uri) < length ? (size_t)(pin - uri) : length);
+	return strndup(uri, pin && (size_t)(pin - uri) < length ? (size_t)(pin - uri) : length);
 }
 
 /* What OpenSSL asks for a PIN. */
-struct question {
-	const char *uri;
-	const struct tuf_secret *secret;
+struct asking {
+	struct key_question question;
+	const struct key_secret *secret;
+	bool asked, answered;
 };
 
 static int answer(char *buffer, int size, int writing, void *userdata)
 {
-	const struct question *question = userdata;
+	struct asking *asking = userdata;
 
 	(void)writing;
-	if (!question->secret || size <= 0 ||
-		question->secret->ask(question->uri, buffer, (size_t)size, question->secret->userdata) < 0)
+	/* A second try may be the one that locks the token. */
+	if (asking->asked || !asking->secret || size <= 0 ||
+		asking->secret->ask(&asking->question, buffer, (size_t)size, asking->secret->userdata) < 0) {
+		asking->asked = true;
 		return -1;
+	}
+	asking->asked = asking->answered = true;
 	return (int)strnlen(buffer, (size_t)size);
 }
 
@@ -72,9 +69,9 @@ static bool load_provider(void)
 	       OSSL_PROVIDER_try_load(NULL, "pkcs11", 1) != NULL;
 }
 
-static EVP_PKEY *find_by_provider(const char *uri, UI_METHOD *method, struct question *question)
+static EVP_PKEY *find_by_provider(const char *uri, UI_METHOD *method, struct asking *asking)
 {
-	OSSL_STORE_CTX *store = OSSL_STORE_open(uri, method, question, NULL, NULL);
+	OSSL_STORE_CTX *store = OSSL_STORE_open(uri, method, asking, NULL, NULL);
 	EVP_PKEY *key = NULL;
 
 	if (store && OSSL_STORE_expect(store, OSSL_STORE_INFO_PKEY) == 1)
@@ -103,19 +100,52 @@ static ENGINE *load_engine(void)
 }
 
 /* A key holds a reference to its engine. */
-static EVP_PKEY *find_by_engine(ENGINE *engine, const char *uri, UI_METHOD *method, struct question *question)
+static EVP_PKEY *find_by_engine(ENGINE *engine, const char *uri, UI_METHOD *method, struct asking *asking)
 {
-	EVP_PKEY *key = ENGINE_load_private_key(engine, uri, method, question);
+	EVP_PKEY *key = ENGINE_load_private_key(engine, uri, method, asking);
 
 	(void)ENGINE_finish(engine);
 	(void)ENGINE_free(engine);
 	return key;
 }
 
-int tuf_token_key(const char *uri, const struct tuf_secret *secret, EVP_PKEY **ret, struct error **err)
+/* ---- What went wrong ---- */
+
+/* The reason of the queue's errors that is about the PIN: "PIN incorrect", "PIN locked", in whoever's words.
+ */
+static const char *find_pin_reason(void)
+{
+	const char *found = NULL, *text;
+	unsigned long code;
+
+	while ((code = ERR_get_error()) != 0) {
+		text = ERR_reason_error_string(code);
+		if (!found && text && strstr(text, "PIN"))
+			found = text;
+	}
+	return found;
+}
+
+static int blame(const struct asking *asking, bool has_pin, struct error **err)
+{
+	const char *name = asking->question.name, *pin = find_pin_reason();
+
+	if (pin)
+		return error_set(err, -EKEYREJECTED, "%s: the token does not take the PIN (%s)", name, pin);
+	if (asking->asked && !asking->answered)
+		return error_set(
+			err, -EKEYREJECTED, "%s: the token wants its PIN, and nobody knows it", name);
+	if (!asking->asked && !has_pin)
+		return error_set(err, -ENOENT, "%s: there is no such token", name);
+	return error_set(err, -ENOENT, "%s: %s no such private key", name,
+		has_pin ? "there is no such token, or it has" : "the token has");
+}
+
+int private_token_key(const char *uri, const char *name, const struct key_secret *secret, EVP_PKEY **ret,
+	struct error **err)
 {
 	UI_METHOD *method = UI_UTIL_wrap_read_pem_callback(answer, 0);
-	struct question question = {.uri = uri, .secret = secret};
+	struct asking asking = {.question = {.kind = KEY_PIN, .name = name}, .secret = secret};
 	bool provider = load_provider();
 	ENGINE *engine = provider ? NULL : load_engine();
 	EVP_PKEY *key = NULL;
@@ -123,20 +153,18 @@ int tuf_token_key(const char *uri, const struct tuf_secret *secret, EVP_PKEY **r
 
 	ERR_clear_error();
 	if (!method)
-		r = error_set_errno(err, -ENOMEM, "%s", uri);
+		r = error_set_errno(err, -ENOMEM, "%s", name);
 	else if (provider)
-		key = find_by_provider(uri, method, &question);
+		key = find_by_provider(uri, method, &asking);
 	else if (engine)
-		key = find_by_engine(engine, uri, method, &question);
+		key = find_by_engine(engine, uri, method, &asking);
 	else
 		r = error_set(err, -ENOTSUP,
-			"%.*s: OpenSSL can't use tokens here; install the package pkcs11-provider, or "
+			"%s: OpenSSL can't use tokens here; install the package pkcs11-provider, or "
 			"libengine-pkcs11-openssl on Debian 12",
-			shown(uri), uri);
+			name);
 	if (r == 0 && !key)
-		r = error_set(err, -ENOENT,
-			"%.*s: the token has no such private key, or the PIN is wrong (%s)", shown(uri), uri,
-			reason());
+		r = blame(&asking, strstr(uri, "pin-value") || strstr(uri, "pin-source"), err);
 	ERR_clear_error();
 	UI_destroy_method(method);
 	if (r == 0)
