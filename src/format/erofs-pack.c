@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "format/erofs-pack.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <string.h>
 
@@ -34,6 +35,7 @@ struct filling {
 	const uint8_t *data;
 	size_t size, at;
 	uint64_t offset; /* of the segment in the content */
+	size_t most;	 /* blocks that the buffer has room for */
 };
 
 static int add_cluster(struct filling *filling, uint32_t blocks, bool is_plain, size_t used)
@@ -69,6 +71,7 @@ static int add_plain(struct filling *filling, size_t end)
 	while (r >= 0 && filling->at < end) {
 		size_t used = MIN(end - filling->at, EROFS_BLOCK_SIZE - filling->at % EROFS_BLOCK_SIZE);
 
+		assert(segment->blocks < filling->most);
 		memcpy(segment->data + segment->blocks * EROFS_BLOCK_SIZE, filling->data + filling->at, used);
 		r = add_cluster(filling, 1, true, used);
 	}
@@ -81,6 +84,7 @@ static int add_compressed(struct filling *filling, const uint8_t *data, size_t s
 	uint32_t blocks = (uint32_t)div_round_up_u64(size, EROFS_BLOCK_SIZE);
 	uint8_t *end = filling->segment->data + (filling->segment->blocks + blocks) * EROFS_BLOCK_SIZE;
 
+	assert(filling->segment->blocks + blocks <= filling->most);
 	memcpy(end - size, data, size);
 	return add_cluster(filling, blocks, false, used);
 }
@@ -138,7 +142,8 @@ static int pack_segment(struct compressor *compressor, const struct piece *piece
 
 	filling.data = packed->content + filling.offset;
 	filling.size = (size_t)MIN((uint64_t)SEGMENT_SIZE, packed->size - filling.offset);
-	filling.segment->data = calloc(blocks_max(filling.size), EROFS_BLOCK_SIZE);
+	filling.most = blocks_max(filling.size);
+	filling.segment->data = calloc(filling.most, EROFS_BLOCK_SIZE);
 	if (!filling.segment->data)
 		return -ENOMEM;
 	compressor_reset(compressor);

@@ -227,8 +227,10 @@ expect_complaints() {
 	can_be_root || skip "needs root, or sudo without a password"
 	mkdir mounted
 	as_root mount -t erofs -o loop,ro "$(image_file .usr.erofs)" mounted
-	as_root tar --xattrs --xattrs-include='*' --format=pax --numeric-owner -C mounted -cf mounted.tar . || true
+	local result=0
+	as_root tar --xattrs --xattrs-include='*' --format=pax --numeric-owner -C mounted -cf mounted.tar . || result=$?
 	as_root umount mounted
+	[ "$result" = 0 ]
 	python3 "$truth" list here mounted.tar "$rules" | jq -S .files >seen
 	jq -S .files "$work/trixie/here" | diff - seen
 }
