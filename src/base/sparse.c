@@ -105,6 +105,11 @@ static bool clone_range(int from, uint64_t from_offset, int to, uint64_t to_offs
 	return ioctl(to, FICLONERANGE, &range) == 0;
 }
 
+bool sparse_can_share(int from, int to)
+{
+	return ioctl(to, FICLONERANGE, &(struct file_clone_range){.src_fd = from}) == 0;
+}
+
 static int check_length(int fd, uint64_t end)
 {
 	struct stat st;

@@ -18,6 +18,9 @@ int sparse_write(int fd, const void *data, size_t size, uint64_t offset);
  */
 int sparse_next_data(int fd, uint64_t offset, uint64_t end, uint64_t *ret_begin, uint64_t *ret_end);
 
+/* Whether sparse_copy() would share blocks of *from*, which is still empty, with *to*. */
+bool sparse_can_share(int from, int to);
+
 /*
  * Copies *size* bytes of the file *from* to *to*, holes left out, sharing blocks with *from* where both files
  * are on one file system that can do that. *progress* (may be NULL) counts bytes. Returns 0, -ENODATA where

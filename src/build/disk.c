@@ -42,6 +42,7 @@ static uint64_t content_bytes(const struct disk_partition *partition)
 		return partition->data_size;
 	case DISK_FAT:
 		return folder_bytes(partition->folder);
+	case DISK_THERE:
 	case DISK_NOTHING:
 		break;
 	}
@@ -136,7 +137,7 @@ static int check_fits(const struct disk_partition *partition, struct error **err
 		partition->label, (uintmax_t)partition->data_size, (uintmax_t)room);
 }
 
-static int write_disk(int fd, const struct disk_options *options, struct error **err)
+int disk_write(int fd, const struct disk_options *options, struct error **err)
 {
 	_cleanup_free_ struct gpt_partition *places = calloc(options->count + 1, sizeof(*places));
 	_cleanup_gpt_ struct gpt gpt = {};
@@ -168,22 +169,6 @@ static int write_disk(int fd, const struct disk_options *options, struct error *
 	if (r == 0)
 		progress_end(options->progress, NULL);
 	return r;
-}
-
-int disk_write(const char *path, const struct disk_options *options, struct error **err)
-{
-	_cleanup_atomic_file_ struct atomic_file file = ATOMIC_FILE_INIT;
-	int r;
-
-	r = atomic_file_open(&file, path, 0644, err);
-	if (r < 0)
-		return r;
-	r = write_disk(file.fd, options, err);
-	if (r < 0) {
-		(void)error_wrap(err, "%s", path);
-		return r;
-	}
-	return atomic_file_commit(&file, err);
 }
 
 /* The UUID of one thing on the disk of this release. */
@@ -268,7 +253,8 @@ static int fill(
 	esp->content = DISK_FAT;
 	esp->folder = image->esp;
 	esp->volume_id = read_le32(esp->id.bytes);
-	usr->content = verity->content = DISK_FILE;
+	usr->content = image->usr_is_there ? DISK_THERE : DISK_FILE;
+	verity->content = DISK_FILE;
 	usr->fd = image->usr;
 	verity->fd = image->verity;
 	signature->content = DISK_BYTES;
@@ -283,7 +269,12 @@ static int fill(
 	return r < 0 ? r : file_size(image->verity, "hash tree", &verity->data_size, err);
 }
 
-int disk_image_write(const char *path, const struct disk_image *image, struct error **err)
+uint64_t disk_image_usr(uint64_t esp_size)
+{
+	return GPT_ALIGN + round_up_u64(esp_size, GPT_ALIGN);
+}
+
+int disk_image_write(int fd, const struct disk_image *image, struct error **err)
 {
 	struct disk_partition partitions[PARTITIONS] = {};
 	struct disk_options options = {
@@ -300,5 +291,5 @@ int disk_image_write(const char *path, const struct disk_image *image, struct er
 		r = identify(image, partitions, &labels, err);
 	if (r == 0)
 		r = fill(image, partitions, err);
-	return r < 0 ? r : disk_write(path, &options, err);
+	return r < 0 ? r : disk_write(fd, &options, err);
 }

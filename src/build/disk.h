@@ -19,6 +19,7 @@ enum disk_content {
 	DISK_BYTES, /* data, data_size */
 	DISK_FILE,  /* fd, from its beginning, data_size */
 	DISK_FAT,   /* folder, volume_id: a FAT32 file system over the whole partition */
+	DISK_THERE, /* data_size bytes that the file has there already */
 };
 
 struct disk_partition {
@@ -44,14 +45,13 @@ struct disk_options {
 };
 
 /*
- * Writes a disk image to *path*: partitions in a row from 1 MiB on, at multiples of 1 MiB. Zeros and holes of
- * the contents stay holes, blocks are shared with their files where the file system can do it. The file
- * appears under its name only when it is complete and on disk; on failure nothing is left.
+ * Writes a disk image to *fd*, a new file: partitions in a row from 1 MiB on, at multiples of 1 MiB. Zeros and
+ * holes of the contents stay holes, blocks are shared with their files where the file system can do it.
  *
  * Returns 0; -ENOSPC with *err* saying what does not fit where, or that the file system is full; another
  * negative errno.
  */
-int disk_write(const char *path, const struct disk_options *options, struct error **err);
+int disk_write(int fd, const struct disk_options *options, struct error **err);
 
 struct disk_image {
 	const char *architecture;				  /* "amd64", "arm64" */
@@ -61,15 +61,19 @@ struct disk_image {
 
 	const struct tree_inode *esp; /* what is on the EFI System Partition */
 	int usr, verity;	      /* the usr image and its hash tree, whole files */
+	bool usr_is_there;	      /* it stands at disk_image_usr() already */
 	uint8_t root_hash[SHA256_SIZE];
 	const void *signature; /* what the usr-verity-sig partition holds: JSON, padded with zeros by us */
 	size_t signature_length;
 	struct progress *progress;
 };
 
+/* Where a disk image with an ESP of *esp_size* bytes has its usr image: an offset in bytes. */
+uint64_t disk_image_usr(uint64_t esp_size);
+
 /*
- * Writes the disk image of a release: slot a holds it, slot b is empty. The ids of slot a's data and hash
+ * Writes the disk image of a release to *fd*: slot a holds it, slot b is empty. The ids of slot a's data and hash
  * partition are the root hash; all others come from the root hash and version by uuid_from_name(), so that
  * equal input gives equal bytes. Errors as of disk_write().
  */
-int disk_image_write(const char *path, const struct disk_image *image, struct error **err);
+int disk_image_write(int fd, const struct disk_image *image, struct error **err);

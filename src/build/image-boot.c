@@ -4,43 +4,19 @@
 #include <errno.h>
 
 #include "base/encoding.h"
+#include "build/disk.h"
 #include "build/initrd.h"
 #include "format/uki.h"
 
-/* The name space of the UUIDs that an image has in it, and the salt of its hash tree. Neither may ever
- * change. */
+/* The name space of the UUIDs that an image has in it. May never change. */
 static const struct uuid image_space = {.bytes = {0x6f, 0x72, 0x6c, 0x6f, 0x70, 0x2d, 0x40, 0x69, 0x8d, 0x61,
 						0x67, 0x65, 0x2d, 0x6e, 0x73, 0x31}};
-static const char image_salt[] = "orlop: salt of every hash tree of /usr";
 
-/* The usr image and its hash tree. Salt and UUIDs never change: unchanged content has unchanged blocks and
- * digests. */
-int image_write_usr(struct image *image, struct error **err)
+static int write_usr(struct image *image, const struct usr_image_options *options, struct error **err)
 {
-	struct usr_image_options options = {
-		.erofs = {.label = "orlop-usr", .build_time = (uint64_t)image->time},
-		.verity = {.salt_size = SHA256_SIZE},
-		.threads = image->options->threads,
-		.progress = image->options->progress,
-	};
-	const char *compression = image->definition->compression;
-	struct uuid erofs, verity;
-	int r;
+	int r = usr_image_write(tree_lookup(image->tree, "usr"), options, image->outputs[OUTPUT_USR].path,
+		image->outputs[OUTPUT_VERITY].path, &image->usr, err);
 
-	if (uuid_from_name(&image_space, "usr", 3, &erofs) < 0 ||
-		uuid_from_name(&image_space, "verity", 6, &verity) < 0 ||
-		sha256_bytes(image_salt, strlen(image_salt), options.verity.salt) < 0)
-		return error_set_errno(err, -ENOMEM, "usr image");
-	memcpy(options.erofs.uuid, erofs.bytes, sizeof(erofs.bytes));
-	memcpy(options.verity.uuid, verity.bytes, sizeof(verity.bytes));
-	options.erofs.threads = image->options->threads;
-	r = compression ? compression_parse(compression, &options.erofs.compression, err) : 0;
-	if (r >= 0)
-		r = survey_tree(image->tree, &image->survey, err);
-	if (r >= 0)
-		r = usr_image_write(tree_lookup(image->tree, "usr"), &options,
-			image->outputs[OUTPUT_USR].path, image->outputs[OUTPUT_VERITY].path, &image->usr,
-			err);
 	if (r < 0)
 		return r;
 	hex_encode(image->usr.root_hash, SHA256_SIZE, image->root_hash);
@@ -49,6 +25,47 @@ int image_write_usr(struct image *image, struct error **err)
 	image->outputs[OUTPUT_USR].size = image->usr.image_size;
 	image->outputs[OUTPUT_VERITY].size = image->usr.hash_size;
 	return 0;
+}
+
+/* The file of the disk gets the image at once, while it is at hand; but not where it is made later. */
+static int open_disk(struct image *image, struct usr_image_options *options, struct error **err)
+{
+	options->copy = -1;
+	options->copy_offset = disk_image_usr(image->definition->disk.esp);
+	if (image->options->sign_later)
+		return 0;
+	int r = atomic_file_open(&image->disk, image->outputs[OUTPUT_DISK].path, 0644, err);
+
+	options->copy = image->disk.fd;
+	return r;
+}
+
+/* The usr image and its hash tree. Their UUIDs never change, and there is no salt: unchanged content has
+ * unchanged blocks and digests. */
+int image_write_usr(struct image *image, struct error **err)
+{
+	struct usr_image_options options = {
+		.erofs = {.label = "orlop-usr",
+			.build_time = (uint64_t)image->time,
+			.threads = image->options->threads},
+		.threads = image->options->threads,
+		.progress = image->options->progress,
+	};
+	const char *compression = image->definition->compression;
+	struct uuid erofs, verity;
+	int r;
+
+	if (uuid_from_name(&image_space, "usr", 3, &erofs) < 0 ||
+		uuid_from_name(&image_space, "verity", 6, &verity) < 0)
+		return error_set_errno(err, -ENOMEM, "usr image");
+	memcpy(options.erofs.uuid, erofs.bytes, sizeof(erofs.bytes));
+	memcpy(options.verity.uuid, verity.bytes, sizeof(verity.bytes));
+	r = compression ? compression_parse(compression, &options.erofs.compression, err) : 0;
+	if (r >= 0)
+		r = survey_tree(image->tree, &image->survey, err);
+	if (r >= 0)
+		r = open_disk(image, &options, err);
+	return r < 0 ? r : write_usr(image, &options, err);
 }
 
 /* The kernel's command line: the definition's arguments, and which /usr it is. */

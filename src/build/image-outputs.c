@@ -18,7 +18,7 @@ int image_name_outputs(struct image *image, struct error **err)
 		const char *kind, *ending, *digest;
 	} outputs[OUTPUT_COUNT] = {
 		[OUTPUT_DISK] = {"disk", ".raw", "fsverity"},
-		[OUTPUT_USR] = {"usr", ".usr.erofs", "sha256"},
+		[OUTPUT_USR] = {"usr", ".usr.erofs", "fsverity"},
 		[OUTPUT_VERITY] = {"verity", ".usr.verity", "sha256"},
 		[OUTPUT_UKI] = {"uki", ".efi", "sha256"},
 		[OUTPUT_SPDX] = {"spdx", ".spdx.json", "sha256"},
@@ -55,15 +55,35 @@ int image_write_uki(struct image *image, struct error **err)
 	return image_write_output(&image->outputs[OUTPUT_UKI], &image->uki, err);
 }
 
-/* A disk is mostly holes, which this digest passes over, and threads share what is left. */
+/* A disk is mostly holes, which this digest passes over, and those of the usr image's blocks are known. */
 static int digest_disk(struct image *image, struct error **err)
 {
 	struct output *output = &image->outputs[OUTPUT_DISK];
-	_cleanup_close_ int fd = open(output->path, O_RDONLY | O_CLOEXEC);
+	const struct fsverity_known known = {
+		.offset = disk_image_usr(image->definition->disk.esp),
+		.blocks = image->usr.leaves ? image->usr.image_size / FSVERITY_BLOCK_SIZE : 0,
+		.digests = image->usr.leaves,
+	};
 
-	if (fd < 0)
-		return error_set_errno(err, -errno, "%s", output->path);
-	return fsverity_digest(fd, image->options->threads, output->digest, &output->size, err);
+	return fsverity_digest(
+		image->disk.fd, image->options->threads, &known, output->digest, &output->size, err);
+}
+
+/* Opens the disk's file where the usr image has not been written to it already. */
+static int open_disk(struct image *image, bool *ret_begun, struct error **err)
+{
+	*ret_begun = image->disk.fd >= 0;
+	return *ret_begun ? 0 : atomic_file_open(&image->disk, image->outputs[OUTPUT_DISK].path, 0644, err);
+}
+
+static int write_disk(struct image *image, const struct disk_image *disk, struct error **err)
+{
+	int r = disk_image_write(image->disk.fd, disk, err);
+
+	if (r < 0)
+		return error_wrap(err, "%s", image->outputs[OUTPUT_DISK].path), r;
+	r = digest_disk(image, err);
+	return r < 0 ? r : atomic_file_commit(&image->disk, err);
 }
 
 int image_write_disk(struct image *image, struct error **err)
@@ -104,8 +124,8 @@ int image_write_disk(struct image *image, struct error **err)
 		return r;
 	disk.esp = tree_root(esp);
 	memcpy(disk.root_hash, image->usr.root_hash, SHA256_SIZE);
-	r = disk_image_write(image->outputs[OUTPUT_DISK].path, &disk, err);
-	return r < 0 ? r : digest_disk(image, err);
+	r = open_disk(image, &disk.usr_is_there, err);
+	return r < 0 ? r : write_disk(image, &disk, err);
 }
 
 /* All that the manifest says but for the outputs, which differ with every signature. */

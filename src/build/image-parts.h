@@ -9,6 +9,7 @@
 
 #include <jansson.h>
 
+#include "base/file.h"
 #include "base/sha256.h"
 #include "build/image.h"
 #include "build/keys.h"
@@ -65,6 +66,7 @@ struct image {
 
 	struct survey survey;
 	struct usr_image_result usr;
+	struct atomic_file disk; /* open from when the usr image is written */
 	char root_hash[SHA256_HEX_SIZE];
 	char *command_line;
 	struct buffer initrd, unsigned_uki;
@@ -84,6 +86,13 @@ struct image {
 				      */
 	struct signing_taken *taken; /* what options and definition are of, where a build is taken up again */
 };
+
+/* What is there before the first step. */
+#define IMAGE_INIT(image_options)                                                                      \
+	{                                                                                              \
+		.options = (image_options), .definition = (image_options)->definition,                 \
+		.disk = ATOMIC_FILE_INIT,                                                              \
+	}
 
 /* Releases all of it. */
 void image_release(struct image *image);

@@ -32,6 +32,8 @@ void image_release(struct image *image)
 	content_unref(image->stub);
 	content_unref(image->loader);
 	survey_release(&image->survey);
+	usr_image_result_release(&image->usr);
+	atomic_file_discard(&image->disk);
 	free(image->command_line);
 	buffer_release(&image->initrd);
 	buffer_release(&image->unsigned_uki);
@@ -198,7 +200,7 @@ int image_assemble(struct image *image, struct error **err)
 
 int image_build(const struct image_options *options, struct image_result *ret, struct error **err)
 {
-	_cleanup_image_ struct image image = {.options = options, .definition = options->definition};
+	_cleanup_image_ struct image image = IMAGE_INIT(options);
 	int r = run(&image, make, err);
 
 	if (r >= 0)
@@ -208,7 +210,7 @@ int image_build(const struct image_options *options, struct image_result *ret, s
 
 int image_finish(const struct image_options *options, struct image_result *ret, struct error **err)
 {
-	_cleanup_image_ struct image image = {.options = options};
+	_cleanup_image_ struct image image = IMAGE_INIT(options);
 	int r = run(&image, finish, err);
 
 	return r < 0 ? r : make_result(&image, ret, err);

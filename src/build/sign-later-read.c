@@ -7,6 +7,7 @@
 #include "build/provenance.h"
 #include "build/sign-later-parts.h"
 #include "build/version.h"
+#include "format/fsverity.h"
 #include "format/json-read.h"
 #include "format/statement.h"
 #include "format/uki.h"
@@ -340,7 +341,7 @@ int sign_later_prove_usr(struct image *image, int usr, int verity, struct error 
 		return r;
 	image->usr.image_size = outputs[0]->size;
 	image->usr.hash_size = outputs[1]->size;
-	return 0;
+	return fsverity_digest(usr, image->options->threads, NULL, outputs[0]->digest, NULL, err);
 }
 
 int sign_later_derive(struct image *image, struct error **err)

@@ -176,7 +176,7 @@ static int sign_provenance(
 	const struct image_options options = {
 		.sign_later = folder->dir, .output = folder->dir, .threads = folder->image.options->threads};
 	_cleanup_free_ char *old = string_format("%s/" IMAGE_PROVENANCE ".sig", folder->dir);
-	_cleanup_image_ struct image image = {.options = &options};
+	_cleanup_image_ struct image image = IMAGE_INIT(&options);
 	int r;
 
 	if (!old || (unlink(old) < 0 && errno != ENOENT))

@@ -3,6 +3,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
 
 #include "base/encoding.h"
 #include "base/file.h"
@@ -87,6 +88,18 @@ static int put_certificates(const struct image *image, struct signing_folder *fo
 	return r < 0 ? r : put_text(image, folder, "owner.guid", string_format("%s\n", owner), err);
 }
 
+/* The folder names all files by SHA-256, whatever the manifest does. */
+static int note_output(const struct output *output, struct signing_folder *folder, struct error **err)
+{
+	_cleanup_close_ int fd = open(output->path, O_RDONLY | O_CLOEXEC);
+	uint8_t digest[SHA256_SIZE];
+	uint64_t size;
+	int r = fd < 0 ? -errno : sha256_file(fd, digest, &size);
+
+	return r < 0 ? error_set_errno(err, r, "%s", output->path)
+		     : signing_folder_add(folder, output->name, size, digest, err);
+}
+
 static int put_images(const struct image *image, struct signing_folder *folder, struct error **err)
 {
 	static const int written[] = {OUTPUT_USR, OUTPUT_VERITY, OUTPUT_SPDX, OUTPUT_CYCLONEDX};
@@ -102,11 +115,8 @@ static int put_images(const struct image *image, struct signing_folder *folder, 
 	if (r >= 0)
 		r = put_text(image, folder, SIGN_LATER_PROVENANCE,
 			json_dumps(image->provenance, JSON_INDENT(2)), err);
-	for (size_t i = 0; i < ARRAY_SIZE(written) && r >= 0; i++) {
-		const struct output *output = &image->outputs[written[i]];
-
-		r = signing_folder_add(folder, output->name, output->size, output->digest, err);
-	}
+	for (size_t i = 0; i < ARRAY_SIZE(written) && r >= 0; i++)
+		r = note_output(&image->outputs[written[i]], folder, err);
 	return r;
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "format/fsverity.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -10,7 +11,7 @@
 #include "base/sparse.h"
 #include "base/work.h"
 
-#define BLOCK_SIZE 4096
+#define BLOCK_SIZE FSVERITY_BLOCK_SIZE
 #define BLOCK_DIGESTS (BLOCK_SIZE / SHA256_SIZE)
 #define RANGE_BLOCKS 1024 /* read by one thread at a time … */
 #define READ_BLOCKS 64	  /* … in pieces of so many */
@@ -29,6 +30,7 @@ enum {
 struct hashing {
 	int fd;
 	uint64_t size, blocks; /* of the file */
+	struct fsverity_known known;
 	uint8_t *leaves;
 	uint8_t hole[SHA256_SIZE]; /* the digest of a block of zeros */
 };
@@ -68,12 +70,10 @@ static int hash_blocks(struct hashing *hashing, struct sha256 *context, uint64_t
 	return 0;
 }
 
-static int hash_range(size_t index, void *userdata, struct error **err)
+/* Hashes the blocks *at* to *end* without reading the holes among them. */
+static int hash_span(struct hashing *hashing, struct sha256 *context, uint64_t at, uint64_t end)
 {
-	struct hashing *hashing = userdata;
-	_cleanup_sha256_ struct sha256 *context = sha256_new();
-	uint64_t at = (uint64_t)index * RANGE_BLOCKS, end = MIN(at + RANGE_BLOCKS, hashing->blocks);
-	int r = context ? 0 : -ENOMEM;
+	int r = 0;
 
 	while (r >= 0 && at < end) {
 		uint64_t begin = end, stop = end;
@@ -93,6 +93,25 @@ static int hash_range(size_t index, void *userdata, struct error **err)
 		r = hash_blocks(hashing, context, begin, stop);
 		at = stop;
 	}
+	return r;
+}
+
+/* What is before the known blocks, those, and what is behind them. */
+static int hash_range(size_t index, void *userdata, struct error **err)
+{
+	struct hashing *hashing = userdata;
+	_cleanup_sha256_ struct sha256 *context = sha256_new();
+	uint64_t at = (uint64_t)index * RANGE_BLOCKS, end = MIN(at + RANGE_BLOCKS, hashing->blocks);
+	uint64_t known = hashing->known.offset / BLOCK_SIZE;
+	uint64_t begin = CLAMP(known, at, end), stop = CLAMP(known + hashing->known.blocks, at, end);
+	int r = context ? hash_span(hashing, context, at, begin) : -ENOMEM;
+
+	if (stop > begin)
+		memcpy(hashing->leaves + begin * SHA256_SIZE,
+			hashing->known.digests + (begin - known) * SHA256_SIZE,
+			(size_t)(stop - begin) * SHA256_SIZE);
+	if (r >= 0)
+		r = hash_span(hashing, context, stop, end);
 	return r < 0 ? error_set_errno(err, r, "fs-verity: reading") : 0;
 }
 
@@ -122,7 +141,8 @@ static int hash_levels(struct hashing *hashing, uint8_t ret[SHA256_SIZE], struct
 }
 
 /* The root hash of the tree: of a file that has one block its digest, of an empty one zeros. */
-static int hash_tree(int fd, unsigned threads, uint64_t size, uint8_t ret[SHA256_SIZE], struct error **err)
+static int hash_tree(int fd, unsigned threads, uint64_t size, const struct fsverity_known *known,
+	uint8_t ret[SHA256_SIZE], struct error **err)
 {
 	static const uint8_t zeros[BLOCK_SIZE];
 	struct hashing hashing = {.fd = fd, .size = size, .blocks = div_round_up_u64(size, BLOCK_SIZE)};
@@ -137,13 +157,17 @@ static int hash_tree(int fd, unsigned threads, uint64_t size, uint8_t ret[SHA256
 		return error_set_errno(
 			err, -ENOMEM, "fs-verity: a tree over %ju blocks", (uintmax_t)hashing.blocks);
 	hashing.leaves = leaves;
+	if (known)
+		hashing.known = *known;
+	assert(hashing.known.offset % BLOCK_SIZE == 0 && hashing.known.offset <= size &&
+		hashing.known.blocks <= (size - hashing.known.offset) / BLOCK_SIZE);
 	r = work_run(
 		threads, (size_t)div_round_up_u64(hashing.blocks, RANGE_BLOCKS), hash_range, &hashing, err);
 	return r < 0 ? r : hash_levels(&hashing, ret, err);
 }
 
-int fsverity_digest(
-	int fd, unsigned threads, uint8_t ret[SHA256_SIZE], uint64_t *ret_size, struct error **err)
+int fsverity_digest(int fd, unsigned threads, const struct fsverity_known *known, uint8_t ret[SHA256_SIZE],
+	uint64_t *ret_size, struct error **err)
 {
 	uint8_t descriptor[DESCRIPTOR_SIZE] = {
 		[DESCRIPTOR_VERSION] = 1,
@@ -157,7 +181,7 @@ int fsverity_digest(
 		return error_set_errno(err, -errno, "fs-verity");
 	if (!S_ISREG(st.st_mode))
 		return error_set(err, -EINVAL, "fs-verity: not a regular file");
-	r = hash_tree(fd, threads, (uint64_t)st.st_size, descriptor + DESCRIPTOR_ROOT_HASH, err);
+	r = hash_tree(fd, threads, (uint64_t)st.st_size, known, descriptor + DESCRIPTOR_ROOT_HASH, err);
 	if (r < 0)
 		return r;
 	write_le64(descriptor + DESCRIPTOR_DATA_SIZE, (uint64_t)st.st_size);

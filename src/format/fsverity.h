@@ -12,11 +12,20 @@
 #include "base/error.h"
 #include "base/sha256.h"
 
+#define FSVERITY_BLOCK_SIZE 4096
+
+/* Blocks whose digests are there already, such as those of a dm-verity tree without salt: they are not read. */
+struct fsverity_known {
+	uint64_t offset; /* of the first one in the file, in bytes: a multiple of FSVERITY_BLOCK_SIZE */
+	uint64_t blocks; /* whole ones, inside the file */
+	const uint8_t *digests;
+};
+
 /*
  * The digest of all that *fd* holds, a regular file, read on up to *threads* threads (0: one for each
- * processor); its file offset may change. *ret_size* (may be NULL) gets the file's size in bytes. Takes 8
- * bytes of memory for a KiB of the file. Returns 0; -ENODATA where the file becomes shorter meanwhile;
- * -ENOMEM; the errors of reading.
+ * processor), but for the blocks of *known* (may be NULL); its file offset may change. *ret_size* (may be
+ * NULL) gets the file's size in bytes. Takes 8 bytes of memory for a KiB of the file. Returns 0; -ENODATA
+ * where the file becomes shorter meanwhile; -ENOMEM; the errors of reading.
  */
-int fsverity_digest(
-	int fd, unsigned threads, uint8_t ret[SHA256_SIZE], uint64_t *ret_size, struct error **err);
+int fsverity_digest(int fd, unsigned threads, const struct fsverity_known *known, uint8_t ret[SHA256_SIZE],
+	uint64_t *ret_size, struct error **err);

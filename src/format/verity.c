@@ -87,6 +87,11 @@ void verity_hash(
 	hash_blocks(&verity->options, context, blocks, count, digests + first * SHA256_SIZE);
 }
 
+const uint8_t *verity_leaves(const struct verity *verity)
+{
+	return verity->shape.levels > 0 ? level_at(verity, 0) : verity->only_digest;
+}
+
 uint64_t verity_size(const struct verity *verity)
 {
 	return verity->shape.blocks * VERITY_BLOCK_SIZE;

@@ -38,6 +38,9 @@ DEFINE_CLEANUP(struct verity *, verity_free);
 void verity_hash(
 	struct verity *verity, struct sha256 *context, uint64_t first, const uint8_t *blocks, size_t count);
 
+/* The digests of all data blocks, in their order, once they are hashed; they belong to *verity*. */
+const uint8_t *verity_leaves(const struct verity *verity);
+
 /* The size of the hash file in bytes: superblock and tree, a multiple of VERITY_BLOCK_SIZE. */
 uint64_t verity_size(const struct verity *verity);
 

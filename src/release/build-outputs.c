@@ -67,7 +67,8 @@ static int read_output(const struct json_place *place, struct build_outputs *out
 	if (r >= 0)
 		r = json_read_number(place, "size", 1, INT64_MAX, &output.size, err);
 	if (r >= 0)
-		output.is_fsverity = streq(kind, "disk") && json_object_get(place->json, "fsverity");
+		output.is_fsverity =
+			(streq(kind, "disk") || streq(kind, "usr")) && json_object_get(place->json, "fsverity");
 	if (r >= 0)
 		r = json_read_hex(
 			place, output.is_fsverity ? "fsverity" : "sha256", output.digest, SHA256_SIZE, err);
@@ -240,7 +241,7 @@ int build_check(const struct build_outputs *outputs, enum build_file which, int 
 	const struct build_output *file = &outputs->files[which];
 	uint8_t digest[SHA256_SIZE];
 	uint64_t size;
-	int r = file->is_fsverity ? fsverity_digest(fd, 0, digest, &size, err)
+	int r = file->is_fsverity ? fsverity_digest(fd, 0, NULL, digest, &size, err)
 				  : sha256_file(fd, digest, &size);
 
 	if (r < 0 && file->is_fsverity)

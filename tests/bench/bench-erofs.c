@@ -5,7 +5,7 @@
  *
  * Drives the writer of usr images alone, without packages and disk. `write` makes an EROFS image and its
  * dm-verity tree of a folder, both flushed to disk. It prints as JSON what it took to read the folder into
- * memory, which a build never has to do, and to write the image, which includes its SHA-256. `hash` makes the
+ * memory, which a build never has to do, and to write the image, which includes its fs-verity digest. `hash` makes the
  * tree of an image that is in memory, and nothing else. tools/bench-build compares with other programs.
  */
 #include <errno.h>
@@ -62,10 +62,10 @@ static int write_image(
 {
 	struct usr_image_options options = {
 		.erofs = {.build_time = 1700000000, .compression = *compression, .threads = threads},
-		.verity = {.salt_size = 32},
-		.threads = threads};
+		.threads = threads,
+		.copy = -1};
 	_cleanup_tree_ struct tree *tree = NULL;
-	struct usr_image_result result;
+	_cleanup_usr_image_result_ struct usr_image_result result = {};
 	struct moment start = now();
 	json_t *read, *write;
 	int r;
@@ -111,7 +111,7 @@ static int hash_range(size_t index, void *userdata, struct error **err)
 
 static int hash_image(char **arguments, unsigned threads, struct error **err)
 {
-	struct verity_options options = {.salt_size = 32};
+	struct verity_options options = {};
 	_cleanup_verity_ struct verity *verity = NULL;
 	_cleanup_free_ char *image = NULL;
 	uint8_t root[SHA256_SIZE];

@@ -4,7 +4,7 @@
 #include <jansson.h>
 
 #include "base/encoding.h"
-#include "build/disk.h"
+#include "disk-file.h"
 #include "scratch.h"
 
 #include <fcntl.h>
@@ -60,7 +60,7 @@ void release_disk_make(const struct release_disk_options *options, struct releas
 	char *data;
 
 	memcpy(disk.root_hash, image->root, SHA256_SIZE);
-	assert_ok(disk_image_write(path, &disk, NULL), NULL);
+	assert_ok(disk_file_write(path, &disk, NULL), NULL);
 	assert_ok(file_read(path, MiB(100), &data, &ret->size, NULL), NULL);
 	assert_int_equal(unlink(path), 0);
 	ret->data = (uint8_t *)data;

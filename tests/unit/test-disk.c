@@ -10,7 +10,7 @@
 #include <sys/wait.h>
 
 #include "base/string-util.h"
-#include "build/disk.h"
+#include "disk-file.h"
 
 #define SIGNATURE "{\"rootHash\":\"00\"}"
 
@@ -121,7 +121,7 @@ static void image_has_the_partitions_of_the_design(void **state)
 	struct stat st;
 
 	(void)state;
-	assert_ok(disk_image_write(path, &image, &err), err);
+	assert_ok(disk_file_write(path, &image, &err), err);
 	assert_int_equal(stat(path, &st), 0);
 	assert_int_equal(st.st_size, MiB(111 + 32 + 1));
 	assert_in_range(st.st_blocks * 512, 1, MiB(2)); /* holes stay holes */
@@ -159,7 +159,7 @@ static void esp_in_the_image_is_a_sound_file_system(void **state)
 	char script[PATH_MAX * 3];
 
 	(void)state;
-	assert_ok(disk_image_write(tool_path("disk.raw"), &image, &err), err);
+	assert_ok(disk_file_write(tool_path("disk.raw"), &image, &err), err);
 	(void)snprintf(script, sizeof(script),
 		"cd '%s' && dd if=disk.raw of=esp bs=1M skip=1 count=64 conv=sparse status=none && fsck.fat "
 		"-n esp && "
@@ -178,11 +178,11 @@ static void equal_input_gives_equal_images_and_another_root_hash_others(void **s
 	_cleanup_free_ char *a = NULL, *b = NULL;
 
 	(void)state;
-	assert_ok(disk_image_write(tool_path("a.raw"), &image, &err), err);
-	assert_ok(disk_image_write(tool_path("b.raw"), &image, &err), err);
+	assert_ok(disk_file_write(tool_path("a.raw"), &image, &err), err);
+	assert_ok(disk_file_write(tool_path("b.raw"), &image, &err), err);
 	tool_do("cmp", tool_path("a.raw"), tool_path("b.raw"));
 	image.root_hash[20] ^= 1;
-	assert_ok(disk_image_write(tool_path("b.raw"), &image, &err), err);
+	assert_ok(disk_file_write(tool_path("b.raw"), &image, &err), err);
 	a = tool_run("sfdisk", "--disk-id", tool_path("a.raw"));
 	b = tool_run("sfdisk", "--disk-id", tool_path("b.raw"));
 	assert_string_not_equal(a, b);
@@ -198,10 +198,10 @@ static void arm64_has_its_own_types(void **state)
 
 	(void)state;
 	image.architecture = "arm64";
-	assert_ok(disk_image_write(tool_path("arm.raw"), &image, &err), err);
+	assert_ok(disk_file_write(tool_path("arm.raw"), &image, &err), err);
 	assert_tool_says("B0E01050-EE5F-4390-949A-9101B17104E9", "sfdisk", "--json", tool_path("arm.raw"));
 	image.architecture = "sparc";
-	assert_error(disk_image_write(tool_path("no.raw"), &image, &err), -EINVAL, err, "'sparc'");
+	assert_error(disk_file_write(tool_path("no.raw"), &image, &err), -EINVAL, err, "'sparc'");
 }
 
 static size_t count_names(const char *folder)
@@ -227,16 +227,16 @@ static void what_does_not_fit_is_refused_and_leaves_nothing(void **state)
 
 	(void)state;
 	assert_int_equal(mkdir(tool_path("refused"), 0700), 0);
-	assert_error(disk_image_write(path, &image, &err), -ENOSPC, err,
-		"disk.raw: partition 'orlop_202611.23.0': its content has 20971521 bytes and the partition");
+	assert_error(disk_file_write(path, &image, &err), -ENOSPC, err,
+		"partition 'orlop_202611.23.0': its content has 20971521 bytes and the partition");
 	image.usr_size = MiB(21);
 	image.esp_size = MiB(10);
-	assert_error(disk_image_write(path, &image, &err), -EINVAL, err, "partition 'esp': FAT32 needs");
+	assert_error(disk_file_write(path, &image, &err), -EINVAL, err, "partition 'esp': FAT32 needs");
 	image.esp_size = UINT64_MAX;
-	assert_error(disk_image_write(path, &image, &err), -EFBIG, err, "too large");
+	assert_error(disk_file_write(path, &image, &err), -EFBIG, err, "too large");
 	image.esp_size = MiB(64);
 	image.version = "2026111111111111111111.23.0";
-	assert_error(disk_image_write(path, &image, &err), -EINVAL, err, "36");
+	assert_error(disk_file_write(path, &image, &err), -EINVAL, err, "36");
 	assert_int_equal(count_names(tool_path("refused")), 0);
 }
 
@@ -251,7 +251,7 @@ static int write_to_full_disk(const char *folder, const struct disk_image *image
 		mount("tmpfs", folder, "tmpfs", 0, "size=1m") < 0)
 		return 77;
 	(void)snprintf(path, sizeof(path), "%s/disk.raw", folder);
-	if (disk_image_write(path, image, &err) != -ENOSPC)
+	if (disk_file_write(path, image, &err) != -ENOSPC)
 		return 1;
 	if (!strstr(error_message(err), "No space left on device"))
 		return 2;
@@ -286,7 +286,7 @@ static void a_full_file_system_is_an_error_and_leaves_nothing(void **state)
 
 static void a_file_that_ends_too_early_is_an_error(void **state)
 {
-	_cleanup_close_ int fd = tool_file(tool_path("short"), 10);
+	_cleanup_close_ int fd = tool_file(tool_path("short"), 10), to = tool_file(tool_path("x.raw"), 0);
 	struct disk_partition partition = {
 		.label = "x", .size = MiB(1), .content = DISK_FILE, .fd = fd, .data_size = 11};
 	const struct disk_options options = {.id = {{1}}, .partitions = &partition, .count = 1};
@@ -295,7 +295,7 @@ static void a_file_that_ends_too_early_is_an_error(void **state)
 	(void)state;
 	partition.type = gpt_type_lookup("var", NULL)->id;
 	partition.id.bytes[0] = 1;
-	assert_error(disk_write(tool_path("x.raw"), &options, &err), -ENODATA, err, "partition 'x'");
+	assert_error(disk_write(to, &options, &err), -ENODATA, err, "partition 'x'");
 }
 
 int main(void)

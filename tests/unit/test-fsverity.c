@@ -27,7 +27,7 @@ static void assert_judged(int fd, const char *path, uint64_t size)
 		char hex[SHA256_HEX_SIZE];
 		uint64_t found = 0;
 
-		assert_ok(fsverity_digest(fd, threads, digest, &found, &err), err);
+		assert_ok(fsverity_digest(fd, threads, NULL, digest, &found, &err), err);
 		hex_encode(digest, SHA256_SIZE, hex);
 		assert_int_equal(found, size);
 		assert_memory_equal(judged, hex, SHA256_HEX_SIZE - 1);
@@ -74,6 +74,36 @@ static void holes_count_as_the_zeros_that_they_read_as(void **state)
 	}
 }
 
+/* Their digests count, whatever the file has there: so it is seen that they are not read. */
+static void known_blocks_are_not_read(void **state)
+{
+	/* Inside a range of a thread, over its border, up to the end, nothing. */
+	static const struct {
+		uint64_t offset, blocks;
+	} known[] = {{8192, 3}, {MiB(4) - 4096, 2}, {MiB(3), MiB(6) / 4096}, {MiB(9), 0}, {0, MiB(9) / 4096}};
+	const char *path = tool_path("file");
+	_cleanup_close_ int fd = tool_file(path, MiB(9) + 50);
+	_cleanup_free_ uint8_t *digests = malloc(MiB(9) / 4096 * SHA256_SIZE), *block = malloc(4096);
+	uint8_t right[SHA256_SIZE], digest[SHA256_SIZE];
+	_cleanup_error_ struct error *err = NULL;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(known); i++) {
+		struct fsverity_known list = {known[i].offset, known[i].blocks, digests};
+
+		write_data(fd, 0, MiB(9) + 50);
+		assert_ok(fsverity_digest(fd, 2, NULL, right, NULL, &err), err);
+		for (uint64_t k = 0; k < known[i].blocks; k++) {
+			assert_int_equal(pread_full(fd, block, 4096, known[i].offset + k * 4096), 0);
+			assert_int_equal(sha256_bytes(block, 4096, digests + k * SHA256_SIZE), 0);
+			block[k % 4096] ^= 1;
+			assert_int_equal(pwrite_full(fd, block, 4096, known[i].offset + k * 4096), 0);
+		}
+		assert_ok(fsverity_digest(fd, 2, &list, digest, NULL, &err), err);
+		assert_memory_equal(digest, right, SHA256_SIZE);
+	}
+}
+
 static void what_is_no_regular_file_is_refused(void **state)
 {
 	_cleanup_close_ int fd = open(tool_folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -81,7 +111,7 @@ static void what_is_no_regular_file_is_refused(void **state)
 	uint8_t digest[SHA256_SIZE];
 
 	(void)state;
-	assert_int_equal(fsverity_digest(fd, 1, digest, NULL, &err), -EINVAL);
+	assert_int_equal(fsverity_digest(fd, 1, NULL, digest, NULL, &err), -EINVAL);
 	assert_non_null(err);
 }
 
@@ -90,6 +120,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(digests_of_all_sizes_are_those_of_fsverity_utils),
 		cmocka_unit_test(holes_count_as_the_zeros_that_they_read_as),
+		cmocka_unit_test(known_blocks_are_not_read),
 		cmocka_unit_test(what_is_no_regular_file_is_refused),
 	};
 

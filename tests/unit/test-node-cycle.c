@@ -4,7 +4,7 @@
 #include <fcntl.h>
 
 #include "base/encoding.h"
-#include "build/disk.h"
+#include "disk-file.h"
 #include "update/node-cycle.h"
 
 #define OLD "202601.05.0"
@@ -116,7 +116,7 @@ static void make_disk(struct machine *m, const char *other, const char *entry)
 		add_entry(esp, entry);
 	assert_int_equal(hex_decode(ROOT_HASH, image.root_hash, SHA256_SIZE), 0);
 	(void)unlink(path);
-	assert_ok(disk_image_write(path, &image, &err), err);
+	assert_ok(disk_file_write(path, &image, &err), err);
 	if (other)
 		fill_other_slot(path, other);
 	m->node = node_free(m->node);

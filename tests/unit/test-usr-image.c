@@ -9,6 +9,7 @@
 #include "base/process.h"
 #include "base/string-util.h"
 #include "build/usr-image.h"
+#include "format/fsverity.h"
 #include "trees.h"
 
 struct scratch {
@@ -43,8 +44,8 @@ static int tear_down(void **state)
 static struct usr_image_options options_with(unsigned threads)
 {
 	return (struct usr_image_options){.erofs = {.build_time = 1700000000, .label = "usr"},
-		.verity = {.salt = {1, 2, 3}, .salt_size = 32},
-		.threads = threads};
+		.threads = threads,
+		.copy = -1};
 }
 
 static void image_tree_and_digests_belong_together(void **state)
@@ -53,7 +54,7 @@ static void image_tree_and_digests_belong_together(void **state)
 	_cleanup_tree_ struct tree *tree = tree_random(1, 2000, TREE_ALL);
 	struct usr_image_options options = options_with(0);
 	_cleanup_error_ struct error *err = NULL;
-	struct usr_image_result result;
+	_cleanup_usr_image_result_ struct usr_image_result result = {};
 	uint8_t digest[SHA256_SIZE];
 	uint64_t size;
 
@@ -63,7 +64,7 @@ static void image_tree_and_digests_belong_together(void **state)
 	_cleanup_close_ int hash = open(scratch->hash, O_RDONLY | O_CLOEXEC);
 
 	assert_ok(verity_verify(image, hash, result.root_hash, 0, NULL, &err), err);
-	assert_int_equal(sha256_file(image, digest, &size), 0);
+	assert_ok(fsverity_digest(image, 0, NULL, digest, &size, &err), err);
 	assert_memory_equal(digest, result.image_digest, SHA256_SIZE);
 	assert_int_equal(size, result.image_size);
 	assert_int_equal(sha256_file(hash, digest, &size), 0);
@@ -84,8 +85,41 @@ static void the_number_of_threads_does_not_show(void **state)
 		assert_ok(usr_image_write(tree_root(tree), &options, scratch->image, scratch->hash,
 				  &results[i], &err),
 			err);
-		assert_memory_equal(&results[i], &results[0], sizeof(results[0]));
+		assert_memory_equal(results[i].leaves, results[0].leaves,
+			results[0].image_size / VERITY_BLOCK_SIZE * SHA256_SIZE);
+		assert_memory_equal(results[i].root_hash, results[0].root_hash, SHA256_SIZE);
+		assert_memory_equal(results[i].image_digest, results[0].image_digest, SHA256_SIZE);
 	}
+	for (unsigned i = 0; i < ARRAY_SIZE(results); i++)
+		usr_image_result_release(&results[i]);
+}
+
+/* As a disk's file has it: behind other things, and with other things behind. */
+static void a_copy_is_the_image_and_nothing_else(void **state)
+{
+	const struct scratch *scratch = *state;
+	_cleanup_tree_ struct tree *tree = tree_random(5, 2000, TREE_ALL);
+	struct usr_image_options options = options_with(3);
+	_cleanup_usr_image_result_ struct usr_image_result result = {};
+	_cleanup_free_ char *path = string_format("%s/disk", scratch->folder), *image = NULL, *disk = NULL;
+	_cleanup_error_ struct error *err = NULL;
+	size_t image_size, disk_size;
+
+	options.copy = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+	options.copy_offset = MiB(1);
+	assert_true(options.copy >= 0);
+	assert_int_equal(ftruncate(options.copy, (off_t)MiB(64)), 0);
+	assert_ok(usr_image_write(tree_root(tree), &options, scratch->image, scratch->hash, &result, &err),
+		err);
+	assert_int_equal(close(options.copy), 0);
+	assert_ok(file_read(scratch->image, MiB(64), &image, &image_size, &err), err);
+	assert_ok(file_read(path, MiB(64), &disk, &disk_size, &err), err);
+	assert_int_equal(image_size, result.image_size);
+	assert_int_equal(disk_size, MiB(64));
+	assert_memory_equal(disk + MiB(1), image, image_size);
+	for (size_t i = 0; i < disk_size; i++)
+		assert_true(disk[i] == 0 || (i >= MiB(1) && i < MiB(1) + image_size));
+	assert_int_equal(unlink(path), 0);
 }
 
 static void a_failure_leaves_nothing_behind(void **state)
@@ -139,6 +173,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		WITH_SCRATCH(image_tree_and_digests_belong_together),
 		WITH_SCRATCH(the_number_of_threads_does_not_show),
+		WITH_SCRATCH(a_copy_is_the_image_and_nothing_else),
 		WITH_SCRATCH(a_failure_leaves_nothing_behind),
 		WITH_SCRATCH(a_full_disk_is_named),
 	};
