@@ -175,29 +175,63 @@ static void reading_release(struct reading *reading)
 	free(reading->infos);
 }
 
-/* Reads a module, and decompresses it where that has not been kept. *ret_plain* is NULL for one that is not
- * compressed. */
-static int decompress_module(struct cache *cache, const struct content *content, struct module_info *ret,
-	void **ret_plain, size_t *ret_size, struct error **err)
+/* Takes a decompressed module over as a content; what was kept brings its digests. */
+static int take_plain(struct cache_object *object, struct content **ret)
 {
-	uint8_t key[SHA256_SIZE];
-	int r = cache ? sha256_bytes(content_data(content), content_size(content), key) : 0;
+	const struct cache_part *part = cache_object_part(object, 0, object->size);
+
+	*ret = content_new(TAKE_PTR(object->data), object->size);
+	if (*ret && part)
+		content_set_digests(*ret, &part->digests);
+	return *ret ? 0 : -ENOMEM;
+}
+
+/* Keeps a decompressed module. Without memory for that it is not kept. */
+static void keep_plain(struct cache *cache, const uint8_t key[SHA256_SIZE], struct content *plain)
+{
+	struct cache_part part = {.size = content_size(plain)};
+	const struct digests *digests;
+
+	if (!cache || content_digests(plain, &digests) < 0)
+		return;
+	part.digests = *digests;
+	cache_derived_write(cache, DERIVED, key,
+		&(struct cache_object){.data = (uint8_t *)content_data(plain),
+			.size = content_size(plain),
+			.parts = &part,
+			.part_count = 1});
+}
+
+/* Reads a module, and decompresses it where that has not been kept: *ret* is what it is then. */
+static int decompress_module(struct cache *cache, struct content *content, struct module_info *ret_info,
+	struct content **ret, struct error **err)
+{
+	_cleanup_cache_object_ struct cache_object object = {};
+	const struct digests *key = NULL;
+	int r = cache ? content_digests(content, &key) : 0;
 
 	if (r >= 0)
-		r = cache_derived_read(cache, DERIVED, key, ret_plain, ret_size);
+		r = cache_derived_read(cache, DERIVED, key ? key->sha256 : NULL, &object);
+	if (r > 0) {
+		r = take_plain(&object, ret);
+		return r < 0 ? error_set_errno(err, r, "module")
+			     : module_info_read(content_data(*ret), content_size(*ret), ret_info, err);
+	}
 	if (r < 0)
 		return error_set_errno(err, r, "module");
-	if (r > 0) {
-		r = module_info_read(*ret_plain, *ret_size, ret, err);
-		if (r < 0)
-			free(TAKE_PTR(*ret_plain));
+	r = module_info_read_compressed(content_data(content), content_size(content), ret_info,
+		(void **)&object.data, &object.size, err);
+	if (r < 0)
 		return r;
+	if (!object.data) {
+		*ret = content_ref(content);
+		return 0;
 	}
-	r = module_info_read_compressed(
-		content_data(content), content_size(content), ret, ret_plain, ret_size, err);
-	if (r >= 0 && *ret_plain)
-		cache_derived_write(cache, DERIVED, key, *ret_plain, *ret_size);
-	return r;
+	r = take_plain(&object, ret);
+	if (r < 0)
+		return error_set_errno(err, r, "module");
+	keep_plain(cache, key ? key->sha256 : NULL, *ret);
+	return 0;
 }
 
 static int read_module(size_t index, void *userdata, struct error **err)
@@ -206,19 +240,13 @@ static int read_module(size_t index, void *userdata, struct error **err)
 	struct kernel_module *module = &reading->modules->items[index];
 	struct module_info *info = &reading->infos[index];
 	struct content *content = tree_lookup(reading->tree, module->stored)->content;
-	void *plain;
-	size_t size;
-	int r;
+	int r = decompress_module(reading->cache, content, info, &module->content, err);
 
-	r = decompress_module(reading->cache, content, info, &plain, &size, err);
 	if (r < 0) {
 		if (err && *err)
 			error_wrap(err, "/%s", module->stored);
 		return r;
 	}
-	module->content = plain ? content_new(plain, size) : content_ref(content);
-	if (!module->content)
-		return error_set_errno(err, -ENOMEM, "/%s", module->stored);
 	module->aliases = info->aliases;
 	info->aliases = (struct strv){};
 	module->firmware = info->firmware;

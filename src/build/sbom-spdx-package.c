@@ -157,7 +157,7 @@ int spdx_put_verification_code(const struct sbom *sbom, size_t package, json_t *
 		return -1;
 	for (size_t i = 0; i < sbom->file_count; i++)
 		if (sbom->files[i].package == package)
-			hex_encode(sbom->files[i].sha1, SHA1_SIZE, digits[count++]);
+			hex_encode(sbom->files[i].digests->sha1, SHA1_SIZE, digits[count++]);
 	if (count == 0)
 		return 0;
 	qsort(digits, count, sizeof(*digits), compare_digests);

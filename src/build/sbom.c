@@ -227,20 +227,13 @@ static void find_owners(struct sbom *sbom)
 	}
 }
 
+/* Those of packages' files are known, where a cache has kept the package. */
 static int digest_files(struct sbom *sbom, size_t first, struct error **err)
 {
-	_cleanup_sha256_ struct sha256 *context = sha256_new();
-
-	if (!context)
-		return error_set_errno(err, -ENOMEM, "digests");
 	for (size_t i = first; i < MIN(first + FILES_AT_ONCE, sbom->file_count); i++) {
 		struct sbom_file *file = &sbom->files[i];
-		const uint8_t *data = content_data(file->inode->content);
-		size_t size = content_size(file->inode->content);
 
-		sha256_update(context, data, size);
-		sha256_final(context, file->sha256);
-		if (sha1_bytes(data, size, file->sha1) < 0)
+		if (content_digests(file->inode->content, &file->digests) < 0)
 			return error_set_errno(err, -ENOMEM, "%s", file->path);
 	}
 	return 0;

@@ -10,7 +10,7 @@
 #pragma once
 
 #include "base/buffer.h"
-#include "base/sha1.h"
+#include "base/digests.h"
 #include "build/manifest.h"
 #include "build/unpack.h"
 #include "format/copyright.h"
@@ -57,7 +57,7 @@ struct sbom_file {
 	size_t package;		     /* whose it is, or one of these: */
 #define SBOM_OF_IMAGE SIZE_MAX	     /* of the edition, or made by a finisher */
 #define SBOM_OF_ORLOP (SIZE_MAX - 1) /* a program of ours, or what comes with them */
-	uint8_t sha1[SHA1_SIZE], sha256[SHA256_SIZE];
+	const struct digests *digests; /* belong to its content */
 };
 
 /* A licence that SPDX does not know. */

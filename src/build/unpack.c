@@ -154,39 +154,105 @@ static int check_capabilities(const struct deb *deb, struct error **err)
 	return 0;
 }
 
-/*
- * The package's bytes: decompressed ones that were kept under its digest, or else its file's, which are then
- * kept so. Without a cache they stay compressed.
- */
-static int get_package(struct cache *cache, const struct unpack_package *package, char **ret,
-	size_t *ret_size, struct error **err)
+/* The digests of files that were kept with the package: they have just been found right. */
+static void set_digests(struct deb *deb, const struct cache_object *object)
+{
+	for (size_t i = 0; i < deb->entry_count; i++) {
+		struct content *content = deb->entries[i].content;
+		const struct cache_part *part =
+			content ? cache_object_part(object, deb->entries[i].offset, content_size(content)) : NULL;
+
+		if (part)
+			content_set_digests(content, &part->digests);
+	}
+}
+
+/* Every file that is wanted is a part, so that no byte is hashed twice, neither now nor by who reads it again. */
+static int collect_parts(const struct deb *deb, struct cache_object *object)
+{
+	object->parts = calloc(deb->entry_count + 1, sizeof(*object->parts));
+	if (!object->parts)
+		return -ENOMEM;
+	for (size_t i = 0; i < deb->entry_count; i++) {
+		const struct deb_entry *entry = &deb->entries[i];
+		const struct digests *digests;
+
+		if (!entry->content || content_size(entry->content) == 0)
+			continue;
+		if (content_digests(entry->content, &digests) < 0)
+			return -ENOMEM;
+		object->parts[object->part_count++] = (struct cache_part){.offset = entry->offset,
+			.size = content_size(entry->content),
+			.digests = *digests};
+	}
+	return 0;
+}
+
+/* Keeps what the package became. Without memory for that it is not kept. */
+static void keep_package(struct cache *cache, const uint8_t key[SHA256_SIZE], const struct deb *deb,
+	struct content *plain)
+{
+	struct cache_object object = {.data = (uint8_t *)content_data(plain), .size = content_size(plain)};
+
+	if (collect_parts(deb, &object) >= 0)
+		cache_derived_write(cache, DERIVED, key, &object);
+	free(object.parts);
+}
+
+/* What is mostly not wanted shall not stay in memory for the rest. */
+static int release_rest(struct deb *deb, const struct content *plain)
+{
+	return deb->size < content_size(plain) / 2 ? deb_detach(deb) : 0;
+}
+
+/* Reads what was kept of a package: 1, or 0 where nothing was. */
+static int read_kept(
+	struct job *job, const struct unpack_package *package, struct deb *deb, struct error **err)
+{
+	_cleanup_cache_object_ struct cache_object object = {};
+	_cleanup_content_ struct content *plain = NULL;
+	int r = cache_derived_read(job->options->cache, DERIVED, package->sha256, &object);
+
+	if (r == 0)
+		return 0;
+	if (r > 0)
+		plain = content_new(TAKE_PTR(object.data), object.size);
+	if (!plain)
+		return error_set_errno(err, -ENOMEM, "%s", package->path);
+	r = deb_read_content(plain, package->path, is_wanted, job, deb, err);
+	if (r < 0)
+		return r;
+	set_digests(deb, &object);
+	r = release_rest(deb, plain);
+	return r < 0 ? error_set_errno(err, r, "%s", package->path) : 1;
+}
+
+/* Reads the package itself, and keeps it decompressed. Without a cache that would be of no use. */
+static int read_whole(
+	struct job *job, const struct unpack_package *package, struct deb *deb, struct error **err)
 {
 	_cleanup_free_ char *data = NULL;
-	_cleanup_buffer_ struct buffer plain = {};
+	_cleanup_buffer_ struct buffer buffer = {};
+	_cleanup_content_ struct content *plain = NULL;
 	size_t size = 0;
-	void *kept;
-	int r = cache_derived_read(cache, DERIVED, package->sha256, &kept, ret_size);
+	int r = read_package(package, &data, &size, err);
 
-	if (r < 0)
-		return error_set_errno(err, r, "%s", package->path);
-	if (r > 0) {
-		*ret = kept;
-		return 0;
-	}
-	r = read_package(package, &data, &size, err);
+	if (r >= 0 && !job->options->cache)
+		return deb_read(data, size, package->path, is_wanted, job, deb, err);
+	if (r >= 0)
+		r = deb_decompress(data, size, package->path, &buffer, err);
 	if (r < 0)
 		return r;
-	if (!cache) {
-		*ret = TAKE_PTR(data);
-		*ret_size = size;
-		return 0;
-	}
-	r = deb_decompress(data, size, package->path, &plain, err);
+	free(TAKE_PTR(data));
+	plain = content_new(TAKE_PTR(buffer.data), buffer.size);
+	if (!plain)
+		return error_set_errno(err, -ENOMEM, "%s", package->path);
+	r = deb_read_content(plain, package->path, is_wanted, job, deb, err);
 	if (r < 0)
 		return r;
-	cache_derived_write(cache, DERIVED, package->sha256, plain.data, plain.size);
-	*ret = buffer_take(&plain, ret_size);
-	return *ret ? 0 : error_set_errno(err, -ENOMEM, "%s", package->path);
+	keep_package(job->options->cache, package->sha256, deb, plain);
+	r = release_rest(deb, plain);
+	return r < 0 ? error_set_errno(err, r, "%s", package->path) : 0;
 }
 
 static int unpack_one(size_t place, void *userdata, struct error **err)
@@ -195,14 +261,12 @@ static int unpack_one(size_t place, void *userdata, struct error **err)
 	size_t index = job->order[place];
 	const struct unpack_package *package = &job->packages[index];
 	struct deb *deb = &job->debs[index];
-	_cleanup_free_ char *data = NULL;
 	const char *name;
-	size_t size = 0;
 	int r;
 
-	r = get_package(job->options->cache, package, &data, &size, err);
-	if (r >= 0)
-		r = deb_read(data, size, package->path, is_wanted, job, deb, err);
+	r = read_kept(job, package, deb, err);
+	if (r == 0)
+		r = read_whole(job, package, deb, err);
 	if (r >= 0)
 		r = check_capabilities(deb, err);
 	if (r < 0)

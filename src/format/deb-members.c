@@ -104,13 +104,25 @@ static int stream_damaged(const struct deb_stream *stream, struct error **err)
 		stream->what, details ? details : "it is empty");
 }
 
-ssize_t deb_stream_read(void *userdata, void *buffer, size_t size, struct error **err)
+static ssize_t read_plain(struct deb_stream *stream, void *buffer, size_t size)
 {
-	struct deb_stream *stream = userdata;
+	size_t n = MIN(size, stream->plain.size);
+
+	if (buffer && n > 0)
+		memcpy(buffer, stream->plain.data, n);
+	stream->plain.data += n;
+	stream->plain.size -= n;
+	return (ssize_t)n;
+}
+
+static ssize_t read_archive(struct deb_stream *stream, uint8_t *buffer, size_t size, struct error **err)
+{
+	uint8_t passed[16384];
 	size_t done = 0;
 
 	while (done < size) {
-		la_ssize_t n = archive_read_data(stream->archive, (uint8_t *)buffer + done, size - done);
+		size_t room = buffer ? size - done : MIN(size - done, sizeof(passed));
+		la_ssize_t n = archive_read_data(stream->archive, buffer ? buffer + done : passed, room);
 
 		if (n < 0)
 			return stream_damaged(stream, err);
@@ -118,6 +130,17 @@ ssize_t deb_stream_read(void *userdata, void *buffer, size_t size, struct error 
 			break;
 		done += (size_t)n;
 	}
+	return (ssize_t)done;
+}
+
+ssize_t deb_stream_read(void *userdata, void *buffer, size_t size, struct error **err)
+{
+	struct deb_stream *stream = userdata;
+	ssize_t n = stream->archive ? read_archive(stream, buffer, size, err) : read_plain(stream, buffer, size);
+	uint64_t done = n < 0 ? 0 : (uint64_t)n;
+
+	if (n < 0)
+		return n;
 	if (done > stream->left)
 		return error_set(
 			err, -EFBIG, "%s: holds much more than the package's Installed-Size", stream->what);
@@ -131,6 +154,10 @@ int deb_stream_open(
 	struct archive_entry *entry;
 	int r;
 
+	if (*ending == 0) {
+		stream->plain = member;
+		return 0;
+	}
 	stream->archive = archive_read_new();
 	if (!stream->archive)
 		return error_set_errno(err, -ENOMEM, "%s", stream->what);
@@ -140,8 +167,6 @@ int deb_stream_open(
 		r = archive_read_support_filter_zstd(stream->archive);
 	else if (streq(ending, ".gz"))
 		r = archive_read_support_filter_gzip(stream->archive);
-	else if (*ending == 0)
-		r = ARCHIVE_OK;
 	else
 		return error_set(err, -ENOTSUP, "%s: compression \"%s\" is not known (gz, xz and zst are)",
 			stream->what, ending);
@@ -153,7 +178,7 @@ int deb_stream_open(
 		r = archive_read_next_header(stream->archive, &entry);
 	if (r != ARCHIVE_OK)
 		return stream_damaged(stream, err);
-	if (*ending && archive_filter_count(stream->archive) < 2)
+	if (archive_filter_count(stream->archive) < 2)
 		return error_set(err, -EBADMSG, "%s: is not compressed as its name says", stream->what);
 	return 0;
 }

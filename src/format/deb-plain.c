@@ -5,9 +5,12 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/memory.h"
 #include "format/deb-part.h"
+#include "format/xz.h"
 
 #define PIECE MiB(1)
+#define GUESS_MAX GiB(1)
 #define AR_HEADER_SIZE 60
 #define AR_MEMBER_MAX UINT64_C(9999999999) /* what ten digits can say */
 
@@ -35,31 +38,61 @@ static int end_member(size_t begin, struct buffer *to)
 	return 0;
 }
 
-/* Appends what the member's compression, which its name ends with, makes of it. */
-static int append_member(const char *name, struct deb_slice member, const char *plain, uint64_t limit,
-	const char *what, struct buffer *to, struct error **err)
+static int append_stream(const char *ending, struct deb_slice member, uint64_t limit, const char *about,
+	struct buffer *to, struct error **err)
 {
-	_cleanup_free_ char *about = string_format("%s: %s", what, name);
 	_cleanup_(deb_stream_close) struct deb_stream stream = {.what = about, .left = limit};
-	size_t begin = begin_member(plain, to);
-	ssize_t n = about ? deb_stream_open(&stream, name + strlen(plain), member, err) : -ENOMEM;
+	ssize_t n = deb_stream_open(&stream, ending, member, err);
 
-	if (!about)
-		return error_set_errno(err, -ENOMEM, "%s", what);
 	while (n >= 0) {
 		uint8_t *piece = buffer_extend(to, PIECE);
 
 		if (!piece)
-			return error_set_errno(err, -ENOMEM, "%s", what);
+			return error_set_errno(err, -ENOMEM, "%s", about);
 		n = deb_stream_read(&stream, piece, PIECE, err);
 		to->size -= n < 0 ? PIECE : PIECE - (size_t)n;
 		if (n == 0)
 			break;
 	}
-	if (n < 0)
-		return (int)n;
-	n = end_member(begin, to);
-	return n < 0 ? error_set_errno(err, (int)n, "%s", about) : 0;
+	return (int)n;
+}
+
+static int append_xz(struct deb_slice member, uint64_t limit, const char *about, struct buffer *to,
+	struct error **err)
+{
+	int r = xz_append(member.data, member.size, (size_t)MIN(limit, SIZE_MAX), to, err);
+
+	return r < 0 ? error_wrap(err, "%s", about) : 0;
+}
+
+/* Appends what the member's compression, which its name ends with, makes of it. */
+static int append_member(const char *name, struct deb_slice member, const char *plain, uint64_t limit,
+	const char *what, struct buffer *to, struct error **err)
+{
+	_cleanup_free_ char *about = string_format("%s: %s", what, name);
+	const char *ending = name + strlen(plain);
+	size_t begin = begin_member(plain, to);
+	int r;
+
+	if (!about)
+		return error_set_errno(err, -ENOMEM, "%s", what);
+	r = streq(ending, ".xz") ? append_xz(member, limit, about, to, err)
+				 : append_stream(ending, member, limit, about, to, err);
+	if (r < 0)
+		return r;
+	r = end_member(begin, to);
+	return r < 0 ? error_set_errno(err, r, "%s", about) : 0;
+}
+
+/* Room for what it will become, where the package says how much that is; else it grows, and is copied. */
+static void make_room(const struct control *control, struct buffer *to)
+{
+	const char *text = control_get(control, "Installed-Size");
+	uint64_t size;
+
+	if (text && parse_u64(text, &size) >= 0 && size < GUESS_MAX / KiB(1) &&
+		buffer_reserve(to, (size_t)(size * KiB(1) + PIECE)) >= 0)
+		memory_will_be_filled(to->data, to->capacity);
 }
 
 int deb_decompress(const void *data, size_t size, const char *what, struct buffer *ret, struct error **err)
@@ -73,6 +106,7 @@ int deb_decompress(const void *data, size_t size, const char *what, struct buffe
 		r = deb_control_read(&members, what, &deb, err);
 	if (r < 0)
 		return r;
+	make_room(&deb.control, ret);
 	buffer_append_string(ret, "!<arch>\n");
 	begin = begin_member("debian-binary", ret);
 	buffer_append(ret, members.version.data, members.version.size);

@@ -184,21 +184,50 @@ static int check_entries(struct deb *deb, const char *what, struct error **err)
 	return 0;
 }
 
-static int read_content(
-	struct tar *tar, uint64_t size, const char *what, struct content **ret, struct error **err)
+/* A package's payload while it is read. */
+struct payload {
+	struct content *package; /* NULL: its bytes do not stay */
+	struct deb_stream stream;
+	struct tar *tar;
+	const char *what;
+	struct deb *deb;
+};
+
+/* Where the stream is in the package's bytes; 0: it decompresses what is there. */
+static size_t payload_offset(const struct payload *payload)
+{
+	const struct deb_stream *stream = &payload->stream;
+
+	return payload->package && !stream->archive
+		       ? (size_t)(stream->plain.data - content_data(payload->package))
+		       : 0;
+}
+
+static int copy_content(struct payload *payload, size_t size, struct content **ret, struct error **err)
 {
 	uint8_t *data = malloc(size + 1);
 	int r;
 
 	if (!data)
-		return error_set_errno(err, -ENOMEM, "%s", what);
-	r = tar_read(tar, data, size, err);
+		return error_set_errno(err, -ENOMEM, "%s", payload->what);
+	r = tar_read(payload->tar, data, size, err);
 	if (r < 0) {
 		free(data);
 		return r;
 	}
 	*ret = content_new(data, size);
-	return *ret ? 0 : error_set_errno(err, -ENOMEM, "%s", what);
+	return *ret ? 0 : error_set_errno(err, -ENOMEM, "%s", payload->what);
+}
+
+/* Of what cannot be a slice, since the archive ends before, the error is that of reading it. */
+static int read_content(struct payload *payload, uint64_t size, struct content **ret, struct error **err)
+{
+	size_t offset = payload_offset(payload);
+
+	if (offset == 0 || size > payload->stream.plain.size)
+		return copy_content(payload, size, ret, err);
+	*ret = content_slice(payload->package, offset, size);
+	return *ret ? 0 : error_set_errno(err, -ENOMEM, "%s", payload->what);
 }
 
 /* One more entry, zeroed, at the end of a list; NULL where memory is out. */
@@ -234,8 +263,8 @@ static int set_aside(struct deb *deb, const struct tar_entry *from, struct conte
 }
 
 /* Takes over what the tar entry holds. */
-static int keep(struct deb *deb, struct tar_entry *from, struct content *content, const char *what,
-	struct error **err)
+static int keep(struct deb *deb, struct tar_entry *from, struct content *content, size_t offset,
+	const char *what, struct error **err)
 {
 	struct deb_entry *entry = grow(&deb->entries, &deb->entry_count);
 
@@ -248,6 +277,7 @@ static int keep(struct deb *deb, struct tar_entry *from, struct content *content
 		.gid = from->gid,
 		.mtime = from->mtime,
 		.content = content ? content_ref(content) : NULL,
+		.offset = content ? offset : 0,
 		.target = TAKE_PTR(from->target),
 		.existing = TAKE_PTR(from->existing),
 		.xattrs = TAKE_PTR(from->xattrs),
@@ -258,10 +288,12 @@ static int keep(struct deb *deb, struct tar_entry *from, struct content *content
 	return 0;
 }
 
-static int add_entry(struct deb *deb, struct tar *tar, struct tar_entry *from, unsigned wanted,
-	const char *what, struct error **err)
+static int add_entry(
+	struct payload *payload, struct tar_entry *from, unsigned wanted, struct error **err)
 {
 	_cleanup_content_ struct content *content = NULL;
+	size_t offset = payload_offset(payload);
+	struct deb *deb = payload->deb;
 	int r = 0;
 
 	if (S_ISDIR(from->mode) || from->existing)
@@ -271,59 +303,108 @@ static int add_entry(struct deb *deb, struct tar *tar, struct tar_entry *from, u
 		deb->left_out_size += from->size;
 	}
 	if (wanted && S_ISREG(from->mode) && !from->existing)
-		r = read_content(tar, from->size, what, &content, err);
+		r = read_content(payload, from->size, &content, err);
 	if (r >= 0 && wanted & DEB_ASIDE)
-		r = set_aside(deb, from, content, what, err);
+		r = set_aside(deb, from, content, payload->what, err);
 	if (r >= 0 && wanted & DEB_KEEP)
-		r = keep(deb, from, content, what, err);
+		r = keep(deb, from, content, offset, payload->what, err);
 	return r;
 }
 
-static int read_data(const struct deb_members *members, const char *package, deb_filter_fn filter,
-	void *userdata, struct deb *deb, struct error **err)
+/* What is not in the limits, is passed over (the root folder itself), or else becomes an entry. */
+static int read_entry(struct payload *payload, struct tar_entry *entry, size_t count, deb_filter_fn filter,
+	void *userdata, struct error **err)
 {
-	_cleanup_free_ char *what = string_format("%s: %s", package, members->data_name);
-	_cleanup_(deb_stream_close) struct deb_stream stream = {
-		.what = what, .left = deb_payload_limit(&deb->control)};
-	_cleanup_tar_ struct tar *tar = what ? tar_new(what, deb_stream_read, &stream) : NULL;
-	struct tar_entry *entry;
-	size_t count = 0;
-	int r;
-
-	if (!tar)
-		return error_set_errno(err, -ENOMEM, "%s", package);
-	r = deb_stream_open(&stream, members->data_name + strlen("data.tar"), members->data, err);
-	while (r >= 0 && (r = tar_next(tar, &entry, err)) > 0) {
-		if (++count > ENTRIES_MAX || entry->size > stream.left)
-			r = error_set(err, -EFBIG,
-				"%s: \"%s\": more than the package's Installed-Size allows", what,
-				entry->path);
-		else if (!*entry->path && !S_ISDIR(entry->mode))
-			r = error_set(err, -EINVAL, "%s: the root is no folder", what);
-		else if (!*entry->path)
-			continue;
-		else
-			r = add_entry(deb, tar, entry,
-				filter ? filter(entry->path, entry->mode, userdata) : DEB_KEEP, what, err);
-	}
-	return r < 0 ? r : check_entries(deb, what, err);
+	if (count > ENTRIES_MAX || entry->size > payload->stream.left)
+		return error_set(err, -EFBIG, "%s: \"%s\": more than the package's Installed-Size allows",
+			payload->what, entry->path);
+	if (!*entry->path)
+		return S_ISDIR(entry->mode)
+			       ? 0
+			       : error_set(err, -EINVAL, "%s: the root is no folder", payload->what);
+	return add_entry(
+		payload, entry, filter ? filter(entry->path, entry->mode, userdata) : DEB_KEEP, err);
 }
 
-int deb_read(const void *data, size_t size, const char *what, deb_filter_fn filter, void *userdata,
-	struct deb *ret, struct error **err)
+static int read_data(struct payload *payload, const struct deb_members *members, deb_filter_fn filter,
+	void *userdata, struct error **err)
+{
+	struct tar_entry *entry;
+	int r = deb_stream_open(
+		&payload->stream, members->data_name + strlen("data.tar"), members->data, err);
+
+	for (size_t count = 1; r >= 0 && (r = tar_next(payload->tar, &entry, err)) > 0; count++)
+		r = read_entry(payload, entry, count, filter, userdata, err);
+	return r < 0 ? r : check_entries(payload->deb, payload->what, err);
+}
+
+static int read_payload(const struct deb_members *members, struct content *package, const char *what,
+	deb_filter_fn filter, void *userdata, struct deb *deb, struct error **err)
+{
+	_cleanup_free_ char *about = string_format("%s: %s", what, members->data_name);
+	struct payload payload = {.package = package,
+		.stream = {.what = about, .left = deb_payload_limit(&deb->control)},
+		.what = about,
+		.deb = deb};
+	int r;
+
+	payload.tar = about ? tar_new(about, deb_stream_read, &payload.stream) : NULL;
+	r = payload.tar ? read_data(&payload, members, filter, userdata, err)
+			: error_set_errno(err, -ENOMEM, "%s", what);
+	tar_free(payload.tar);
+	deb_stream_close(&payload.stream);
+	return r;
+}
+
+/* *package* is NULL where *file* does not stay. */
+static int read_package(struct deb_slice file, struct content *package, const char *what,
+	deb_filter_fn filter, void *userdata, struct deb *ret, struct error **err)
 {
 	_cleanup_deb_ struct deb deb = {};
 	struct deb_members members = {};
 	int r;
 
-	r = deb_members_read((struct deb_slice){data, size}, what, &members, err);
+	r = deb_members_read(file, what, &members, err);
 	if (r >= 0)
 		r = deb_control_read(&members, what, &deb, err);
 	if (r >= 0)
-		r = read_data(&members, what, filter, userdata, &deb, err);
+		r = read_payload(&members, package, what, filter, userdata, &deb, err);
 	if (r < 0)
 		return r;
 	*ret = deb;
 	deb = (struct deb){};
 	return 0;
+}
+
+int deb_read(const void *data, size_t size, const char *what, deb_filter_fn filter, void *userdata,
+	struct deb *ret, struct error **err)
+{
+	return read_package((struct deb_slice){data, size}, NULL, what, filter, userdata, ret, err);
+}
+
+int deb_read_content(struct content *package, const char *what, deb_filter_fn filter, void *userdata,
+	struct deb *ret, struct error **err)
+{
+	return read_package((struct deb_slice){content_data(package), content_size(package)}, package, what,
+		filter, userdata, ret, err);
+}
+
+static int detach(struct deb_entry *entries, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		struct content *own = entries[i].content ? content_detach(entries[i].content) : NULL;
+
+		if (entries[i].content && !own)
+			return -ENOMEM;
+		content_unref(entries[i].content);
+		entries[i].content = own;
+	}
+	return 0;
+}
+
+int deb_detach(struct deb *deb)
+{
+	int r = detach(deb->entries, deb->entry_count);
+
+	return r < 0 ? r : detach(deb->aside, deb->aside_count);
 }

@@ -20,6 +20,7 @@ struct deb_entry {
 	uint32_t uid, gid;
 	int64_t mtime;
 	struct content *content; /* of a file; NULL for a hard link */
+	size_t offset;		 /* of the content in the package's bytes; 0: compressed there */
 	char *target;		 /* of a symbolic link */
 	char *existing;		 /* of a hard link: the path of an earlier entry, which is a file */
 	size_t existing_index;	 /* and that entry's index */
@@ -54,11 +55,18 @@ enum {
 typedef unsigned (*deb_filter_fn)(const char *path, mode_t mode, void *userdata);
 
 /*
- * Reads the package that *data* holds. *what* names it in errors; *filter* may be NULL: all is wanted.
+ * Reads the package that *package* holds: contents that are not compressed in it are slices of it. *what* names it in errors; *filter* may be NULL: all is wanted.
  *
  * Returns 0; -EBADMSG where the package is damaged or lies about its size; -EINVAL for a path that leads out
  * of the tree; -ENOTSUP for a device node, FIFO, socket, unknown entry, or unknown compression; -EEXIST for a
  * path that stands twice in it; -EFBIG for a payload beyond its limit. *ret* is filled on success alone.
  */
+int deb_read_content(struct content *package, const char *what, deb_filter_fn filter, void *userdata,
+	struct deb *ret, struct error **err);
+
+/* The same of bytes that need not outlive the call: all contents are copies. */
 int deb_read(const void *data, size_t size, const char *what, deb_filter_fn filter, void *userdata,
 	struct deb *ret, struct error **err);
+
+/* Copies the contents that are slices, so that the package's bytes are not kept for them. Returns 0 or -ENOMEM. */
+int deb_detach(struct deb *deb);

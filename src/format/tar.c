@@ -104,17 +104,7 @@ static int read_exactly(struct tar *tar, void *data, size_t size, struct error *
 
 static int skip(struct tar *tar, uint64_t size, struct error **err)
 {
-	uint8_t buffer[16384];
-
-	while (size > 0) {
-		size_t step = MIN(size, sizeof(buffer));
-		int r = read_exactly(tar, buffer, step, err);
-
-		if (r < 0)
-			return r;
-		size -= step;
-	}
-	return 0;
+	return size > 0 ? read_exactly(tar, NULL, size, err) : 0;
 }
 
 int tar_read(struct tar *tar, void *data, size_t size, struct error **err)

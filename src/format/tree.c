@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <limits.h>
 #include <search.h>
-#include <stdatomic.h>
 #include <string.h>
 
 #include "base/buffer.h"
@@ -13,69 +12,10 @@
 
 #define FOLLOW_MAX 40
 
-struct content {
-	atomic_uint references;
-	size_t size;
-	uint8_t *data;
-};
-
 struct tree {
 	struct tree_inode *root;
 	void *strings; /* tsearch() tree of the interned strings */
 };
-
-struct content *content_new(void *data, size_t size)
-{
-	struct content *content = malloc(sizeof(*content));
-	uint8_t *grown = content ? realloc(data, size + 1) : NULL;
-
-	if (!grown) {
-		free(data);
-		free(content);
-		return NULL;
-	}
-	grown[size] = 0;
-	content->references = 1;
-	content->size = size;
-	content->data = grown;
-	return content;
-}
-
-struct content *content_copy(const void *data, size_t size)
-{
-	uint8_t *copy = malloc(size + 1);
-
-	if (!copy)
-		return NULL;
-	if (size > 0)
-		memcpy(copy, data, size);
-	return content_new(copy, size);
-}
-
-struct content *content_ref(struct content *content)
-{
-	atomic_fetch_add_explicit(&content->references, 1, memory_order_relaxed);
-	return content;
-}
-
-struct content *content_unref(struct content *content)
-{
-	if (content && atomic_fetch_sub_explicit(&content->references, 1, memory_order_acq_rel) == 1) {
-		free(content->data);
-		free(content);
-	}
-	return NULL;
-}
-
-const uint8_t *content_data(const struct content *content)
-{
-	return content->data;
-}
-
-size_t content_size(const struct content *content)
-{
-	return content->size;
-}
 
 static void inode_unref(struct tree_inode *inode);
 

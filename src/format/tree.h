@@ -15,23 +15,8 @@
 
 #include <sys/stat.h>
 
-#include "base/error.h"
 #include "base/sha256.h"
-
-/* Immutable bytes with a reference count (atomic), so that trees and caches can share them. */
-struct content;
-
-/* Takes *data* (malloc()ed; NULL where *size* is 0) over, also where it fails. NULL where memory is out. */
-struct content *content_new(void *data, size_t size);
-struct content *content_copy(const void *data, size_t size); /* copies *data* */
-struct content *content_ref(struct content *content);
-struct content *content_unref(struct content *content);
-DEFINE_CLEANUP(struct content *, content_unref);
-#define _cleanup_content_ _cleanup_(content_unrefp)
-
-const uint8_t *content_data(
-	const struct content *content); /* followed by one NUL byte that size does not count */
-size_t content_size(const struct content *content);
+#include "format/content.h"
 
 struct tree_xattr {
 	char *name; /* with its prefix, "security.capability" */

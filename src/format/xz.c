@@ -5,9 +5,8 @@
 #include <lzma.h>
 #include <string.h>
 
-#include "base/buffer.h"
 
-#define DECODER_MEMORY_MAX MiB(64)
+#define DECODER_MEMORY_MAX MiB(256)
 
 bool xz_is(const void *data, size_t size)
 {
@@ -25,6 +24,7 @@ static size_t guess(size_t size, size_t max)
 	return checked_mul(size, (size_t)5, &guessed) && guessed < max ? guessed : max;
 }
 
+/* *max*: how many bytes *to* may have at most. */
 static int decode(lzma_stream *stream, size_t max, struct buffer *to)
 {
 	lzma_ret code = LZMA_OK;
@@ -52,28 +52,40 @@ static int decode(lzma_stream *stream, size_t max, struct buffer *to)
 	return code == LZMA_STREAM_END && stream->avail_in == 0 ? 0 : -EBADMSG;
 }
 
-int xz_decode(const void *data, size_t size, size_t max, void **ret, size_t *ret_size, struct error **err)
+static int append(const void *data, size_t size, size_t max, uint32_t flags, struct buffer *to,
+	struct error **err)
 {
-	_cleanup_buffer_ struct buffer to = {};
 	lzma_stream stream = LZMA_STREAM_INIT;
-	int r = 0;
+	int r;
 
 	max = MIN(max, SIZE_MAX / 2);
-	if (lzma_stream_decoder(&stream, DECODER_MEMORY_MAX, LZMA_TELL_UNSUPPORTED_CHECK) != LZMA_OK)
+	if (lzma_stream_decoder(&stream, DECODER_MEMORY_MAX, flags) != LZMA_OK)
 		return error_set_errno(err, -ENOMEM, "xz");
 	stream.next_in = data;
 	stream.avail_in = size;
-	r = buffer_reserve(&to, guess(size, max) + 1);
-	if (r >= 0)
-		r = decode(&stream, max, &to);
+	r = decode(&stream, to->size + max, to);
 	lzma_end(&stream);
 	if (r == -EBADMSG)
 		return error_set(err, r, "damaged xz file");
 	if (r == -EFBIG)
 		return error_set(err, r, "xz file that becomes larger than %zu bytes", max);
-	if (r >= 0) {
-		*ret = buffer_take(&to, ret_size);
-		r = *ret ? 0 : -ENOMEM;
-	}
 	return r < 0 ? error_set_errno(err, r, "xz") : 0;
+}
+
+int xz_append(const void *data, size_t size, size_t max, struct buffer *to, struct error **err)
+{
+	return append(data, size, max, LZMA_IGNORE_CHECK, to, err);
+}
+
+int xz_decode(const void *data, size_t size, size_t max, void **ret, size_t *ret_size, struct error **err)
+{
+	_cleanup_buffer_ struct buffer to = {};
+	int r = buffer_reserve(&to, guess(size, MIN(max, SIZE_MAX / 2)) + 1);
+
+	r = r < 0 ? error_set_errno(err, r, "xz")
+		  : append(data, size, max, LZMA_TELL_UNSUPPORTED_CHECK, &to, err);
+	if (r < 0)
+		return r;
+	*ret = buffer_take(&to, ret_size);
+	return *ret ? 0 : error_set_errno(err, -ENOMEM, "xz");
 }

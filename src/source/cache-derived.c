@@ -5,18 +5,31 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/bytes.h"
 #include "base/encoding.h"
 #include "base/file.h"
+#include "base/memory.h"
 #include "base/string-util.h"
 #include "source/cache-part.h"
 
 #define DERIVED_MAX GiB(4) /* of all of it that stays after a build */
 #define OBJECT_MAX GiB(2)
+#define PARTS_MAX 1000000
 
 /* docs/formats/cache.md */
-static const char magic[] = "orlop-derived-1\n";
+static const char magic[] = "orlop-derived-2\n";
 #define MAGIC_SIZE (sizeof(magic) - 1)
-#define HEADER_SIZE (MAGIC_SIZE + SHA256_SIZE)
+enum {
+	HEADER_DIGEST = MAGIC_SIZE,
+	HEADER_PARTS = HEADER_DIGEST + SHA256_SIZE, /* 64: how many */
+	HEADER_SIZE = HEADER_PARTS + 8,
+
+	PART_OFFSET = 0, /* 64 */
+	PART_BYTES = 8,	 /* 64 */
+	PART_SHA256 = 16,
+	PART_SHA1 = PART_SHA256 + SHA256_SIZE,
+	PART_SIZE = PART_SHA1 + SHA1_SIZE,
+};
 
 static int object_path(
 	struct cache *cache, const char *kind, const uint8_t key[SHA256_SIZE], bool make, char **ret)
@@ -32,54 +45,149 @@ static int object_path(
 	return *ret ? 0 : -ENOMEM;
 }
 
-/* Kind and key are part of it: an object that stands in another one's place is damaged, too. */
-static int object_digest(const char *kind, const uint8_t key[SHA256_SIZE], const void *data, size_t size,
-	uint8_t ret[SHA256_SIZE])
+void cache_object_release(struct cache_object *object)
 {
-	_cleanup_sha256_ struct sha256 *context = sha256_new();
+	free(object->data);
+	free(object->parts);
+	*object = (struct cache_object){};
+}
 
-	if (!context)
-		return -ENOMEM;
+const struct cache_part *cache_object_part(const struct cache_object *object, uint64_t offset, uint64_t size)
+{
+	size_t low = 0, high = object->part_count;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (object->parts[middle].offset < offset)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low < object->part_count && object->parts[low].offset == offset && object->parts[low].size == size
+		       ? &object->parts[low]
+		       : NULL;
+}
+
+/* ---- Digests ---- */
+
+/*
+ * Of all but the bytes of the parts, for which their digests stand. Kind and key are part of it: an object that
+ * stands in another one's place is damaged, too.
+ */
+static void object_digest(struct sha256 *context, const char *kind, const uint8_t key[SHA256_SIZE],
+	const uint8_t *table, const struct cache_object *object, uint8_t ret[SHA256_SIZE])
+{
+	uint64_t at = 0;
+
 	sha256_update(context, kind, strlen(kind) + 1);
 	sha256_update(context, key, SHA256_SIZE);
-	sha256_update(context, data, size);
+	sha256_update(context, table, object->part_count * PART_SIZE);
+	for (size_t i = 0; i < object->part_count; i++) {
+		const struct cache_part *part = &object->parts[i];
+
+		sha256_update(context, object->data + at, part->offset - at);
+		at = part->offset + part->size;
+	}
+	sha256_update(context, object->data + at, object->size - at);
 	sha256_final(context, ret);
+}
+
+static bool parts_are_right(struct sha256 *context, const struct cache_object *object)
+{
+	for (size_t i = 0; i < object->part_count; i++) {
+		const struct cache_part *part = &object->parts[i];
+		uint8_t digest[SHA256_SIZE];
+
+		sha256_update(context, object->data + part->offset, part->size);
+		sha256_final(context, digest);
+		if (memcmp(digest, part->digests.sha256, SHA256_SIZE) != 0)
+			return false;
+	}
+	return true;
+}
+
+/* ---- Reading ---- */
+
+static int parse_parts(const uint8_t *table, struct cache_object *object)
+{
+	uint64_t end = 0;
+
+	object->parts = calloc(object->part_count + 1, sizeof(*object->parts));
+	if (!object->parts)
+		return -ENOMEM;
+	for (size_t i = 0; i < object->part_count; i++) {
+		const uint8_t *at = table + i * PART_SIZE;
+		struct cache_part *part = &object->parts[i];
+
+		part->offset = read_le64(at + PART_OFFSET);
+		part->size = read_le64(at + PART_BYTES);
+		memcpy(part->digests.sha256, at + PART_SHA256, SHA256_SIZE);
+		memcpy(part->digests.sha1, at + PART_SHA1, SHA1_SIZE);
+		if (part->offset < end || part->offset > object->size || part->size == 0 ||
+			part->size > object->size - part->offset)
+			return -EBADMSG;
+		end = part->offset + part->size;
+	}
 	return 0;
 }
 
-/* Reads what follows the header. Returns -EBADMSG for what is no such object. */
-static int read_object(int fd, const char *kind, const uint8_t key[SHA256_SIZE], void **ret, size_t *ret_size)
+/* Reads table and bytes, whose sizes are plausible. */
+static int load(int fd, uint8_t **ret_table, struct cache_object *object)
 {
-	uint8_t header[HEADER_SIZE], digest[SHA256_SIZE];
-	_cleanup_free_ uint8_t *data = NULL;
-	struct stat st;
-	size_t size;
+	size_t table_size = object->part_count * PART_SIZE;
 	int r;
 
+	*ret_table = malloc(table_size + 1);
+	object->data = malloc(object->size + 1);
+	if (!*ret_table || !object->data)
+		return -ENOMEM;
+	memory_will_be_filled(object->data, object->size + 1);
+	r = pread_full(fd, *ret_table, table_size, HEADER_SIZE);
+	if (r >= 0)
+		r = pread_full(fd, object->data, object->size, HEADER_SIZE + table_size);
+	object->data[object->size] = 0;
+	return r < 0 ? r : parse_parts(*ret_table, object);
+}
+
+/* Returns -EBADMSG for what is no such object. */
+static int read_object(int fd, const char *kind, const uint8_t key[SHA256_SIZE], struct cache_object *object)
+{
+	_cleanup_sha256_ struct sha256 *context = sha256_new();
+	uint8_t header[HEADER_SIZE], digest[SHA256_SIZE];
+	_cleanup_free_ uint8_t *table = NULL;
+	uint64_t size, parts;
+	struct stat st;
+	int r;
+
+	if (!context)
+		return -ENOMEM;
 	if (fstat(fd, &st) < 0)
 		return -errno;
 	if (!S_ISREG(st.st_mode) || st.st_size < (off_t)HEADER_SIZE || st.st_size > (off_t)OBJECT_MAX)
 		return -EBADMSG;
-	size = (size_t)st.st_size - HEADER_SIZE;
-	data = malloc(size + 1);
-	r = data ? pread_full(fd, header, sizeof(header), 0) : -ENOMEM;
-	if (r >= 0)
-		r = pread_full(fd, data, size, HEADER_SIZE);
-	if (r >= 0)
-		r = object_digest(kind, key, data, size, digest);
+	size = (uint64_t)st.st_size - HEADER_SIZE;
+	r = pread_full(fd, header, sizeof(header), 0);
 	if (r < 0)
 		return r;
-	if (memcmp(header, magic, MAGIC_SIZE) != 0 || memcmp(header + MAGIC_SIZE, digest, SHA256_SIZE) != 0)
+	parts = read_le64(header + HEADER_PARTS);
+	if (memcmp(header, magic, MAGIC_SIZE) != 0 || parts > size / PART_SIZE)
 		return -EBADMSG;
-	data[size] = 0;
-	*ret = TAKE_PTR(data);
-	*ret_size = size;
-	return 0;
+	object->part_count = (size_t)parts;
+	object->size = (size_t)(size - parts * PART_SIZE);
+	r = load(fd, &table, object);
+	if (r < 0)
+		return r;
+	object_digest(context, kind, key, table, object, digest);
+	return memcmp(header + HEADER_DIGEST, digest, SHA256_SIZE) == 0 && parts_are_right(context, object)
+		       ? 0
+		       : -EBADMSG;
 }
 
-int cache_derived_read(
-	struct cache *cache, const char *kind, const uint8_t key[SHA256_SIZE], void **ret, size_t *ret_size)
+int cache_derived_read(struct cache *cache, const char *kind, const uint8_t key[SHA256_SIZE],
+	struct cache_object *ret)
 {
+	_cleanup_cache_object_ struct cache_object object = {};
 	_cleanup_free_ char *path = NULL;
 	_cleanup_close_ int fd = -1;
 	int r;
@@ -92,7 +200,7 @@ int cache_derived_read(
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return 0;
-	r = read_object(fd, kind, key, ret, ret_size);
+	r = read_object(fd, kind, key, &object);
 	if (r == -ENOMEM)
 		return r;
 	if (r < 0) {
@@ -100,39 +208,67 @@ int cache_derived_read(
 		return 0;
 	}
 	(void)futimens(fd, NULL);
+	*ret = object;
+	object = (struct cache_object){};
 	return 1;
 }
 
-static int write_object(
-	int fd, const char *kind, const uint8_t key[SHA256_SIZE], const void *data, size_t size)
+/* ---- Writing ---- */
+
+static uint8_t *make_table(const struct cache_object *object)
 {
+	uint8_t *table = malloc(object->part_count * PART_SIZE + 1);
+
+	for (size_t i = 0; table && i < object->part_count; i++) {
+		const struct cache_part *part = &object->parts[i];
+		uint8_t *at = table + i * PART_SIZE;
+
+		write_le64(at + PART_OFFSET, part->offset);
+		write_le64(at + PART_BYTES, part->size);
+		memcpy(at + PART_SHA256, part->digests.sha256, SHA256_SIZE);
+		memcpy(at + PART_SHA1, part->digests.sha1, SHA1_SIZE);
+	}
+	return table;
+}
+
+static int write_object(
+	int fd, const char *kind, const uint8_t key[SHA256_SIZE], const struct cache_object *object)
+{
+	_cleanup_sha256_ struct sha256 *context = sha256_new();
+	_cleanup_free_ uint8_t *table = make_table(object);
 	uint8_t header[HEADER_SIZE];
 	int r;
 
+	if (!context || !table)
+		return -ENOMEM;
 	memcpy(header, magic, MAGIC_SIZE);
-	r = object_digest(kind, key, data, size, header + MAGIC_SIZE);
+	object_digest(context, kind, key, table, object, header + HEADER_DIGEST);
+	write_le64(header + HEADER_PARTS, object->part_count);
+	r = write_full(fd, header, sizeof(header));
 	if (r >= 0)
-		r = write_full(fd, header, sizeof(header));
+		r = write_full(fd, table, object->part_count * PART_SIZE);
 	if (r >= 0)
-		r = write_full(fd, data, size);
+		r = write_full(fd, object->data, object->size);
 	return r < 0 ? r : fchmod(fd, 0644);
 }
 
-void cache_derived_write(
-	struct cache *cache, const char *kind, const uint8_t key[SHA256_SIZE], const void *data, size_t size)
+void cache_derived_write(struct cache *cache, const char *kind, const uint8_t key[SHA256_SIZE],
+	const struct cache_object *object)
 {
 	_cleanup_free_ char *path = NULL, *temporary = NULL;
 	_cleanup_close_ int fd = -1;
 	const char *name;
 
-	if (!cache || size > OBJECT_MAX - HEADER_SIZE || object_path(cache, kind, key, true, &path) < 0)
+	if (!cache || object->part_count > PARTS_MAX ||
+		object->size > OBJECT_MAX - HEADER_SIZE - object->part_count * PART_SIZE ||
+		object_path(cache, kind, key, true, &path) < 0)
 		return;
 	name = strrchr(path, '/') + 1;
 	temporary = string_format("%.*s.%s.XXXXXX.tmp", (int)(name - path), path, name);
 	fd = temporary ? mkostemps(temporary, strlen(".tmp"), O_CLOEXEC) : -1;
 	if (fd < 0)
 		return;
-	if (write_object(fd, kind, key, data, size) < 0 || rename(temporary, path) < 0)
+	if (write_object(fd, kind, key, object) < 0 || rename(temporary, path) < 0)
 		(void)unlink(temporary);
 }
 

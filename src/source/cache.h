@@ -20,7 +20,7 @@
 #include <time.h>
 
 #include "base/error.h"
-#include "base/sha256.h"
+#include "base/digests.h"
 
 struct cache;
 
@@ -52,19 +52,40 @@ int cache_object_check(
 int cache_file_path(
 	struct cache *cache, const char *folder, const char *name, char **ret, struct error **err);
 
+/* Bytes of a derived object that are something by themselves, such as a file of a package. */
+struct cache_part {
+	uint64_t offset, size;
+	struct digests digests;
+};
+
+/* What was made of something. */
+struct cache_object {
+	uint8_t *data;
+	size_t size;
+	struct cache_part *parts; /* none empty, in the order of their offsets, none over another */
+	size_t part_count;
+};
+
+void cache_object_release(struct cache_object *object);
+#define _cleanup_cache_object_ _cleanup_(cache_object_release)
+
 /*
  * What was made of something with the digest *key*, such as a package's decompressed members: *kind* says
  * what it is, and in which version ("deb-1"); it is part of a path. Threads may do this at once. *cache* may
  * be NULL, which holds nothing.
  *
- * cache_derived_read() returns 1 with *ret*, a malloc()ed array with a NUL behind it, after its digest was
- * found right; 0 where there is none, or was a damaged one, which is removed; -ENOMEM. cache_derived_write()
- * does what it can: where an object can't be written it will be made again.
+ * cache_derived_read() returns 1 with *ret*, whose malloc()ed bytes have a NUL behind them, after all of it was
+ * found right, which is when the digests of its parts are as well; 0 where there is none, or was a damaged one,
+ * which is removed; -ENOMEM. cache_derived_write() does what it can: where an object can't be written it will
+ * be made again. It takes the digests of parts as they are.
  */
-int cache_derived_read(
-	struct cache *cache, const char *kind, const uint8_t key[SHA256_SIZE], void **ret, size_t *ret_size);
-void cache_derived_write(
-	struct cache *cache, const char *kind, const uint8_t key[SHA256_SIZE], const void *data, size_t size);
+int cache_derived_read(struct cache *cache, const char *kind, const uint8_t key[SHA256_SIZE],
+	struct cache_object *ret);
+void cache_derived_write(struct cache *cache, const char *kind, const uint8_t key[SHA256_SIZE],
+	const struct cache_object *object);
+
+/* The part that is exactly there; NULL: there is none. */
+const struct cache_part *cache_object_part(const struct cache_object *object, uint64_t offset, uint64_t size);
 
 /* Marks a file as used now, for cache_prune(). */
 void cache_mark_used(const char *path);

@@ -193,26 +193,43 @@ static char *derived_path(const struct fixture *f)
 	return string_format("%s/not/yet/there/derived/deb-1/ba/" DIGEST, f->folder);
 }
 
+/* "made of it", of which "made" and "it" are something by themselves. */
+static struct cache_part parts[2] = {{.size = 4}, {.offset = 8, .size = 2}};
+static struct cache_object made = {
+	.data = (uint8_t[]){"made of it"}, .size = 10, .parts = parts, .part_count = ARRAY_SIZE(parts)};
+
+static int digest_parts(void **state)
+{
+	for (size_t i = 0; i < made.part_count; i++)
+		assert_int_equal(digests_compute(made.data + parts[i].offset, parts[i].size, &parts[i].digests), 0);
+	return set_up(state);
+}
+
 static void what_was_made_is_read_again_under_its_kind_and_key_alone(void **state)
 {
 	struct fixture *f = *state;
 	uint8_t other[SHA256_SIZE] = {1};
 	_cleanup_free_ char *path = derived_path(f);
-	_cleanup_free_ void *data = NULL;
-	size_t size = 0;
+	_cleanup_cache_object_ struct cache_object object = {};
 
-	assert_int_equal(cache_derived_read(f->cache, "deb-1", f->digest, &data, &size), 0);
-	cache_derived_write(f->cache, "deb-1", f->digest, "made of it", 10);
+	assert_int_equal(cache_derived_read(f->cache, "deb-1", f->digest, &object), 0);
+	cache_derived_write(f->cache, "deb-1", f->digest, &made);
 	assert_int_equal(access(path, R_OK), 0);
-	assert_int_equal(cache_derived_read(f->cache, "deb-1", f->digest, &data, &size), 1);
-	assert_int_equal(size, 10);
-	assert_string_equal(data, "made of it");
-	free(TAKE_PTR(data));
-	assert_int_equal(cache_derived_read(f->cache, "deb-2", f->digest, &data, &size), 0);
-	assert_int_equal(cache_derived_read(f->cache, "deb-1", other, &data, &size), 0);
-	assert_int_equal(cache_derived_read(NULL, "deb-1", f->digest, &data, &size), 0);
-	cache_derived_write(NULL, "deb-1", f->digest, "x", 1);
-	assert_null(data);
+	assert_int_equal(cache_derived_read(f->cache, "deb-1", f->digest, &object), 1);
+	assert_int_equal(object.size, 10);
+	assert_string_equal(object.data, "made of it");
+	assert_int_equal(object.part_count, 2);
+	assert_memory_equal(object.parts, parts, sizeof(parts));
+	assert_ptr_equal(cache_object_part(&object, 8, 2), &object.parts[1]);
+	assert_null(cache_object_part(&object, 8, 1));
+	assert_null(cache_object_part(&object, 5, 2));
+	assert_null(cache_object_part(&object, 9, 1));
+	cache_object_release(&object);
+	assert_int_equal(cache_derived_read(f->cache, "deb-2", f->digest, &object), 0);
+	assert_int_equal(cache_derived_read(f->cache, "deb-1", other, &object), 0);
+	assert_int_equal(cache_derived_read(NULL, "deb-1", f->digest, &object), 0);
+	cache_derived_write(NULL, "deb-1", f->digest, &made);
+	assert_null(object.data);
 }
 
 static void what_was_made_and_is_damaged_is_as_if_it_was_not_there(void **state)
@@ -220,10 +237,10 @@ static void what_was_made_and_is_damaged_is_as_if_it_was_not_there(void **state)
 	struct fixture *f = *state;
 	_cleanup_free_ char *path = derived_path(f);
 	_cleanup_free_ char *whole = NULL;
-	size_t size, length;
-	void *data = NULL;
+	struct cache_object object = {};
+	size_t length;
 
-	cache_derived_write(f->cache, "deb-1", f->digest, "made of it", 10);
+	cache_derived_write(f->cache, "deb-1", f->digest, &made);
 	assert_int_equal(file_read(path, 1000, &whole, &length, NULL), 0);
 	for (size_t i = 0; i <= length; i++) {
 		_cleanup_free_ char *damaged = malloc(length);
@@ -234,27 +251,26 @@ static void what_was_made_and_is_damaged_is_as_if_it_was_not_there(void **state)
 		/* Each byte changed, and in the end one that is missing. */
 		assert_int_equal(
 			file_write_atomic(path, damaged, i < length ? length : length - 1, 0644, NULL), 0);
-		assert_int_equal(cache_derived_read(f->cache, "deb-1", f->digest, &data, &size), 0);
+		assert_int_equal(cache_derived_read(f->cache, "deb-1", f->digest, &object), 0);
 		assert_int_equal(access(path, F_OK), -1);
 	}
 	/* In the place of another key's object: that of …ac. */
 	path[strlen(path) - 1] = 'c';
 	assert_int_equal(file_write_atomic(path, whole, length, 0644, NULL), 0);
 	f->digest[SHA256_SIZE - 1] ^= 1;
-	assert_int_equal(cache_derived_read(f->cache, "deb-1", f->digest, &data, &size), 0);
+	assert_int_equal(cache_derived_read(f->cache, "deb-1", f->digest, &object), 0);
 }
 
 static void a_cache_that_takes_nothing_is_no_error(void **state)
 {
 	struct fixture *f = *state;
 	_cleanup_free_ char *folder = string_format("%s/not/yet/there/derived", f->folder);
-	void *data = NULL;
-	size_t size;
+	struct cache_object object = {};
 
 	assert_int_equal(rmdir(folder), 0);
 	assert_int_equal(file_write_atomic(folder, "", 0, 0644, NULL), 0);
-	cache_derived_write(f->cache, "deb-1", f->digest, "made of it", 10);
-	assert_int_equal(cache_derived_read(f->cache, "deb-1", f->digest, &data, &size), 0);
+	cache_derived_write(f->cache, "deb-1", f->digest, &made);
+	assert_int_equal(cache_derived_read(f->cache, "deb-1", f->digest, &object), 0);
 	assert_int_equal(unlink(folder), 0);
 }
 
@@ -332,6 +348,7 @@ static void nothing_is_removed_while_another_uses_the_cache(void **state)
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define DERIVED_TEST(name) cmocka_unit_test_setup_teardown(name, digest_parts, tear_down)
 
 int main(void)
 {
@@ -344,9 +361,9 @@ int main(void)
 		TEST(what_was_not_used_for_long_goes_and_nothing_else),
 		TEST(what_was_used_stays_but_for_what_killed_processes_left),
 		TEST(a_number_of_days_before_the_beginning_of_time_keeps_all),
-		TEST(what_was_made_is_read_again_under_its_kind_and_key_alone),
-		TEST(what_was_made_and_is_damaged_is_as_if_it_was_not_there),
-		TEST(a_cache_that_takes_nothing_is_no_error),
+		DERIVED_TEST(what_was_made_is_read_again_under_its_kind_and_key_alone),
+		DERIVED_TEST(what_was_made_and_is_damaged_is_as_if_it_was_not_there),
+		DERIVED_TEST(a_cache_that_takes_nothing_is_no_error),
 		TEST(what_was_made_is_bounded_in_age_and_size),
 		TEST(using_a_file_keeps_it),
 		TEST(nothing_is_removed_while_another_uses_the_cache),
