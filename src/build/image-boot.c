@@ -40,6 +40,50 @@ static int open_disk(struct image *image, struct usr_image_options *options, str
 	return r;
 }
 
+/* ---- Compressed contents, from build to build ---- */
+
+struct packed_cache {
+	struct cache *cache;
+	char kind[64]; /* of the objects: how they were compressed, and by what */
+};
+
+static int load_packed(void *userdata, struct content *content, struct buffer *ret)
+{
+	_cleanup_cache_object_ struct cache_object object = {};
+	struct packed_cache *packed = userdata;
+	const struct digests *digests;
+	int r = content_digests(content, &digests);
+
+	if (r >= 0)
+		r = cache_derived_read(packed->cache, packed->kind, digests->sha256, &object);
+	if (r > 0)
+		*ret = (struct buffer){
+			.data = TAKE_PTR(object.data), .size = object.size, .capacity = object.size};
+	return r;
+}
+
+static void save_packed(void *userdata, struct content *content, const struct buffer *data)
+{
+	struct packed_cache *packed = userdata;
+	const struct digests *digests;
+
+	if (content_digests(content, &digests) >= 0)
+		cache_derived_write(packed->cache, packed->kind, digests->sha256,
+			&(struct cache_object){.data = data->data, .size = data->size});
+}
+
+/* Level 0 is the algorithm's usual one, as the number that it stands for. */
+static void name_packed(const struct compression *compression, struct packed_cache *ret)
+{
+	struct compression_library library = compression_library(compression->algorithm);
+	int least, most, usual;
+
+	compression_levels(compression->algorithm, &least, &most, &usual);
+	(void)snprintf(ret->kind, sizeof(ret->kind), "packed-1-%s-%d-%s",
+		compression_name(compression->algorithm), compression->level ? compression->level : usual,
+		library.version);
+}
+
 /* The usr image and its hash tree. Their UUIDs never change, and there is no salt: unchanged content has
  * unchanged blocks and digests. */
 int image_write_usr(struct image *image, struct error **err)
@@ -52,6 +96,8 @@ int image_write_usr(struct image *image, struct error **err)
 		.progress = image->options->progress,
 	};
 	const char *compression = image->definition->compression;
+	struct packed_cache cache = {.cache = image->cache};
+	const struct erofs_store store = {.load = load_packed, .save = save_packed, .userdata = &cache};
 	struct uuid erofs, verity;
 	int r;
 
@@ -61,6 +107,10 @@ int image_write_usr(struct image *image, struct error **err)
 	memcpy(options.erofs.uuid, erofs.bytes, sizeof(erofs.bytes));
 	memcpy(options.verity.uuid, verity.bytes, sizeof(verity.bytes));
 	r = compression ? compression_parse(compression, &options.erofs.compression, err) : 0;
+	if (r >= 0 && options.erofs.compression.algorithm != COMPRESSION_NONE) {
+		name_packed(&options.erofs.compression, &cache);
+		options.erofs.store = &store;
+	}
 	if (r >= 0)
 		r = survey_tree(image->tree, &image->survey, err);
 	if (r >= 0)

@@ -30,7 +30,9 @@ static int find_contents(struct erofs_plan *plan, struct error **err)
 	for (size_t i = 0; i < count; i++) {
 		if (i == 0 || !erofs_same_content(sorted[i - 1], sorted[i]))
 			plan->packed[plan->packed_count++] = (struct erofs_packed){
-				.content = erofs_node_data(sorted[i]), .size = sorted[i]->size};
+				.origin = sorted[i]->inode->content,
+				.content = erofs_node_data(sorted[i]),
+				.size = sorted[i]->size};
 		sorted[i]->packed = &plan->packed[plan->packed_count - 1];
 	}
 	return 0;
@@ -85,7 +87,7 @@ int erofs_compress_nodes(struct erofs_plan *plan, uint64_t tail_max, struct erro
 
 	if (r >= 0)
 		r = erofs_pack(plan->packed, plan->packed_count, &plan->options.compression,
-			plan->options.threads, err);
+			plan->options.store, plan->options.threads, err);
 	if (r < 0)
 		return r;
 	choose_inline(plan, tail_max);

@@ -6,9 +6,11 @@
 #include <string.h>
 
 #include "base/work.h"
+#include "format/erofs-store.h"
 #include "format/erofs.h"
 
-#define SEGMENT_SIZE MiB(4)
+#define STORE_MIN KiB(16) /* to compress less costs no more than to find it again */
+#define STORE_BATCH 64	  /* contents that a thread loads at a time */
 #define CLUSTER_SIZE ((size_t)EROFS_CLUSTER_BLOCKS * EROFS_BLOCK_SIZE)
 
 /* One segment of one content. */
@@ -23,7 +25,12 @@ struct batch {
 };
 
 struct packing {
+	struct erofs_packed *contents;
+	size_t count;
 	const struct compression *compression;
+	const struct erofs_store *store;
+	struct erofs_packed **todo; /* those that the store did not have */
+	size_t todo_count;
 	struct piece *pieces;
 	struct batch *batches;
 	size_t batch_count;
@@ -136,12 +143,12 @@ static int pack_segment(struct compressor *compressor, const struct piece *piece
 {
 	struct erofs_packed *packed = piece->packed;
 	struct filling filling = {
-		.segment = &packed->segments[piece->index], .offset = piece->index * SEGMENT_SIZE};
+		.segment = &packed->segments[piece->index], .offset = piece->index * EROFS_SEGMENT};
 	size_t last = 0;
 	int r = 0;
 
 	filling.data = packed->content + filling.offset;
-	filling.size = (size_t)MIN((uint64_t)SEGMENT_SIZE, packed->size - filling.offset);
+	filling.size = (size_t)MIN((uint64_t)EROFS_SEGMENT, packed->size - filling.offset);
 	filling.most = blocks_max(filling.size);
 	filling.segment->data = calloc(filling.most, EROFS_BLOCK_SIZE);
 	if (!filling.segment->data)
@@ -170,26 +177,79 @@ static int pack_batch(size_t index, void *userdata, struct error **err)
 	return r < 0 ? error_set_errno(err, r, "erofs: compression") : 0;
 }
 
-/* Makes room for the segments of all contents. Returns how many that are, or -ENOMEM. */
-static ssize_t make_segments(struct erofs_packed *contents, size_t count)
+/* ---- What a store has ---- */
+
+static bool is_for_store(const struct packing *packing, const struct erofs_packed *packed)
+{
+	return packing->store && packed->size >= STORE_MIN;
+}
+
+/* What cannot be read as it was written is compressed anew. */
+static int load_batch(size_t index, void *userdata, struct error **err)
+{
+	const struct packing *packing = userdata;
+	size_t end = MIN((index + 1) * STORE_BATCH, packing->count);
+	int r = 0;
+
+	for (size_t i = index * STORE_BATCH; i < end && r >= 0; i++) {
+		struct erofs_packed *packed = &packing->contents[i];
+		_cleanup_buffer_ struct buffer data = {};
+
+		if (is_for_store(packing, packed))
+			r = packing->store->load(packing->store->userdata, packed->origin, &data);
+		if (r > 0 && is_for_store(packing, packed))
+			r = erofs_packed_load(packed, data.data, data.size);
+		if (r == -EBADMSG)
+			r = 0;
+	}
+	return r < 0 ? error_set_errno(err, r, "erofs: compression") : 0;
+}
+
+static int save_new(size_t index, void *userdata, struct error **err)
+{
+	const struct packing *packing = userdata;
+	const struct erofs_packed *packed = packing->todo[index];
+	_cleanup_buffer_ struct buffer data = {};
+
+	(void)err;
+	if (!is_for_store(packing, packed))
+		return 0;
+	erofs_packed_save(packed, &data);
+	if (!buffer_failed(&data))
+		packing->store->save(packing->store->userdata, packed->origin, &data);
+	return 0;
+}
+
+/* ---- What is to be compressed ---- */
+
+/* Lists what was not loaded, and makes room for its segments. Returns how many those are, or -ENOMEM. */
+static ssize_t make_segments(struct packing *packing)
 {
 	size_t pieces = 0;
 
-	for (size_t i = 0; i < count; i++) {
-		contents[i].segment_count = (size_t)div_round_up_u64(contents[i].size, SEGMENT_SIZE);
-		contents[i].segments = calloc(contents[i].segment_count, sizeof(*contents[i].segments));
-		if (!contents[i].segments)
+	packing->todo = calloc(packing->count + 1, sizeof(*packing->todo));
+	if (!packing->todo)
+		return -ENOMEM;
+	for (size_t i = 0; i < packing->count; i++) {
+		struct erofs_packed *packed = &packing->contents[i];
+
+		if (packed->segments)
+			continue;
+		packing->todo[packing->todo_count++] = packed;
+		packed->segment_count = (size_t)div_round_up_u64(packed->size, EROFS_SEGMENT);
+		packed->segments = calloc(packed->segment_count, sizeof(*packed->segments));
+		if (!packed->segments)
 			return -ENOMEM;
-		pieces += contents[i].segment_count;
+		pieces += packed->segment_count;
 	}
 	return (ssize_t)pieces;
 }
 
 /* Lists what there is to do, whole segments first: they take longest. */
-static int plan_batches(struct erofs_packed *contents, size_t count, struct packing *packing)
+static int plan_batches(struct packing *packing)
 {
-	ssize_t pieces = make_segments(contents, count);
-	uint64_t bytes = SEGMENT_SIZE;
+	ssize_t pieces = make_segments(packing);
+	uint64_t bytes = EROFS_SEGMENT;
 	size_t n = 0;
 
 	packing->pieces = pieces >= 0 ? calloc((size_t)pieces + 1, sizeof(*packing->pieces)) : NULL;
@@ -197,35 +257,53 @@ static int plan_batches(struct erofs_packed *contents, size_t count, struct pack
 	if (!packing->pieces || !packing->batches)
 		return -ENOMEM;
 	for (int small = 0; small <= 1; small++)
-		for (size_t i = 0; i < count; i++)
-			for (size_t j = 0; j < contents[i].segment_count; j++)
-				if ((contents[i].size < SEGMENT_SIZE) == small)
+		for (size_t i = 0; i < packing->todo_count; i++)
+			for (size_t j = 0; j < packing->todo[i]->segment_count; j++)
+				if ((packing->todo[i]->size < EROFS_SEGMENT) == small)
 					packing->pieces[n++] =
-						(struct piece){.packed = &contents[i], .index = j};
+						(struct piece){.packed = packing->todo[i], .index = j};
 	for (size_t i = 0; i < n; i++) {
-		if (bytes >= SEGMENT_SIZE) {
+		if (bytes >= EROFS_SEGMENT) {
 			packing->batches[packing->batch_count++].first = i;
 			bytes = 0;
 		}
-		bytes += MIN(packing->pieces[i].packed->size, (uint64_t)SEGMENT_SIZE);
+		bytes += MIN(packing->pieces[i].packed->size, (uint64_t)EROFS_SEGMENT);
 		packing->batches[packing->batch_count - 1].end = i + 1;
 	}
 	return 0;
 }
 
-int erofs_pack(struct erofs_packed *contents, size_t count, const struct compression *compression,
-	unsigned threads, struct error **err)
+static void sum_up(struct erofs_packed *packed)
 {
-	struct packing packing = {.compression = compression};
-	int r = plan_batches(contents, count, &packing);
+	packed->blocks = 0;
+	for (size_t i = 0; i < packed->segment_count; i++)
+		packed->blocks += packed->segments[i].blocks;
+}
 
-	if (r < 0)
-		error_set_errno(err, r, "erofs: compression");
-	else
-		r = work_run(threads, packing.batch_count, pack_batch, &packing, err);
-	for (size_t i = 0; r >= 0 && i < count; i++)
-		for (size_t j = 0; j < contents[i].segment_count; j++)
-			contents[i].blocks += contents[i].segments[j].blocks;
+static int compress(struct packing *packing, unsigned threads, struct error **err)
+{
+	int r = plan_batches(packing);
+
+	r = r < 0 ? error_set_errno(err, r, "erofs: compression")
+		  : work_run(threads, packing->batch_count, pack_batch, packing, err);
+	for (size_t i = 0; r >= 0 && i < packing->todo_count; i++)
+		sum_up(packing->todo[i]);
+	return r;
+}
+
+int erofs_pack(struct erofs_packed *contents, size_t count, const struct compression *compression,
+	const struct erofs_store *store, unsigned threads, struct error **err)
+{
+	struct packing packing = {
+		.contents = contents, .count = count, .compression = compression, .store = store};
+	int r = store ? work_run(threads, (size_t)div_round_up_u64(count, STORE_BATCH), load_batch, &packing, err)
+		      : 0;
+
+	if (r >= 0)
+		r = compress(&packing, threads, err);
+	if (r >= 0 && store)
+		r = work_run(threads, packing.todo_count, save_new, &packing, err);
+	free(packing.todo);
 	free(packing.pieces);
 	free(packing.batches);
 	return r;

@@ -3,15 +3,19 @@
  * Contents of files as EROFS stores them compressed: clusters of up to 64 KiB on disk, each of which holds as
  * much of the content as goes into it.
  *
- * A content is compressed in segments of 1 MiB, each by itself: threads share the work, and the result is the
+ * A content is compressed in segments of 4 MiB, each by itself: threads share the work, and the result is the
  * same however many there are; a change moves the clusters of its segment and of no other. What does not
  * become smaller is stored block by block as it is.
  */
 #pragma once
 
 #include "format/compressor.h"
+#include "format/content.h"
+
+struct erofs_store;
 
 #define EROFS_CLUSTER_BLOCKS 16 /* most blocks of one */
+#define EROFS_SEGMENT MiB(4)
 
 /* A cluster holds the content from *at* to where the next one begins. */
 struct erofs_cluster {
@@ -29,6 +33,7 @@ struct erofs_segment {
 };
 
 struct erofs_packed {
+	struct content *origin; /* what it is of, for the store; not ours */
 	const uint8_t *content;
 	uint64_t size; /* of the content, bytes */
 	struct erofs_segment *segments;
@@ -41,12 +46,12 @@ struct erofs_packed {
 };
 
 /*
- * Compresses contents, of each *content* and *size* (at least 1), on up to *threads* threads (0: one for each
- * processor). Fills in all but the last two members. Returns 0 or -ENOMEM with *err* set; what was filled in
- * is to be released in any case.
+ * Compresses contents, of each *origin*, *content* and *size* (at least 1), on up to *threads* threads (0: one for
+ * each processor), but for those that *store* (may be NULL) has. Fills in all but the last two members. Returns 0
+ * or -ENOMEM with *err* set; what was filled in is to be released in any case.
  */
 int erofs_pack(struct erofs_packed *contents, size_t count, const struct compression *compression,
-	unsigned threads, struct error **err);
+	const struct erofs_store *store, unsigned threads, struct error **err);
 void erofs_packed_release(struct erofs_packed *packed);
 
 /* The blocks that are written of it. */

@@ -12,6 +12,7 @@
  */
 #pragma once
 
+#include "base/buffer.h"
 #include "format/compressor.h"
 #include "format/tree.h"
 
@@ -25,12 +26,24 @@ enum erofs_layout {
 	EROFS_DENSE,  /* smallest: about 0.7 % less, but each release changes three times as many blocks */
 };
 
+/*
+ * Keeps contents as they were compressed, from one image to the next, each under its digest and what the
+ * compression is. Several threads call at once. load() returns 1 and appends what was saved to *ret*; 0 where
+ * there is nothing; -ENOMEM. save() does what it can.
+ */
+struct erofs_store {
+	int (*load)(void *userdata, struct content *content, struct buffer *ret);
+	void (*save)(void *userdata, struct content *content, const struct buffer *data);
+	void *userdata;
+};
+
 struct erofs_options {
 	uint8_t uuid[16];
 	const char *label;   /* NULL: none; at most EROFS_LABEL_MAX bytes */
 	uint64_t build_time; /* seconds since 1970: the time of every inode … */
 	enum erofs_layout layout;
 	struct compression compression;
+	const struct erofs_store *store; /* NULL: there is none */
 	unsigned threads; /* that compress: 0: one for each processor */
 	bool keep_times;  /* … but those whose own time differs, where this is set */
 };

@@ -3,8 +3,10 @@
 #include "tool.h"
 
 #include <errno.h>
+#include <pthread.h>
 
 #include "base/string-util.h"
+#include "format/erofs-store.h"
 #include "format/erofs.h"
 #include "trees.h"
 
@@ -335,6 +337,130 @@ static void damage_does_no_harm(void **state)
 	}
 }
 
+/* A store that has what it is given, in the order in which it came, and can be damaged. */
+struct shelf {
+	struct digests digests[2000];
+	struct buffer data[2000];
+	size_t count, loads;
+	pthread_mutex_t lock;
+};
+
+static int shelf_load(void *userdata, struct content *content, struct buffer *ret)
+{
+	struct shelf *shelf = userdata;
+	const struct digests *digests;
+	int r = 0;
+
+	assert_int_equal(content_digests(content, &digests), 0);
+	(void)pthread_mutex_lock(&shelf->lock);
+	for (size_t i = 0; i < shelf->count && r == 0; i++)
+		if (memcmp(&shelf->digests[i], digests, sizeof(*digests)) == 0) {
+			buffer_append(ret, shelf->data[i].data, shelf->data[i].size);
+			shelf->loads++;
+			r = 1;
+		}
+	(void)pthread_mutex_unlock(&shelf->lock);
+	return r;
+}
+
+static void shelf_save(void *userdata, struct content *content, const struct buffer *data)
+{
+	struct shelf *shelf = userdata;
+	const struct digests *digests;
+
+	assert_int_equal(content_digests(content, &digests), 0);
+	(void)pthread_mutex_lock(&shelf->lock);
+	assert_true(shelf->count < ARRAY_SIZE(shelf->data));
+	shelf->digests[shelf->count] = *digests;
+	buffer_append(&shelf->data[shelf->count++], data->data, data->size);
+	(void)pthread_mutex_unlock(&shelf->lock);
+}
+
+static void write_stored(const struct tree *tree, struct shelf *shelf, struct buffer *ret)
+{
+	const struct erofs_store store = {.load = shelf_load, .save = shelf_save, .userdata = shelf};
+	const struct erofs_options options = {.build_time = 1700000000,
+		.compression = {COMPRESSION_ZSTD, 3},
+		.store = &store,
+		.threads = 3};
+	_cleanup_erofs_plan_ struct erofs_plan *plan = NULL;
+	_cleanup_error_ struct error *err = NULL;
+
+	assert_ok(erofs_plan_new(tree_root(tree), &options, &plan, &err), err);
+	assert_int_equal(erofs_plan_emit(plan, append_sink, ret, NULL), 0);
+	assert_false(buffer_failed(ret));
+}
+
+
+static void what_was_kept_makes_the_same_image(void **state)
+{
+	_cleanup_tree_ struct tree *tree = awkward_tree(7);
+	_cleanup_buffer_ struct buffer unstored = {}, first = {}, again = {};
+	struct shelf *shelf = calloc(1, sizeof(*shelf));
+	size_t saved;
+
+	(void)state;
+	assert_non_null(shelf);
+	(void)pthread_mutex_init(&shelf->lock, NULL);
+	write_image(tree, &(struct compression){COMPRESSION_ZSTD, 3}, EROFS_STABLE, 2, &unstored);
+	write_stored(tree, shelf, &first);
+	saved = shelf->count;
+	assert_true(saved > 50);
+	assert_int_equal(shelf->loads, 0);
+	write_stored(tree, shelf, &again);
+	assert_int_equal(shelf->loads, saved);
+	assert_int_equal(shelf->count, saved);
+	assert_int_equal(first.size, unstored.size);
+	assert_memory_equal(first.data, unstored.data, unstored.size);
+	assert_int_equal(again.size, unstored.size);
+	assert_memory_equal(again.data, unstored.data, unstored.size);
+	for (size_t i = 0; i < saved; i++)
+		buffer_release(&shelf->data[i]);
+	(void)pthread_mutex_destroy(&shelf->lock);
+	free(shelf);
+}
+
+/* Whatever is in them: an error, or something that is as long as the content. */
+static void objects_that_cannot_be_are_refused(void **state)
+{
+	uint64_t seed = 11;
+	_cleanup_free_ uint8_t *content = malloc(MiB(5));
+	struct erofs_packed packed = {.content = content, .size = MiB(5)};
+	_cleanup_buffer_ struct buffer saved = {};
+	_cleanup_error_ struct error *err = NULL;
+	unsigned refused = 0;
+
+	(void)state;
+	assert_non_null(content);
+	for (size_t i = 0; i < MiB(5); i++)
+		content[i] = (uint8_t)(i % 3000 < 1500 ? i / 7 : random_below(&seed, 256));
+	assert_ok(erofs_pack(&packed, 1, &(struct compression){COMPRESSION_LZ4, 0}, NULL, 2, &err), err);
+	erofs_packed_save(&packed, &saved);
+	erofs_packed_release(&packed);
+	assert_false(buffer_failed(&saved));
+	for (size_t size = 0; size < saved.size; size += 1 + size / 5)
+		assert_int_equal(erofs_packed_load(&packed, saved.data, size), -EBADMSG);
+	for (unsigned i = 0; i < 3000; i++) {
+		/* Where the numbers are: of the object, the first segment, its first clusters. */
+		size_t at = (size_t)random_below(&seed, 200);
+		uint8_t byte = saved.data[at];
+		int r;
+
+		saved.data[at] = (uint8_t)(byte ^ (1 + random_below(&seed, 255)));
+		r = erofs_packed_load(&packed, saved.data, saved.size);
+		assert_true(r == 0 || r == -EBADMSG);
+		refused += r < 0;
+		erofs_packed_release(&packed);
+		saved.data[at] = byte;
+	}
+	assert_true(refused > 2000);
+	assert_int_equal(erofs_packed_load(&packed, saved.data, saved.size), 0);
+	packed.size++;
+	erofs_packed_release(&packed);
+	packed.size = MiB(8) + 1;
+	assert_int_equal(erofs_packed_load(&packed, saved.data, saved.size), -EBADMSG);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -347,6 +473,8 @@ int main(void)
 		cmocka_unit_test(an_image_is_no_larger_than_that_of_mkfs_erofs),
 		cmocka_unit_test(the_index_of_before_linux_5_3_is_refused_by_name),
 		cmocka_unit_test(damage_does_no_harm),
+		cmocka_unit_test(what_was_kept_makes_the_same_image),
+		cmocka_unit_test(objects_that_cannot_be_are_refused),
 	};
 
 	return cmocka_run_group_tests(tests, tool_setup, tool_cleanup);
