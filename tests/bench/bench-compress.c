@@ -2,10 +2,11 @@
 /*
  * bench-compress FOLDER CLUSTER COMPRESSION [THREADS]
  *
- * What a compressor itself can do with the files of a folder: their data, already in memory, is compressed in
- * pieces of CLUSTER bytes that do not cross files, by as many threads as there are processors, and thrown
- * away. No file system, no hashing, no disk. COMPRESSION is "lz4", "lz4hc-LEVEL" or "zstd-LEVEL". Prints as
- * JSON the time, and the bytes in and out; a piece that does not shrink counts as it is.
+ * What a compressor itself can do with the files of a folder: their data, already in memory, is compressed by
+ * as many threads as there are processors, and thrown away. No file system, no hashing, no disk. LZ4, which
+ * has functions that fill a given room, fills CLUSTER bytes again and again, as file systems have it do;
+ * zstd compresses CLUSTER bytes at a time. Neither crosses files. COMPRESSION is "lz4", "lz4hc-LEVEL" or
+ * "zstd-LEVEL". Prints as JSON the time, and the bytes in and out; what does not shrink counts as it is.
  */
 #include <errno.h>
 #include <fts.h>
@@ -24,6 +25,7 @@
 #include "base/work.h"
 
 #define CLUSTER_MAX MiB(1)
+#define PIECE_MAX MiB(4) /* of data that LZ4 is given, of which it takes as much as goes into the room */
 
 enum algorithm { LZ4, LZ4HC, ZSTD };
 
@@ -74,15 +76,16 @@ static int read_one(struct bench *bench, const char *path, struct error **err)
 /* Cuts what was read from *start* on into pieces. */
 static int cut(struct bench *bench, size_t start, struct error **err)
 {
-	size_t more = (size_t)div_round_up_u64(bench->data.size - start, bench->cluster);
+	size_t most = bench->algorithm == ZSTD ? bench->cluster : PIECE_MAX;
+	size_t more = (size_t)div_round_up_u64(bench->data.size - start, most);
 	struct piece *pieces = reallocarray(bench->pieces, bench->count + more + 1, sizeof(*pieces));
 
 	if (!pieces)
 		return error_set_errno(err, -ENOMEM, "pieces");
 	bench->pieces = pieces;
-	for (size_t at = start; at < bench->data.size; at += bench->cluster)
+	for (size_t at = start; at < bench->data.size; at += most)
 		pieces[bench->count++] =
-			(struct piece){.offset = at, .size = MIN(bench->cluster, bench->data.size - at)};
+			(struct piece){.offset = at, .size = MIN(most, bench->data.size - at)};
 	return 0;
 }
 
@@ -114,25 +117,39 @@ struct worker {
 	char output[CLUSTER_MAX + CLUSTER_MAX / 64];
 };
 
-/* Returns the size of what *piece* comes to, 0 where it does not shrink. */
-static size_t compress(const struct bench *bench, struct worker *worker, const struct piece *piece)
+/* Fills one room, from the beginning of the data on. */
+static int fill(const struct bench *bench, struct worker *worker, const char *data, int *size)
 {
-	const char *input = (const char *)bench->data.data + piece->offset;
-	int size = (int)piece->size;
-	size_t r;
+	int room = (int)bench->cluster;
 
-	switch (bench->algorithm) {
-	case LZ4:
-		return (size_t)LZ4_compress_default(input, worker->output, size, size);
-	case LZ4HC:
-		return (size_t)LZ4_compress_HC_extStateHC(
-			worker->lz4hc, input, worker->output, size, size, bench->level);
-	case ZSTD:
-		r = ZSTD_compressCCtx(worker->zstd, worker->output, sizeof(worker->output), input,
-			piece->size, bench->level);
-		return ZSTD_isError(r) ? 0 : r;
+	return bench->algorithm == LZ4 ? LZ4_compress_destSize(data, worker->output, size, room)
+				       : LZ4_compress_HC_destSize(worker->lz4hc, data, worker->output, size,
+						 room, bench->level);
+}
+
+/* Returns the size of what *piece* comes to. */
+static size_t compress_lz4(const struct bench *bench, struct worker *worker, const struct piece *piece)
+{
+	const char *at = (const char *)bench->data.data + piece->offset, *end = at + piece->size;
+	size_t output = 0;
+
+	while (at < end) {
+		int used = (int)(end - at), size = fill(bench, worker, at, &used);
+
+		if (size <= 0 || used <= 0)
+			return output + (size_t)(end - at);
+		output += (size_t)MIN(size, used);
+		at += used;
 	}
-	return 0;
+	return output;
+}
+
+static size_t compress_zstd(const struct bench *bench, struct worker *worker, const struct piece *piece)
+{
+	size_t size = ZSTD_compressCCtx(worker->zstd, worker->output, sizeof(worker->output),
+		bench->data.data + piece->offset, piece->size, bench->level);
+
+	return ZSTD_isError(size) ? piece->size : MIN(size, piece->size);
 }
 
 static int work(size_t index _unused_, void *userdata, struct error **err)
@@ -150,9 +167,9 @@ static int work(size_t index _unused_, void *userdata, struct error **err)
 		return error_set_errno(err, -ENOMEM, "compressor");
 	while ((i = atomic_fetch_add(&bench->next, 1)) < bench->count) {
 		const struct piece *piece = &bench->pieces[i];
-		size_t size = compress(bench, worker, piece);
 
-		output += size > 0 ? MIN(size, piece->size) : piece->size;
+		output += bench->algorithm == ZSTD ? compress_zstd(bench, worker, piece)
+						   : compress_lz4(bench, worker, piece);
 	}
 	atomic_fetch_add(&bench->output, output);
 	ZSTD_freeCCtx(worker->zstd);

@@ -1,7 +1,7 @@
 # shellcheck shell=bash disable=SC2034,SC2154 # variables that tools/bench-build and these files set for each other
 # From the kernel's start to multi-user.target: our image, and the same packages as Debian installs them, with its stock initrd, on
 # ext4. Both have the same firmware, before which nothing counts, the same kernel with the same words on its command line but those that
-# find and check /usr or find the root, and the edition's files, enabled and masked units. Ours starts with Secure Boot, by its boot
+# find and check /usr or find the root, and the edition's files and the enabled and masked units of our image. Ours starts with Secure Boot, by its boot
 # loader; the peer's kernel and initrd are handed to the firmware. Measured is a second start, after one that makes keys and the like.
 
 # The tree of the peer, and its disk.
@@ -10,10 +10,10 @@ stock_tree() { # FOLDER
 	mmdebstrap --mode=root --variant=essential --include="$(paste -sd, "$out/packages")" trixie "$1" "$out/trixie.sources" >"$out/log/stock" 2>&1
 	cp -r editions/container-linux/. "$1/"
 	rm "$1/usr/lib/systemd/system/"{orlop-*.service,efi.*}
-	systemctl --root="$1" --quiet preset-all 2>"$out/log/stock-presets"
-	systemctl --root="$1" --quiet set-default multi-user.target
-	python3 -c 'import sys, yaml; print("\n".join(yaml.safe_load(open(sys.argv[1]))["mask"]))' editions/container-linux.yaml |
-		xargs systemctl --root="$1" --quiet mask
+	# The same units are enabled and masked, but for those of ours.
+	rm -r "$1/etc/systemd/system"
+	cp -a "$out/tree/share/orlop/etc/systemd/system" "$1/etc/systemd/"
+	find "$1/etc/systemd/system" \( -lname '*/orlop-*' -o -lname '*/efi.*' \) -delete
 	: >"$1/etc/machine-id"
 }
 stock_disk() { # FILE
@@ -29,7 +29,7 @@ guest_unit() {
 		DefaultDependencies=no
 		After=multi-user.target
 		[Service]
-		ExecStart=/bin/sh -c '(echo; cat /proc/uptime) >/dev/ttyS1; sync; systemctl poweroff --force --force'
+		ExecStart=/bin/sh -c '(echo; cat /proc/uptime; head -n 1 /proc/stat) >/dev/ttyS1; sync; systemctl poweroff --force --force'
 	END
 	)
 	dropin=$(printf '[Unit]\nWants=bench.service\n' | base64 -w 0)
@@ -50,10 +50,12 @@ guest_run() {
 		-drive if=pflash,unit=0,format=raw,readonly=on,file=/usr/share/OVMF/OVMF_CODE_4M.secboot.fd \
 		-drive "if=pflash,unit=1,format=raw,file=$folder/vars" -drive "if=virtio,format=raw,cache=unsafe,file=$folder/disk" \
 		-serial "file:$folder/console" -serial "file:$folder/uptime" -device virtio-rng-pci -netdev user,id=n -device virtio-net-pci,romfile=,netdev=n \
-		"${guest[@]}" "$@" </dev/null && grep -aqE '^[0-9.]+ [0-9.]+' "$folder/uptime"
+		"${guest[@]}" "$@" </dev/null && grep -aq '^cpu ' "$folder/uptime"
 }
+# Processors that wait for the disk are not busy: user, nice, system, and both kinds of interrupts, in hundredths of seconds.
 guest_figures() {
-	grep -aE '^[0-9.]+ [0-9.]+' "$guest_folder/uptime" | awk '{ printf "{\"seconds\": %s, \"busy\": %.2f}\n", $1, $1 - $2 }'
+	tr -d '\r' <"$guest_folder/uptime" | awk '/^[0-9.]+ [0-9.]+$/ { seconds = $1 }
+		/^cpu / { printf "{\"seconds\": %s, \"busy\": %.2f}\n", seconds, ($2 + $3 + $4 + $7 + $8) / 100 }'
 	stat -c '{"initrd": %s}' "$guest_folder/initrd"
 }
 
