@@ -4,6 +4,7 @@
 #include <errno.h>
 
 #include "base/encoding.h"
+#include "base/work.h"
 #include "build/disk.h"
 #include "build/initrd.h"
 #include "format/uki.h"
@@ -86,7 +87,7 @@ static void name_packed(const struct compression *compression, struct packed_cac
 
 /* The usr image and its hash tree. Their UUIDs never change, and there is no salt: unchanged content has
  * unchanged blocks and digests. */
-int image_write_usr(struct image *image, struct error **err)
+static int write_usr_image(struct image *image, struct error **err)
 {
 	struct usr_image_options options = {
 		.erofs = {.label = "orlop-usr",
@@ -146,28 +147,55 @@ static int blame_initrd(const struct image *image, int code, struct error **err)
 	return definition_blame(definition, device ? "initrd: devices" : "initrd: modules", code, err);
 }
 
-int image_make_initrd(struct image *image, struct error **err)
+/* Nobody looks at it there, and kernel images of one kernel shall differ as little as can be. */
+#define INITRD_TIME 0
+
+/* All of it that does not depend on /usr. */
+static int make_initrd_rest(struct image *image, struct error **err)
 {
 	const struct definition *definition = image->definition;
-	_cleanup_free_ char *settings = NULL;
-	int r;
-
-	r = initrd_settings(definition, image->options->architecture, image->command_line, &settings, err);
-	if (r < 0)
-		return r;
-	r = initrd_build(
+	int r = initrd_write_rest(
 		&(struct initrd_options){
 			.init = image->options->init,
-			.settings = settings,
 			.modules = image->modules,
 			.always = &definition->initrd.modules,
 			.devices = &definition->initrd.devices,
-			/* Nobody looks at it there, and kernel images of one kernel shall differ as little as
-			   can be. */
-			.mtime = 0,
+			.mtime = INITRD_TIME,
 		},
-		&image->initrd, err);
+		&image->initrd_rest, err);
+
 	return r < 0 ? blame_initrd(image, r, err) : 0;
+}
+
+int image_make_initrd(struct image *image, struct error **err)
+{
+	_cleanup_free_ char *settings = NULL;
+	int r = initrd_settings(
+		image->definition, image->options->architecture, image->command_line, &settings, err);
+
+	if (r >= 0)
+		r = initrd_write_settings(settings, INITRD_TIME, &image->initrd, err);
+	if (r < 0)
+		return r;
+	buffer_append(&image->initrd, image->initrd_rest.data, image->initrd_rest.size);
+	buffer_release(&image->initrd_rest);
+	return buffer_failed(&image->initrd) ? error_set_errno(err, -ENOMEM, "initrd") : 0;
+}
+
+/* ---- What needs nothing but the tree ---- */
+
+static int use_tree(size_t index, void *userdata, struct error **err)
+{
+	static int (*const steps[])(struct image *image, struct error **err) = {
+		write_usr_image, make_initrd_rest, image_collect_sbom};
+
+	return steps[index](userdata, err);
+}
+
+/* The usr image keeps all processors busy for most of the time, but not for all of it. */
+int image_use_tree(struct image *image, struct error **err)
+{
+	return work_run(image->options->threads, 3, use_tree, image, err);
 }
 
 /* The UKI, not signed yet. */

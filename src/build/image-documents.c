@@ -76,7 +76,8 @@ struct manifest_output image_output(const struct image *image, unsigned index)
 	return ret;
 }
 
-static int collect(struct image *image, struct error **err)
+/* All that they say but for what the image has become by then. */
+int image_collect_sbom(struct image *image, struct error **err)
 {
 	int r;
 
@@ -97,19 +98,17 @@ static int collect(struct image *image, struct error **err)
 		.uki = image->outputs[OUTPUT_UKI].name,
 		.threads = image->options->threads,
 	};
-	memcpy(image->sbom_input.root_hash, image->usr.root_hash, SHA256_SIZE);
-	if (sha256_bytes(image->unsigned_uki.data, image->unsigned_uki.size,
-		    image->sbom_input.kernel_image_sha256) < 0)
-		return error_set_errno(err, -ENOMEM, "kernel image");
 	r = digest_file(image->options->init, image->sbom_input.init_sha256, err);
 	return r < 0 ? r : sbom_collect(&image->sbom_input, &image->sbom, err);
 }
 
 int image_write_sboms(struct image *image, struct error **err)
 {
-	int r = collect(image, err);
-
-	return r < 0 ? r : work_run(image->options->threads, 2, write_document, image, err);
+	memcpy(image->sbom_input.root_hash, image->usr.root_hash, SHA256_SIZE);
+	if (sha256_bytes(image->unsigned_uki.data, image->unsigned_uki.size,
+		    image->sbom_input.kernel_image_sha256) < 0)
+		return error_set_errno(err, -ENOMEM, "kernel image");
+	return work_run(image->options->threads, 2, write_document, image, err);
 }
 
 /* A disk is one thread's work. */

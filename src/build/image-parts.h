@@ -69,7 +69,7 @@ struct image {
 	struct atomic_file disk; /* open from when the usr image is written */
 	char root_hash[SHA256_HEX_SIZE];
 	char *command_line;
-	struct buffer initrd, unsigned_uki;
+	struct buffer initrd_rest, initrd, unsigned_uki;
 
 	/* What is signed, each of them as a whole; where a signature is still to be made, zeros in its place.
 	 */
@@ -107,7 +107,7 @@ int image_take_boot_files(struct image *image, struct error **err);
 int image_finish_tree(struct image *image, struct error **err);
 
 /* From the tree to the parts of a disk (image-boot.c). */
-int image_write_usr(struct image *image, struct error **err);
+int image_use_tree(struct image *image, struct error **err); /* usr image, bill of materials, most of the initrd */
 int image_make_command_line(struct image *image, struct error **err);
 int image_make_initrd(struct image *image, struct error **err);
 int image_make_kernel_image(struct image *image, struct error **err);
@@ -125,6 +125,7 @@ int image_show_outputs(struct image *image, struct error **err);
 
 /* What those are made of, and where they come from (image-documents.c). */
 int image_note_distribution(struct image *image, struct error **err);
+int image_collect_sbom(struct image *image, struct error **err);
 int image_write_sboms(struct image *image, struct error **err);
 int image_write_disk_and_sboms(struct image *image, struct error **err); /* at the same time */
 int image_describe_provenance(struct image *image, struct error **err);

@@ -35,6 +35,7 @@ void image_release(struct image *image)
 	usr_image_result_release(&image->usr);
 	atomic_file_discard(&image->disk);
 	free(image->command_line);
+	buffer_release(&image->initrd_rest);
 	buffer_release(&image->initrd);
 	buffer_release(&image->unsigned_uki);
 	signing_release(&image->signing);
@@ -152,7 +153,7 @@ static const image_step make[] = {
 	image_add_own_files,
 	image_take_boot_files,
 	image_finish_tree,
-	image_write_usr,
+	image_use_tree,
 	image_make_command_line,
 	image_make_initrd,
 	image_make_kernel_image,

@@ -120,20 +120,18 @@ static int compress(const struct buffer *archive, struct buffer *ret, struct err
 	return 0;
 }
 
-/* What is another one in each release, since it has the command line in it: an archive of its own, as it is.
- */
-static int write_settings(const struct initrd_options *options, struct buffer *ret, struct error **err)
+int initrd_write_settings(const char *settings, int64_t mtime, struct buffer *ret, struct error **err)
 {
-	const struct tree_attributes attributes = {.mode = 0644, .mtime = options->mtime, .origin = ORIGIN};
+	const struct tree_attributes attributes = {.mode = 0644, .mtime = mtime, .origin = ORIGIN};
 	_cleanup_tree_ struct tree *tree = tree_new();
-	int r = tree ? add_text(tree, "etc/orlop/init.conf", &attributes, options->settings, err)
+	int r = tree ? add_text(tree, "etc/orlop/init.conf", &attributes, settings, err)
 		     : error_set_errno(err, -ENOMEM, "initrd");
 
+	/* What follows begins at a multiple of four bytes, which is how long this is. */
 	return r < 0 ? r : cpio_write(tree, ret, err);
 }
 
-/* All else, compressed. */
-static int write_rest(const struct initrd_options *options, struct buffer *ret, struct error **err)
+int initrd_write_rest(const struct initrd_options *options, struct buffer *ret, struct error **err)
 {
 	const struct tree_attributes attributes = {.mode = 0644, .mtime = options->mtime, .origin = ORIGIN};
 	_cleanup_tree_ struct tree *tree = tree_new();
@@ -146,16 +144,8 @@ static int write_rest(const struct initrd_options *options, struct buffer *ret, 
 		r = add_modules(tree, options, &attributes, err);
 	if (r >= 0)
 		r = cpio_write(tree, &archive, err);
-	return r < 0 ? r : compress(&archive, ret, err);
-}
-
-int initrd_build(const struct initrd_options *options, struct buffer *ret, struct error **err)
-{
-	int r = write_settings(options, ret, err);
-
-	/* Each archive begins at a multiple of four bytes, which is how long the first one is. */
 	if (r >= 0)
-		r = write_rest(options, ret, err);
+		r = compress(&archive, ret, err);
 	/* One that is about a module gets its place in the definition instead. */
 	return r < 0 && err && *err && !(*err)->subject ? error_wrap(err, "initrd") : r;
 }

@@ -22,20 +22,21 @@ int initrd_settings(const struct definition *definition, const char *architectur
 	char **ret, struct error **err);
 
 struct initrd_options {
-	const char *init;     /* path of orlop-init for the architecture */
-	const char *settings; /* from initrd_settings() */
+	const char *init; /* path of orlop-init for the architecture */
 	const struct kernel_modules *modules;
 	const struct strv *always, *devices; /* as for kernel_modules_table() */
 	int64_t mtime;			     /* seconds since 1970, of all that is in it */
 };
 
 /*
- * Appends the initrd to *ret*: a cpio archive with the settings, as it is, and one with all else, compressed
- * with zstd. The same options always make the same bytes, and other settings leave those of the second
- * archive as they are: by no more than that need the kernel images of two releases differ.
+ * The initrd is two cpio archives, one behind the other: one with the settings, as it is, and one with all
+ * else, compressed with zstd. Both are appended to *ret*. The same options always make the same bytes, and other
+ * settings leave those of the second archive as they are: by no more than that need the kernel images of two
+ * releases differ, and the second one can be made before there are any settings.
  *
  * Compressed it is a third as large, and the firmware, which reads it slowly, and the TPM's measurement of it
  * gain more than the kernel's unpacking costs. Modules are stored plain inside: compressing them twice makes
  * neither smaller.
  */
-int initrd_build(const struct initrd_options *options, struct buffer *ret, struct error **err);
+int initrd_write_settings(const char *settings, int64_t mtime, struct buffer *ret, struct error **err);
+int initrd_write_rest(const struct initrd_options *options, struct buffer *ret, struct error **err);

@@ -59,14 +59,14 @@ static void fixture_release(struct fixture *f)
 static void build(const struct fixture *f, struct buffer *ret)
 {
 	const struct initrd_options options = {.init = f->init,
-		.settings = f->settings ? f->settings : "x=y\n",
 		.modules = &f->modules,
 		.always = &f->always,
 		.devices = &f->devices,
 		.mtime = 1700000000};
 	_cleanup_error_ struct error *err = NULL;
 
-	assert_ok(initrd_build(&options, ret, &err), err);
+	assert_ok(initrd_write_settings(f->settings ? f->settings : "x=y\n", options.mtime, ret, &err), err);
+	assert_ok(initrd_write_rest(&options, ret, &err), err);
 }
 
 /* Where the second archive begins, the compressed one. */
@@ -175,7 +175,7 @@ static void other_settings_change_nothing_else(void **state)
 static void an_orlop_init_that_is_missing_or_too_large_is_an_error(void **state)
 {
 	_cleanup_buffer_ struct buffer initrd = {};
-	struct initrd_options options = {.settings = ""};
+	struct initrd_options options = {};
 	struct error *err = NULL;
 	struct fixture f;
 
@@ -185,9 +185,9 @@ static void an_orlop_init_that_is_missing_or_too_large_is_an_error(void **state)
 	options.modules = &f.modules;
 	options.always = options.devices = &f.always;
 	shell(f.folder, "truncate -s 1048577 orlop-init");
-	assert_error(initrd_build(&options, &initrd, &err), -EFBIG, err, "orlop-init");
+	assert_error(initrd_write_rest(&options, &initrd, &err), -EFBIG, err, "orlop-init");
 	shell(f.folder, "rm orlop-init");
-	assert_error(initrd_build(&options, &initrd, &err), -ENOENT, err, "orlop-init");
+	assert_error(initrd_write_rest(&options, &initrd, &err), -ENOENT, err, "orlop-init");
 	fixture_release(&f);
 }
 

@@ -2,6 +2,7 @@
 #include "scratch.h"
 
 #include "build/unpack.h"
+#include "source/cache.h"
 
 /* Packages made by dpkg-deb in a folder of their own. */
 struct fixture {
@@ -9,6 +10,7 @@ struct fixture {
 	struct unpack_package packages[8];
 	size_t count;
 	struct unpack_options options;
+	const char *compressor; /* of the packages; NULL: "none" */
 	struct tree *tree;
 	struct unpacked unpacked;
 };
@@ -46,8 +48,9 @@ static void package(struct fixture *fixture, const char *name, const char *field
 		string_format("mkdir -p %s/DEBIAN; cd %s; printf 'Package: %s\\nVersion: 2\\nArchitecture: "
 			      "all\\nMaintainer: "
 			      "N <n@x>\\nDescription: x\\n%s' > DEBIAN/control; %s; cd ..; "
-			      "dpkg-deb -Znone --root-owner-group -b %s %s.deb >/dev/null",
-			name, name, name, fields, script, name, name);
+			      "dpkg-deb -Z%s --root-owner-group -b %s %s.deb >/dev/null",
+			name, name, name, fields, script, fixture->compressor ? fixture->compressor : "none",
+			name, name);
 	_cleanup_free_ char *data = NULL, *file = string_format("%s.deb", name);
 	struct unpack_package *package = &fixture->packages[fixture->count++];
 	size_t size;
@@ -268,6 +271,99 @@ static void refuses_a_package_that_is_not_the_one_promised(void **state)
 	assert_error(run(fixture, &err), -EBADMSG, err, "is the package \"a\"");
 }
 
+/* What is in the tree, with the digests of files, for comparing two. */
+static char *describe(const struct tree *tree)
+{
+	static const char *const files[] = {
+		"usr/none", "usr/short", "usr/block", "usr/large", "usr/other/large", "usr/linked"};
+	_cleanup_buffer_ struct buffer text = {};
+
+	for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
+		const struct tree_inode *inode = tree_lookup(tree, files[i]);
+		const struct digests *digests;
+		struct digests computed;
+		const uint8_t *data;
+		size_t size;
+
+		assert_non_null(inode);
+		data = content_data(inode->content);
+		size = content_size(inode->content);
+		assert_int_equal(data[size], 0);
+		assert_int_equal(content_digests(inode->content, &digests), 0);
+		assert_int_equal(digests_compute(data, size, &computed), 0);
+		assert_memory_equal(digests, &computed, sizeof(computed));
+		buffer_printf(&text, "%s %o %zu %02x%02x\n", files[i], inode->mode, size, digests->sha256[0],
+			digests->sha1[19]);
+	}
+	return buffer_take(&text, NULL);
+}
+
+/* Changes a byte in the middle of every object that was derived. */
+static void damage_derived(const struct fixture *fixture)
+{
+	shell(fixture->folder,
+		"find cache/derived -type f | while read -r f; do "
+		"at=$(($(stat -c %s $f) / 2)); old=$(od -An -tu1 -j $at -N 1 $f | tr -d ' '); "
+		"printf \"\\\\$(printf %03o $((old ^ 1)))\" | dd of=$f bs=1 seek=$at conv=notrunc status=none; done");
+}
+
+static void a_cache_changes_nothing_but_the_time(void **state)
+{
+	struct fixture *fixture = *state;
+	_cleanup_free_ char *folder = string_format("%s/cache", fixture->folder), *plain = NULL;
+	_cleanup_error_ struct error *err = NULL;
+	struct cache *cache = NULL;
+
+	fixture->compressor = "xz";
+	/* A package of which most is wanted, and one of which little is; files that end where a block of tar
+	 * does. */
+	package(fixture, "a", "Installed-Size: 900\n",
+		"mkdir -p usr; : >usr/none; echo x >usr/short; head -c 1024 /dev/urandom >usr/block; "
+		"head -c 700001 /dev/urandom >usr/large; ln usr/large usr/linked");
+	package(fixture, "b", "Installed-Size: 3000\n",
+		"mkdir -p usr/other usr/doc; head -c 300001 /dev/urandom >usr/other/large; head -c 2000000 /dev/zero >usr/doc/x");
+	assert_int_equal(strv_add(&fixture->options.exclude, "usr/doc"), 0);
+	assert_ok(run(fixture, &err), err);
+	plain = describe(fixture->tree);
+	assert_ok(cache_open(folder, &cache, &err), err);
+	fixture->options.cache = cache;
+	for (unsigned round = 0; round < 4; round++) {
+		_cleanup_free_ char *text = NULL;
+
+		assert_ok(run(fixture, &err), err);
+		text = describe(fixture->tree);
+		assert_string_equal(text, plain);
+		assert_int_equal(fixture->unpacked.packages[1].left_out, 1);
+		if (round == 1)
+			damage_derived(fixture);
+		if (round == 2)
+			shell(fixture->folder, "chmod a+w *.deb; for f in *.deb; do echo >$f; done");
+	}
+	cache_close(cache);
+}
+
+static void a_part_of_a_package_that_was_not_kept_is_there_all_the_same(void **state)
+{
+	struct fixture *fixture = *state;
+	_cleanup_free_ char *folder = string_format("%s/cache", fixture->folder);
+	_cleanup_error_ struct error *err = NULL;
+	const struct digests *digests;
+	struct cache *cache = NULL;
+	struct digests computed;
+
+	package(fixture, "a", "Installed-Size: 20\n", "mkdir -p usr; echo x >usr/x; echo y >usr/y");
+	assert_int_equal(strv_add(&fixture->options.exclude, "usr/y"), 0);
+	assert_ok(cache_open(folder, &cache, &err), err);
+	fixture->options.cache = cache;
+	assert_ok(run(fixture, &err), err);
+	strv_release(&fixture->options.exclude);
+	assert_ok(run(fixture, &err), err);
+	assert_int_equal(content_digests(tree_lookup(fixture->tree, "usr/y")->content, &digests), 0);
+	assert_int_equal(digests_compute("y\n", 2, &computed), 0);
+	assert_memory_equal(digests, &computed, sizeof(computed));
+	cache_close(cache);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -284,6 +380,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(names_the_package_whose_payload_is_damaged, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			refuses_a_package_that_is_not_the_one_promised, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_cache_changes_nothing_but_the_time, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			a_part_of_a_package_that_was_not_kept_is_there_all_the_same, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

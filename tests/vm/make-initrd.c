@@ -31,8 +31,9 @@ static int make(char **arguments, struct error **err)
 	if (r < 0)
 		return r;
 	options.modules = modules;
-	options.settings = settings;
-	r = initrd_build(&options, &initrd, err);
+	r = initrd_write_settings(settings, options.mtime, &initrd, err);
+	if (r >= 0)
+		r = initrd_write_rest(&options, &initrd, err);
 	return r < 0 ? r : file_write_atomic(arguments[3], initrd.data, initrd.size, 0644, err);
 }
 

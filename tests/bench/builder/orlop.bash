@@ -62,7 +62,7 @@ orlop_figures() { jq -n --argjson size "$(stat -c %s "$out/image"/*.usr.erofs)" 
 
 orlop_run() { # NAME DEFINITION
 	rm -rf "$out/image"
-	check=orlop_check figures=orlop_figures measure "$1" "$build/orlop" build "$out/definitions/$2/bench.yaml" --offline --cache "$out/cache" \
+	check=orlop_check figures=orlop_figures measure "$1" env LD_LIBRARY_PATH="$out/liblzma" "$build/orlop" build "$out/definitions/$2/bench.yaml" --offline --cache "$out/cache" \
 		--keys "$keys" --output "$out/image" --quiet
 }
 

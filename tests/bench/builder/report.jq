@@ -76,7 +76,7 @@ def targets: [
 	target("resolve against metadata that is there, s"; $r.resolve.seconds; -0.5; 2)];
 
 "\(.packages) packages, \(.processors) processors, load \(.load) when it began, median of \(.runs), \(.date). mkosi \(.versions.mkosi) "
-	+ "(erofs-utils \(.versions.mkosi_mkfs)), \(.versions.mkfs), \(.versions.veritysetup | sub(" flags:.*"; "")), \(.versions.qemu | sub(" \\(.*"; "")).",
+	+ "(erofs-utils \(.versions.mkosi_mkfs)), liblzma \(.versions.liblzma) on both sides, \(.versions.mkfs), \(.versions.veritysetup | sub(" flags:.*"; "")), \(.versions.qemu | sub(" \\(.*"; "")).",
 (.changed | select(.) | "The package that changes: \(.name) \(.old) to \(.new)."),
 table("From cached packages to a finished disk"; ["compression", "", "s", "CPU s", "peak MiB", "by mkosi, s", "by mkosi, CPU s"]; builds),
 table("The image and its hash tree alone"; ["compression", "", "s", "CPU s", "MiB", "by mkfs.erofs"]; writers),
