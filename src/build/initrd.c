@@ -2,15 +2,14 @@
 #include "build/initrd.h"
 
 #include <errno.h>
-#include <zstd.h>
+#include <limits.h>
+#include <zlib.h>
 
 #include "base/file.h"
 #include "format/cpio.h"
 #include "format/gpt.h"
 
 #define INIT_MAX MiB(1) /* bytes: what orlop-init promises to stay below */
-/* Of six MiB, 19 would take three seconds longer to save a hundredth of the kernel image. */
-#define ZSTD_LEVEL 12
 #define ORIGIN "initrd"
 
 static int add_type(
@@ -106,18 +105,29 @@ static int add_folders(struct tree *tree, int64_t mtime, struct error **err)
 	return 0;
 }
 
-static int compress(const struct buffer *archive, struct buffer *ret, struct error **err)
+/* gzip, RFC 1952, without name and time. What zlib makes has been the same for many versions. */
+static int compress_archive(const struct buffer *archive, struct buffer *ret, struct error **err)
 {
-	size_t bound = ZSTD_compressBound(archive->size), size;
-	void *to = buffer_extend(ret, bound);
+	gz_header header = {.os = 255 /* unknown */};
+	z_stream stream = {.next_in = archive->data, .avail_in = (uInt)archive->size};
+	size_t before = ret->size;
+	int r = -ENOMEM;
 
-	if (!to)
-		return error_set_errno(err, -ENOMEM, "initrd");
-	size = ZSTD_compress(to, bound, archive->data, archive->size, ZSTD_LEVEL);
-	if (ZSTD_isError(size))
-		return error_set(err, -ENOMEM, "initrd: %s", ZSTD_getErrorName(size));
-	ret->size -= bound - size;
-	return 0;
+	if (archive->size > UINT_MAX / 2)
+		return error_set(err, -EFBIG, "initrd: %zu bytes are too many", archive->size);
+	if (deflateInit2(&stream, Z_BEST_COMPRESSION, Z_DEFLATED, MAX_WBITS + 16, MAX_MEM_LEVEL,
+		    Z_DEFAULT_STRATEGY) == Z_OK) {
+		uLong bound = deflateBound(&stream, stream.avail_in) + sizeof(header);
+
+		stream.next_out = buffer_extend(ret, bound);
+		stream.avail_out = (uInt)bound;
+		if (stream.next_out && deflateSetHeader(&stream, &header) == Z_OK &&
+			deflate(&stream, Z_FINISH) == Z_STREAM_END)
+			r = 0;
+		ret->size = before + stream.total_out;
+		(void)deflateEnd(&stream);
+	}
+	return r < 0 ? error_set_errno(err, r, "initrd") : 0;
 }
 
 int initrd_write_settings(const char *settings, int64_t mtime, struct buffer *ret, struct error **err)
@@ -145,7 +155,7 @@ int initrd_write_rest(const struct initrd_options *options, struct buffer *ret, 
 	if (r >= 0)
 		r = cpio_write(tree, &archive, err);
 	if (r >= 0)
-		r = compress(&archive, ret, err);
+		r = compress_archive(&archive, ret, err);
 	/* One that is about a module gets its place in the definition instead. */
 	return r < 0 && err && *err && !(*err)->subject ? error_wrap(err, "initrd") : r;
 }

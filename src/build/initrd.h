@@ -30,13 +30,14 @@ struct initrd_options {
 
 /*
  * The initrd is two cpio archives, one behind the other: one with the settings, as it is, and one with all
- * else, compressed with zstd. Both are appended to *ret*. The same options always make the same bytes, and other
+ * else, compressed with gzip. Both are appended to *ret*. The same options always make the same bytes, and other
  * settings leave those of the second archive as they are: by no more than that need the kernel images of two
  * releases differ, and the second one can be made before there are any settings.
  *
  * Compressed it is a third as large, and the firmware, which reads it slowly, and the TPM's measurement of it
- * gain more than the kernel's unpacking costs. Modules are stored plain inside: compressing them twice makes
- * neither smaller.
+ * gain more than the kernel's unpacking costs. zstd would save a sixth of that, but makes something else with
+ * each of its versions, and so on each version of Debian. Modules are stored plain inside: compressing them
+ * twice makes neither smaller.
  */
 int initrd_write_settings(const char *settings, int64_t mtime, struct buffer *ret, struct error **err);
 int initrd_write_rest(const struct initrd_options *options, struct buffer *ret, struct error **err);

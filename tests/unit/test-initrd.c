@@ -3,7 +3,6 @@
 
 #include <archive.h>
 #include <archive_entry.h>
-#include <zstd.h>
 
 #include "build/initrd.h"
 #include "init/modules.h"
@@ -72,7 +71,7 @@ static void build(const struct fixture *f, struct buffer *ret)
 /* Where the second archive begins, the compressed one. */
 static size_t second_archive(const struct buffer *initrd)
 {
-	const uint8_t *magic = memmem(initrd->data, initrd->size, "\x28\xb5\x2f\xfd", 4);
+	const uint8_t *magic = memmem(initrd->data, initrd->size, "\x1f\x8b\x08", 3);
 
 	assert_non_null(magic);
 	assert_int_equal((magic - initrd->data) % 4, 0);
@@ -87,7 +86,7 @@ static void read_one(
 	struct archive_entry *entry;
 
 	assert_int_equal(archive_read_support_format_cpio(reader), ARCHIVE_OK);
-	assert_int_equal(archive_read_support_filter_zstd(reader), ARCHIVE_OK);
+	assert_int_equal(archive_read_support_filter_gzip(reader), ARCHIVE_OK);
 	assert_int_equal(archive_read_open_memory(reader, data, size), ARCHIVE_OK);
 	while (archive_read_next_header(reader, &entry) == ARCHIVE_OK) {
 		buffer_printf(names, "%s %o\n", archive_entry_pathname(entry), archive_entry_perm(entry));
