@@ -176,13 +176,16 @@ static int read_preset_file(struct presets *presets, const char *path, struct er
 	if (!inode || !S_ISREG(inode->mode))
 		return 0;
 	lines.at = (const char *)content_data(inode->content);
-	while ((r = lines_next(&lines)) > 0) {
-		r = add_rule(presets, path, &lines, err);
+	do {
+		r = lines_next(&lines);
 		if (r < 0)
+			(void)no_memory(err);
+		if (r <= 0)
 			break;
-	}
+		r = add_rule(presets, path, &lines, err);
+	} while (r >= 0);
 	buffer_release(&lines.text);
-	return r == -ENOMEM ? no_memory(err) : r;
+	return r;
 }
 
 static int read_presets(struct presets *presets, struct error **err)
@@ -520,11 +523,13 @@ static char *file_of(const char *unit)
 				     : strdup(unit);
 }
 
-static bool has_unit(const struct finish *finish, const char *unit)
+static int has_unit(const struct finish *finish, const char *unit, struct error **err)
 {
 	_cleanup_free_ char *path = string_format(UNITS "/%s", unit), *own = string_format(LINKS "/%s", unit);
 
-	return path && own && (tree_lookup(finish->tree, path) || tree_lookup(finish->tree, own));
+	if (!path || !own)
+		return no_memory(err);
+	return tree_lookup(finish->tree, path) || tree_lookup(finish->tree, own);
 }
 
 /* Puts a link in the place of whatever LINKS has under that name. */
@@ -550,10 +555,11 @@ int finish_check_units(const struct finish *finish, const struct strv *units, st
 {
 	for (size_t i = 0; i < units->count; i++) {
 		_cleanup_free_ char *file = file_of(units->items[i]);
+		int r = file ? has_unit(finish, file, err) : no_memory(err);
 
-		if (!file)
-			return no_memory(err);
-		if (!has_unit(finish, file))
+		if (r < 0)
+			return r;
+		if (r == 0)
 			return no_unit(units->items[i], err);
 	}
 	return 0;
@@ -585,9 +591,11 @@ int finish_masks(struct finish *finish, const struct strv *units, struct error *
 	int r = 0;
 
 	for (size_t i = 0; r >= 0 && i < units->count; i++) {
-		if (!has_unit(finish, units->items[i]))
+		r = has_unit(finish, units->items[i], err);
+		if (r == 0)
 			return no_unit(units->items[i], err);
-		r = replace_link(finish, units->items[i], "/dev/null", err);
+		if (r > 0)
+			r = replace_link(finish, units->items[i], "/dev/null", err);
 	}
 	return r;
 }
@@ -595,10 +603,11 @@ int finish_masks(struct finish *finish, const struct strv *units, struct error *
 int finish_default_target(struct finish *finish, const char *unit, struct error **err)
 {
 	_cleanup_free_ char *target = string_format("/" UNITS "/%s", unit);
+	int r = target ? has_unit(finish, unit, err) : no_memory(err);
 
-	if (!target)
-		return no_memory(err);
-	if (!has_unit(finish, unit))
+	if (r < 0)
+		return r;
+	if (r == 0)
 		return error_set(err, -ENOENT, "default target: no package has the unit \"%s\"", unit);
 	return replace_link(finish, "default.target", target, err);
 }
