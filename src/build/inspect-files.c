@@ -102,6 +102,8 @@ static int list_name(const char *path, struct tree_inode *inode, void *userdata,
 		target = inspect_string(inode->target, strlen(inode->target));
 	if (S_ISREG(inode->mode))
 		size = json_integer((json_int_t)content_size(inode->content));
+	if ((S_ISLNK(inode->mode) && !target) || (S_ISREG(inode->mode) && !size))
+		return out_of_memory(err);
 	if (json_array_append_new(
 		    list, json_pack("{s:o, s:s, s:s, s:I, s:I, s:o*, s:o*}", "path",
 				  inspect_string(path, strlen(path)), "type", type_of(inode->mode), "mode",

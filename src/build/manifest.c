@@ -95,26 +95,35 @@ static json_t *pcrs(const struct pcr_prediction *prediction)
 static json_t *compression(const struct compression *compression)
 {
 	struct compression_library library = compression_library(compression->algorithm);
-	int least, most, level;
+	int least, most, level, r;
+	json_t *object;
 
-	if (compression->algorithm == COMPRESSION_NONE)
-		return NULL;
 	compression_levels(compression->algorithm, &least, &most, &level);
 	if (compression->level > 0)
 		level = compression->level;
-	return json_pack("{s:s, s:o*, s:s, s:s}", "algorithm", compression_name(compression->algorithm),
-		"level", most > 0 ? json_integer(level) : NULL, "library", library.name, "library_version",
-		library.version);
+	object = json_pack("{s:s}", "algorithm", compression_name(compression->algorithm));
+	r = most > 0 ? json_object_set_new(object, "level", json_integer(level)) : 0;
+	if (r >= 0)
+		r = json_object_update_new(object,
+			json_pack("{s:s, s:s}", "library", library.name, "library_version", library.version));
+	return r < 0 ? json_decref(object), NULL : object;
 }
 
 static json_t *usr(const struct manifest *manifest)
 {
+	const struct compression *with = &manifest->usr->compression;
 	const struct survey *survey = manifest->survey;
+	json_t *object = json_pack("{s:I}", "size", (json_int_t)manifest->usr->image_size);
+	int r = with->algorithm == COMPRESSION_NONE
+			? 0
+			: json_object_set_new(object, "compression", compression(with));
 
-	return json_pack("{s:I, s:o*, s:I, s:I, s:I, s:I}", "size", (json_int_t)manifest->usr->image_size,
-		"compression", compression(&manifest->usr->compression), "files", (json_int_t)survey->files,
-		"folders", (json_int_t)survey->folders, "links", (json_int_t)survey->links, "bytes",
-		(json_int_t)survey->bytes);
+	if (r >= 0)
+		r = json_object_update_new(
+			object, json_pack("{s:I, s:I, s:I, s:I}", "files", (json_int_t)survey->files,
+					"folders", (json_int_t)survey->folders, "links",
+					(json_int_t)survey->links, "bytes", (json_int_t)survey->bytes));
+	return r < 0 ? json_decref(object), NULL : object;
 }
 
 int manifest_describe(const struct manifest *manifest, json_t **ret, struct error **err)

@@ -90,7 +90,7 @@ static int fill_package(const struct sbom *sbom, const struct sbom_package *from
 	const char *maintainer = sbom_field(from, "Maintainer"), *url = sbom_field(from, "Homepage"),
 		   *about = sbom_field(from, "Description");
 	_cleanup_free_ char *line = about ? strndup(about, strcspn(about, "\n")) : NULL;
-	int r = json_object_set_new(component, "hashes", hashes(from->package->sha256));
+	int r = about && !line ? -1 : json_object_set_new(component, "hashes", hashes(from->package->sha256));
 
 	if (r >= 0 && maintainer)
 		r = json_object_set_new(component, "supplier", supplier(maintainer));
@@ -119,9 +119,18 @@ static int add_package(struct cyclonedx *document, size_t index)
 static json_t *own(const char *type, const char *ref, const char *name, const char *version,
 	const uint8_t *sha256, const char *license)
 {
-	return json_pack("{s:s, s:s, s:o, s:o*, s:o*, s:o*}", "type", type, "bom-ref", ref, "name",
-		sbom_text(name), "version", *version ? sbom_text(version) : NULL, "hashes",
-		sha256 ? hashes(sha256) : NULL, "licenses", license ? licenses(license) : NULL);
+	json_t *component =
+		json_pack("{s:s, s:s, s:o}", "type", type, "bom-ref", ref, "name", sbom_text(name));
+	int r = *version ? json_object_set_new(component, "version", sbom_text(version)) : 0;
+
+	if (r >= 0 && sha256)
+		r = json_object_set_new(component, "hashes", hashes(sha256));
+	if (r >= 0 && license)
+		r = json_object_set_new(component, "licenses", licenses(license));
+	if (r >= 0)
+		return component;
+	json_decref(component);
+	return NULL;
 }
 
 static int add_own(struct cyclonedx *document)
@@ -204,9 +213,8 @@ static int add_all_dependencies(struct cyclonedx *document)
 	int r = marks ? add_own_dependencies(document, marks) : -1;
 
 	for (size_t i = 0; i < sbom->package_count && r >= 0; i++) {
-		r = sbom_dependencies(sbom, i, marks);
-		if (r >= 0)
-			r = add_dependencies(document, document->purls[i], marked(document, marks));
+		sbom_dependencies(sbom, i, marks);
+		r = add_dependencies(document, document->purls[i], marked(document, marks));
 	}
 	return r;
 }

@@ -38,8 +38,8 @@ void sbom_time(const struct sbom *sbom, char ret[SBOM_TIME_SIZE]);
 /* "debian" and "13" of "debian-13"; the version may be empty. */
 void sbom_distribution(const struct sbom *sbom, char ret_name[32], const char **ret_version);
 
-/* Sets the mark of each package that one depends on; there is one for each. Returns 0 or -ENOMEM. */
-int sbom_dependencies(const struct sbom *sbom, size_t package, bool *marks);
+/* Sets the mark of each package that one depends on; there is one for each. */
+void sbom_dependencies(const struct sbom *sbom, size_t package, bool *marks);
 
 /* The package that the kernel is of; SIZE_MAX where none has its name. */
 size_t sbom_kernel(const struct sbom *sbom);

@@ -58,10 +58,18 @@ json_t *spdx_checksum(const uint8_t digest[SHA256_SIZE])
 
 json_t *spdx_package_new(const char *id, const char *name, const char *version, const char *license)
 {
-	return json_pack("{s:s, s:o, s:o*, s:s, s:b, s:s, s:s, s:s}", "SPDXID", id, "name", sbom_text(name),
-		"versionInfo", *version ? sbom_text(version) : NULL, "downloadLocation", "NOASSERTION",
-		"filesAnalyzed", 0, "licenseConcluded", "NOASSERTION", "licenseDeclared",
-		license ? license : "NOASSERTION", "copyrightText", "NOASSERTION");
+	json_t *package = json_pack("{s:s, s:o}", "SPDXID", id, "name", sbom_text(name));
+	int r = *version ? json_object_set_new(package, "versionInfo", sbom_text(version)) : 0;
+
+	if (r >= 0)
+		r = json_object_update_new(package,
+			json_pack("{s:s, s:b, s:s, s:s, s:s}", "downloadLocation", "NOASSERTION",
+				"filesAnalyzed", 0, "licenseConcluded", "NOASSERTION", "licenseDeclared",
+				license ? license : "NOASSERTION", "copyrightText", "NOASSERTION"));
+	if (r >= 0)
+		return package;
+	json_decref(package);
+	return NULL;
 }
 
 int spdx_put_purl(json_t *package, char *purl)
@@ -95,9 +103,13 @@ static json_t *supplier(const char *maintainer)
 
 static int put_line(json_t *package, const char *member, const char *text)
 {
-	_cleanup_free_ char *line = text ? strndup(text, strcspn(text, "\n")) : NULL;
+	size_t length = text ? strcspn(text, "\n") : 0;
+	_cleanup_free_ char *line = NULL;
 
-	return line && *line ? json_object_set_new(package, member, sbom_text(line)) : 0;
+	if (length == 0)
+		return 0;
+	line = strndup(text, length);
+	return line ? json_object_set_new(package, member, sbom_text(line)) : -1;
 }
 
 static int put_holders(json_t *package, const struct strv *holders)

@@ -60,9 +60,10 @@ static int add_file(struct spdx *spdx, const struct sbom_file *file)
 static int add_dependencies(struct spdx *spdx, size_t index, const char *id, bool *marks)
 {
 	const struct sbom *sbom = spdx->sbom;
-	int r = sbom_dependencies(sbom, index, marks);
 	spdx_id other;
+	int r = 0;
 
+	sbom_dependencies(sbom, index, marks);
 	for (size_t i = 0; i < sbom->package_count && r >= 0; i++)
 		if (marks[i])
 			r = relate(spdx, id, "DEPENDS_ON", spdx_package_id(&sbom->packages[i], other));

@@ -89,37 +89,47 @@ static char *component(const char *path, unsigned from_end)
 
 /*
  * One of the documents of a package. Its folder may be a link to that of another one, and so may the file
- * (Debian Policy, 12.3 and 12.5); what counts of where such a link leads is the other package's name. NULL
- * where there is none, and where memory is out: then nothing is said of the package, which is no harm.
+ * (Debian Policy, 12.3 and 12.5); what counts of where such a link leads is the other package's name. *ret*
+ * is NULL where there is none. Returns 0 or -ENOMEM.
  */
-static struct content *find_document(const struct sbom *sbom, const struct sbom_package *package,
-	const char *file, const char **ret_missing)
+static int find_document(const struct sbom *sbom, const struct sbom_package *package, const char *file,
+	const char **ret_missing, const struct content **ret)
 {
+	*ret = NULL;
 	for (unsigned i = 0; package && i < LINKS_MAX; i++) {
 		_cleanup_free_ char *folder = string_format(DOCS "%s", package->package->name);
 		_cleanup_free_ char *path = folder ? string_format("%s/%s", folder, file) : NULL;
-		const struct deb_entry *entry = path ? find_aside(package->unpacked, folder) : NULL;
 		_cleanup_free_ char *name = NULL;
+		const struct deb_entry *entry;
 
-		if (entry)
+		if (!path)
+			return -ENOMEM;
+		entry = find_aside(package->unpacked, folder);
+		if (entry) {
 			name = component(entry->target, 0);
-		else if (path && (entry = find_aside(package->unpacked, path)) && S_ISLNK(entry->mode))
+		} else if ((entry = find_aside(package->unpacked, path)) && S_ISLNK(entry->mode)) {
 			name = component(entry->target, 1);
-		else
-			return entry ? entry->content : NULL;
-		package = name ? find_package(sbom, name) : NULL;
+		} else {
+			*ret = entry ? entry->content : NULL;
+			return 0;
+		}
+		if (!name)
+			return -ENOMEM;
+		package = find_package(sbom, name);
 		if (!package)
 			*ret_missing = "its copyright file is that of a package that is not in the image";
 	}
-	return NULL;
+	return 0;
 }
 
 static int read_copyright(const struct sbom *sbom, struct sbom_package *package, struct error **err)
 {
 	const char *missing = "it has no copyright file";
-	const struct content *content = find_document(sbom, package, "copyright", &missing);
-	int r;
+	const struct content *content;
+	int r = find_document(sbom, package, "copyright", &missing, &content);
 
+	if (r < 0)
+		return error_set_errno(err, r, "copyright of %s", package->package->name);
 	if (!content) {
 		package->why = missing;
 		return 0;
@@ -152,7 +162,7 @@ static int read_entries(struct sbom_source *source, const char *text, size_t siz
 			return r;
 	}
 	changelog_sort_cves(&source->cves);
-	return r == 0 && !first;
+	return r == -ENOMEM ? r : r == 0 && !first;
 }
 
 static int read_changelog(struct sbom_source *source, const char *name, const struct content *content)
@@ -175,9 +185,10 @@ static int read_source(const struct sbom *sbom, struct sbom_source *source, stru
 	int r = 0;
 
 	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(changelogs); i++) {
-		const struct content *content = find_document(sbom, package, changelogs[i], &missing);
+		const struct content *content;
 
-		if (content)
+		r = find_document(sbom, package, changelogs[i], &missing, &content);
+		if (r >= 0 && content)
 			r = read_changelog(source, changelogs[i], content);
 	}
 	return r < 0 ? error_set_errno(err, r, "changelog of %s", package->package->name) : 0;

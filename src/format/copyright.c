@@ -212,15 +212,17 @@ static int find_common(const char *text, size_t size, struct strv *ret)
 	return r;
 }
 
-static bool is_machine_readable(const char *text, size_t size)
+static int find_out_if_machine_readable(const char *text, size_t size, bool *ret)
 {
 	_cleanup_control_ struct control header = {};
 	const char *at = text, *format;
+	int r = control_next(&at, text + size, "copyright", &header, NULL);
 
-	if (control_next(&at, text + size, "copyright", &header, NULL) <= 0)
-		return false;
-	format = control_get(&header, "Format");
-	return format && strstr(format, "copyright-format");
+	if (r < 0 && r != -EBADMSG)
+		return r;
+	format = r > 0 ? control_get(&header, "Format") : NULL;
+	*ret = format && strstr(format, "copyright-format");
+	return 0;
 }
 
 int copyright_parse(const char *text, size_t size, struct copyright *ret)
@@ -229,8 +231,9 @@ int copyright_parse(const char *text, size_t size, struct copyright *ret)
 	int r;
 
 	size = strnlen(text, MIN(size, COPYRIGHT_MAX));
-	copyright.machine_readable = is_machine_readable(text, size);
-	r = find_common(text, size, &copyright.common);
+	r = find_out_if_machine_readable(text, size, &copyright.machine_readable);
+	if (r >= 0)
+		r = find_common(text, size, &copyright.common);
 	if (r >= 0 && copyright.machine_readable)
 		r = read_paragraphs(text, text + size, &copyright);
 	if (r < 0)
