@@ -103,7 +103,8 @@ static int prune_cache(struct image *image, struct error **err)
 	return 0;
 }
 
-static int make_result(struct image *image, struct image_result *ret, struct error **err)
+/* The outputs are there by now, so nothing of this may fail. */
+static void make_result(struct image *image, struct image_result *ret)
 {
 	char **names[OUTPUT_COUNT] = {
 		[OUTPUT_DISK] = &ret->raw,
@@ -116,19 +117,12 @@ static int make_result(struct image *image, struct image_result *ret, struct err
 		[OUTPUT_PROVENANCE] = &ret->provenance,
 	};
 
-	ret->root_hash = strdup(image->root_hash);
-	if (!ret->root_hash)
-		return error_set_errno(err, -ENOMEM, "result");
+	memcpy(ret->root_hash, image->root_hash, sizeof(ret->root_hash));
+	memcpy(ret->left, image->left, sizeof(ret->left));
 	for (size_t i = 0; i < OUTPUT_COUNT; i++)
 		*names[i] = TAKE_PTR(image->outputs[i].name);
 	ret->usr_size = image->usr.image_size;
 	ret->packages = json_array_size(json_object_get(image->manifest, "packages"));
-	if (image->left[0]) {
-		ret->left = strdup(image->left);
-		if (!ret->left)
-			return error_set_errno(err, -ENOMEM, "result");
-	}
-	return 0;
 }
 
 typedef int (*image_step)(struct image *image, struct error **err);
@@ -206,7 +200,9 @@ int image_build(const struct image_options *options, struct image_result *ret, s
 
 	if (r >= 0)
 		r = run(&image, options->sign_later ? leave : complete, err);
-	return r < 0 ? r : make_result(&image, ret, err);
+	if (r >= 0)
+		make_result(&image, ret);
+	return r;
 }
 
 int image_finish(const struct image_options *options, struct image_result *ret, struct error **err)
@@ -214,7 +210,9 @@ int image_finish(const struct image_options *options, struct image_result *ret, 
 	_cleanup_image_ struct image image = IMAGE_INIT(options);
 	int r = run(&image, finish, err);
 
-	return r < 0 ? r : make_result(&image, ret, err);
+	if (r >= 0)
+		make_result(&image, ret);
+	return r;
 }
 
 void image_result_release(struct image_result *result)
@@ -227,7 +225,5 @@ void image_result_release(struct image_result *result)
 	free(result->cyclonedx);
 	free(result->manifest);
 	free(result->provenance);
-	free(result->root_hash);
-	free(result->left);
 	*result = (struct image_result){};
 }

@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "base/progress.h"
+#include "base/sha256.h"
 #include "build/definition.h"
 #include "build/finish.h"
 #include "format/private-key.h"
@@ -40,8 +41,8 @@ struct image_options {
 /* What was made. The names are those of files in the output folder. */
 struct image_result {
 	char *raw, *erofs, *verity, *uki, *spdx, *cyclonedx, *manifest, *provenance;
-	char *root_hash; /* hexadecimal */
-	char *left;	 /* with *sign_later*: the SHA-256 of signing.json, hexadecimal; NULL otherwise */
+	char root_hash[SHA256_HEX_SIZE];
+	char left[SHA256_HEX_SIZE]; /* with *sign_later*: the SHA-256 of signing.json; "" otherwise */
 	uint64_t usr_size;
 	size_t packages;
 };
