@@ -469,21 +469,30 @@ int tree_add_link(struct tree *tree, const char *path, const char *existing, str
 	return 0;
 }
 
+/* The last component of a path. False where there is none. */
+static bool last_component(const char *path, const char **ret, size_t *ret_length)
+{
+	size_t next;
+
+	*ret = NULL;
+	while ((next = next_component(&path)) > 0) {
+		*ret = path;
+		*ret_length = next;
+		path += next;
+	}
+	return *ret;
+}
+
 /* Finds the folder and the place in it of an existing name. */
 static int find_name(
 	struct tree *tree, const char *path, struct tree_inode **ret, size_t *ret_index, struct error **err)
 {
 	_cleanup_free_ char *parent_path = NULL;
 	struct tree_inode *parent;
-	const char *at = path, *name = NULL;
-	size_t length = 0, next;
+	const char *name;
+	size_t length = 0;
 
-	while ((next = next_component(&at)) > 0) {
-		name = at;
-		length = next;
-		at += next;
-	}
-	parent_path = name ? strndup(path, (size_t)(name - path)) : NULL;
+	parent_path = last_component(path, &name, &length) ? strndup(path, (size_t)(name - path)) : NULL;
 	if (name && !parent_path)
 		return error_set_errno(err, -ENOMEM, "%s", path);
 	parent = parent_path ? tree_resolve(tree, parent_path) : NULL;
@@ -522,6 +531,7 @@ int tree_move(struct tree *tree, const char *from, const char *to, struct error 
 	struct tree_attributes attributes = {};
 	const char *name;
 	size_t index, length;
+	bool found;
 	int r;
 
 	r = find_name(tree, from, &parent, &index, err);
@@ -541,8 +551,8 @@ int tree_move(struct tree *tree, const char *from, const char *to, struct error 
 	if (r < 0)
 		return error_set_errno(err, r, "%s", to);
 	/* The folder may be the same one, with the entry moved along by the new name. */
-	r = find_name(tree, from, &parent, &index, err);
-	assert(r == 0);
+	found = last_component(from, &name, &length) && find_entry(parent, name, length, &index);
+	assert(found);
 	(void)take_entry(parent, index);
 	return 0;
 }
