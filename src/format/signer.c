@@ -19,6 +19,7 @@ struct signer {
 	X509 *certificate;
 	uint8_t *der;
 	size_t der_size;
+	uint8_t fingerprint[SHA256_SIZE]; /* the digest of that */
 	char *subject;
 	char *name;    /* for messages */
 	EVP_PKEY *key; /* NULL: it is not here */
@@ -114,7 +115,8 @@ static int signer_new(const char *name, X509 *certificate, struct signer **ret, 
 	length = i2d_X509(certificate, &signer->der);
 	signer->name = strdup(name);
 	signer->subject = subject_text(certificate);
-	if (length <= 0 || !signer->name || !signer->subject)
+	if (length <= 0 || !signer->name || !signer->subject ||
+		sha256_bytes(signer->der, (size_t)length, signer->fingerprint) < 0)
 		return error_set_errno(err, -ENOMEM, "%s", name);
 	signer->der_size = (size_t)length;
 	*ret = TAKE_PTR(signer);
@@ -233,10 +235,7 @@ char *signer_certificate_text(const struct signer *signer)
 
 void signer_fingerprint(const struct signer *signer, uint8_t ret[SHA256_SIZE])
 {
-	unsigned int size;
-
-	if (X509_digest(signer->certificate, EVP_sha256(), ret, &size) != 1)
-		abort(); /* the certificate has been encoded before */
+	memcpy(ret, signer->fingerprint, SHA256_SIZE);
 }
 
 void signer_issuer_and_serial(const struct signer *signer, struct buffer *ret)
