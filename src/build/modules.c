@@ -254,26 +254,23 @@ static int read_module(size_t index, void *userdata, struct error **err)
 	return 0;
 }
 
+static int compare_with_name(const void *name, const void *module)
+{
+	return module_compare_names(name, ((const struct kernel_module *)module)->name);
+}
+
 const struct kernel_module *kernel_modules_find(const struct kernel_modules *modules, const char *name)
 {
-	_cleanup_free_ char *normal = module_name(name);
-	struct kernel_module key = {.name = normal};
-
-	if (!normal || modules->count == 0)
-		return NULL;
-	return bsearch(&key, modules->items, modules->count, sizeof(*modules->items), compare_modules);
+	return modules->count > 0 ? bsearch(name, modules->items, modules->count, sizeof(*modules->items),
+					    compare_with_name)
+				  : NULL;
 }
 
 static bool is_builtin(const struct kernel_modules *modules, const char *name)
 {
-	_cleanup_free_ char *normal = module_name(name);
-
-	for (size_t i = 0; normal && i < modules->builtin.count; i++) {
-		_cleanup_free_ char *other = module_name(modules->builtin.items[i]);
-
-		if (other && streq(normal, other))
+	for (size_t i = 0; i < modules->builtin.count; i++)
+		if (module_compare_names(name, modules->builtin.items[i]) == 0)
 			return true;
-	}
 	return false;
 }
 

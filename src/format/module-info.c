@@ -208,12 +208,36 @@ int module_info_read_compressed(const void *data, size_t size, struct module_inf
 	return 0;
 }
 
-char *module_name(const char *file)
+static const char *without_folder(const char *file)
 {
 	const char *slash = strrchr(file, '/');
+
+	return slash ? slash + 1 : file;
+}
+
+static uint8_t character_of_name(char c)
+{
+	return c == '.' ? 0 : c == '-' ? '_' : (uint8_t)c;
+}
+
+int module_compare_names(const char *file, const char *other)
+{
+	uint8_t a, b;
+
+	file = without_folder(file);
+	other = without_folder(other);
+	do {
+		a = character_of_name(*file++);
+		b = character_of_name(*other++);
+	} while (a == b && a != 0);
+	return a - b;
+}
+
+char *module_name(const char *file)
+{
 	char *name;
 
-	file = slash ? slash + 1 : file;
+	file = without_folder(file);
 	name = strndup(file, strcspn(file, "."));
 	for (char *at = name; at && *at; at++)
 		if (*at == '-')

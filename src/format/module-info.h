@@ -43,5 +43,8 @@ int module_info_read_compressed(const void *data, size_t size, struct module_inf
  */
 char *module_name(const char *file);
 
+/* Compares the names of two modules as strcmp() does, each from the name or path of its file. */
+int module_compare_names(const char *file, const char *other);
+
 /* True where a path ends as a module's file does: ".ko" or ".ko.xz". */
 bool module_is_file(const char *path);

@@ -101,6 +101,12 @@ static void names_come_from_files(void **state)
 
 		assert_string_equal(name, cases[i].name);
 		assert_int_equal(module_is_file(cases[i].file), cases[i].is_module);
+		for (size_t k = 0; k < ARRAY_SIZE(cases); k++) {
+			int order = strcmp(name, cases[k].name);
+			int found = module_compare_names(cases[i].file, cases[k].file);
+
+			assert_int_equal((found > 0) - (found < 0), (order > 0) - (order < 0));
+		}
 	}
 }
 
