@@ -452,9 +452,11 @@ static int add_range(struct accounts *accounts, const char *text, struct error *
 	char *last = first ? strchr(first, '-') : NULL;
 	struct range range, *ranges;
 
+	if (!first)
+		return no_memory(err);
 	if (last)
 		*last++ = 0;
-	if (!first || parse_id(first, &range.first) < 0 || parse_id(last ? last : first, &range.last) < 0 ||
+	if (parse_id(first, &range.first) < 0 || parse_id(last ? last : first, &range.last) < 0 ||
 		range.first > range.last)
 		return error_set(err, -EINVAL, "accounts: \"%s\" is no range of ids", text);
 	ranges = reallocarray(accounts->ranges, accounts->range_count + 1, sizeof(*ranges));

@@ -65,12 +65,17 @@ static int read_certificate(struct certificate *certificate, struct error **err)
 	const struct content *content = certificate->content;
 	BIO *bio = NULL;
 	X509 *x509 = NULL;
-	int r = -EBADMSG, found = 0;
+	int r = -ENOMEM, found = 0;
 
+	ERR_clear_error();
 	if (content_size(content) < MiB(1))
 		bio = BIO_new_mem_buf(content_data(content), (int)content_size(content));
+	else
+		r = -EBADMSG;
 	if (bio)
 		x509 = PEM_read_bio_X509(bio, NULL, NULL, NULL);
+	if (bio && !x509 && ERR_GET_REASON(ERR_peek_error()) != ERR_R_MALLOC_FAILURE)
+		r = -EBADMSG;
 	if (x509) {
 		certificate->hash =
 			(uint32_t)X509_NAME_hash_ex(X509_get_subject_name(x509), NULL, NULL, &found);
@@ -80,6 +85,8 @@ static int read_certificate(struct certificate *certificate, struct error **err)
 	X509_free(x509);
 	BIO_free(bio);
 	ERR_clear_error();
+	if (r == -ENOMEM)
+		return no_memory(err);
 	if (r < 0)
 		return error_set(err, r,
 			"finisher " NAME ": \"" SOURCE "/%s\" holds no certificate that can be read",

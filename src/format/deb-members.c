@@ -100,6 +100,8 @@ static int stream_damaged(const struct deb_stream *stream, struct error **err)
 {
 	const char *details = archive_error_string(stream->archive);
 
+	if (archive_errno(stream->archive) == ENOMEM)
+		return error_set_errno(err, -ENOMEM, "%s", stream->what);
 	return error_set(err, -EBADMSG, "%s: is damaged, cut off, or goes on behind its end (%s)",
 		stream->what, details ? details : "it is empty");
 }

@@ -483,13 +483,17 @@ int fetch_run(struct fetch *fetch, struct fetch_item *items, size_t count, struc
 	batch.count = count;
 	for (;;) {
 		uint64_t wait;
+		CURLMcode code;
 
 		r = batch_start(&batch, fetch, &wait, err);
 		if (r < 0 || batch.done == count)
 			return r;
-		if (curl_multi_poll(fetch->multi, NULL, 0, (int)wait, NULL) != CURLM_OK ||
-			curl_multi_perform(fetch->multi, &running) != CURLM_OK)
-			return error_set(err, -EIO, "libcurl can't go on");
+		code = curl_multi_poll(fetch->multi, NULL, 0, (int)wait, NULL);
+		if (code == CURLM_OK)
+			code = curl_multi_perform(fetch->multi, &running);
+		if (code != CURLM_OK)
+			return error_set(err, code == CURLM_OUT_OF_MEMORY ? -ENOMEM : -EIO,
+				"libcurl can't go on: %s", curl_multi_strerror(code));
 		r = batch_collect(&batch, fetch, err);
 		if (r < 0)
 			return r;

@@ -101,11 +101,17 @@ static int read_file_entry(
 
 	if (digest_size != 2 * SHA256_SIZE || hex_decode(digest, ret->sha256, SHA256_SIZE) < 0)
 		return -EBADMSG;
-	if (!deb822_word(at, end, &word, &size) || !(number = strndup(word, size)) ||
-		parse_u64(number, &ret->size) < 0)
+	if (!deb822_word(at, end, &word, &size))
 		return -EBADMSG;
-	if (!deb822_word(at, end, &word, &size) || !(path = strndup(word, size)) ||
-		!package_path_is_safe(path))
+	number = strndup(word, size);
+	if (!number)
+		return -ENOMEM;
+	if (parse_u64(number, &ret->size) < 0 || !deb822_word(at, end, &word, &size))
+		return -EBADMSG;
+	path = strndup(word, size);
+	if (!path)
+		return -ENOMEM;
+	if (!package_path_is_safe(path))
 		return -EBADMSG;
 	ret->path = TAKE_PTR(path);
 	return 0;
@@ -120,6 +126,7 @@ static int take_files(const struct deb822_field *field, struct release *release,
 {
 	const char *at = field->value, *end = at + field->value_size, *word;
 	size_t size, capacity = 0;
+	int r;
 
 	if (release->files)
 		return error_set(err, -EBADMSG, "line %u: SHA256 a second time", field->line);
@@ -136,7 +143,10 @@ static int take_files(const struct deb822_field *field, struct release *release,
 					err, -ENOMEM, "more than %zu files", release->file_count);
 			release->files = grown;
 		}
-		if (read_file_entry(word, size, &at, end, &release->files[release->file_count]) < 0)
+		r = read_file_entry(word, size, &at, end, &release->files[release->file_count]);
+		if (r == -ENOMEM)
+			return error_set_errno(err, r, "SHA256");
+		if (r < 0)
 			return error_set(err, -EBADMSG, "SHA256: entry %zu (\"%.*s …\") is malformed",
 				release->file_count + 1, (int)MIN(size, 64u), word);
 		release->file_count++;
