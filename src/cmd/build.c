@@ -198,7 +198,7 @@ static int find_parts(const struct values *values, struct image_options *options
 	*ret_init = path_program("orlop-init", "ORLOP_INIT", values->architecture, err);
 	if (!*ret_init || find_programs(options->definition, values->architecture, programs, err) < 0)
 		return -ENOENT;
-	*ret_keys = values->keys ? strdup(values->keys) : path_keys(err);
+	*ret_keys = values->keys ? path_given(values->keys, err) : path_keys(err);
 	if (!*ret_keys)
 		return -ENOENT;
 	warn_of_exposed_keys(*ret_keys);
@@ -232,7 +232,7 @@ static int build(struct values *values, struct image_options *options, struct er
 
 static int finish(const struct values *values, struct error **err)
 {
-	_cleanup_free_ char *keys = values->keys ? strdup(values->keys) : path_keys(err);
+	_cleanup_free_ char *keys = values->keys ? path_given(values->keys, err) : path_keys(err);
 	_cleanup_progress_ struct progress *progress = NULL;
 	_cleanup_image_result_ struct image_result result = {};
 	struct image_options options = {.keys = keys,
@@ -278,7 +278,7 @@ static int run(struct values *values, const char *edition, const struct lock *lo
 
 	if (r < 0)
 		return r;
-	cache = values->cache ? strdup(values->cache) : path_cache(err);
+	cache = values->cache ? path_given(values->cache, err) : path_cache(err);
 	if (!cache)
 		return -ENOENT;
 	if (!values->quiet)

@@ -302,13 +302,12 @@ int command_main(const struct command_group *program, const char *version, int a
 		printf("%s %s\n", program->name, version);
 	else
 		status = command_dispatch(program, argc, argv, &err);
-	if (status < 0)
-		status = EXIT_FAILURE;
-	if (err) {
-		fprintf(stderr, "%s: %s\n", program->name, error_message(err));
+	/* Where memory is out there may be no message, but there is its code. */
+	if (err || status < 0) {
+		fprintf(stderr, "%s: %s\n", program->name, err ? error_message(err) : strerror(-status));
 	} else if (status == 0 && flush_output(&output_err) < 0) {
 		fprintf(stderr, "%s: %s\n", program->name, error_message(output_err));
 		status = EXIT_FAILURE;
 	}
-	return status;
+	return status < 0 ? EXIT_FAILURE : status;
 }

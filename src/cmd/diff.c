@@ -125,7 +125,7 @@ static int compare(const struct values *values, char *const *texts, struct error
 {
 	const struct manifest_place place = {values->repository, values->edition, values->architecture};
 	_cleanup_manifest_found_ struct manifest_found before = {}, after = {};
-	_cleanup_free_ char *cache = values->cache ? strdup(values->cache) : path_cache(err);
+	_cleanup_free_ char *cache = values->cache ? path_given(values->cache, err) : path_cache(err);
 	_cleanup_images_ struct images images = {};
 	_cleanup_notes_ struct notes notes = {};
 	struct notes_input input = {&before.manifest, &after.manifest, cache};

@@ -39,7 +39,7 @@ int keys_rotate_db(const struct command_usage *usage, struct rotate_values *valu
 	if (values->repository.to || values->repository.expires)
 		return command_usage_error(
 			usage, err, "db is of no repository: leave --to and --expires out");
-	keys = values->repository.keys ? strdup(values->repository.keys) : path_keys(err);
+	keys = values->repository.keys ? path_given(values->repository.keys, err) : path_keys(err);
 	if (!keys)
 		return -1;
 	how.keys = keys;

@@ -94,7 +94,7 @@ int keys_init_verb(int argc, char **argv, struct error **err)
 
 	if (!command_parse(&usage, argc, argv, &values, &call, err))
 		return call.status;
-	folder = call.count > 0 ? strdup(call.arguments[0]) : path_keys(err);
+	folder = call.count > 0 ? path_given(call.arguments[0], err) : path_keys(err);
 	if (!folder)
 		return -1;
 	given = calloc(values.given.count + 1, sizeof(*given));

@@ -68,7 +68,7 @@ static bool ask(size_t count)
 
 static int sign(struct values *values, const char *dir, const struct sign_later *folder, struct error **err)
 {
-	_cleanup_free_ char *keys = values->keys ? strdup(values->keys) : path_keys(err);
+	_cleanup_free_ char *keys = values->keys ? path_given(values->keys, err) : path_keys(err);
 	const struct key_secret *secret;
 	_cleanup_free_ char *missing = NULL;
 	size_t made;

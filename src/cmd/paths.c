@@ -31,6 +31,13 @@ static char *xdg_folder(const char *variable, const char *fallback, const char *
 	return path ? path : out_of_memory(err);
 }
 
+char *path_given(const char *path, struct error **err)
+{
+	char *copy = strdup(path);
+
+	return copy ? copy : out_of_memory(err);
+}
+
 char *path_cache(struct error **err)
 {
 	return xdg_folder("XDG_CACHE_HOME", ".cache", "orlop", err);
@@ -75,64 +82,98 @@ static char *program_folder(void)
 	return strdup(path);
 }
 
-/* The first of two or three paths that can be read; each is freed or returned. */
-static char *first_readable(char *paths[], size_t count)
-{
-	char *found = NULL;
+/* Paths in the order in which they count; NULL stands for one that there was no memory for. */
+struct places {
+	char *paths[3];
+	size_t count;
+};
 
-	for (size_t i = 0; i < count; i++) {
-		if (!found && paths[i] && access(paths[i], R_OK) == 0)
-			found = paths[i];
-		else
-			free(paths[i]);
+static void places_add(struct places *places, char *path)
+{
+	places->paths[places->count++] = path;
+}
+
+static void places_release(struct places *places)
+{
+	for (size_t i = 0; i < places->count; i++)
+		free(places->paths[i]);
+}
+
+/* The first that is there; -ENOENT where none is. A path that can't be looked at is not passed over. */
+static int places_find(struct places *places, char **ret)
+{
+	for (size_t i = 0; i < places->count; i++) {
+		char **path = &places->paths[i];
+
+		if (!*path)
+			return -ENOMEM;
+		if (access(*path, R_OK) == 0) {
+			*ret = TAKE_PTR(*path);
+			return 0;
+		}
+		if (errno != ENOENT && errno != ENOTDIR)
+			return -errno;
 	}
-	return found;
+	return -ENOENT;
 }
 
 char *path_edition(const char *name, struct error **err)
 {
 	const char *folder = getenv("ORLOP_EDITIONS");
 	_cleanup_free_ char *program = program_folder();
-	char *paths[3] = {}, *found;
+	_cleanup_(places_release) struct places places = {};
+	char *found = NULL;
+	int r;
 
-	if (strchr(name, '/') || endswith(name, ".yaml")) {
-		found = strdup(name);
-		return found ? found : out_of_memory(err);
-	}
+	if (strchr(name, '/') || endswith(name, ".yaml"))
+		return path_given(name, err);
 	if (folder)
-		paths[0] = string_format("%s/%s.yaml", folder, name);
+		places_add(&places, string_format("%s/%s.yaml", folder, name));
 	if (program) {
-		paths[1] = string_format("%s/../editions/%s.yaml", program, name);
-		paths[2] = string_format("%s/../share/orlop/editions/%s.yaml", program, name);
+		places_add(&places, string_format("%s/../editions/%s.yaml", program, name));
+		places_add(&places, string_format("%s/../share/orlop/editions/%s.yaml", program, name));
 	}
-	found = first_readable(paths, ARRAY_SIZE(paths));
-	if (!found)
-		(void)error_set(err, -ENOENT,
+	r = places_find(&places, &found);
+	if (r == -ENOENT)
+		(void)error_set(err, r,
 			"there is no edition \"%s\"; give the path of a definition, or the name of a file in "
 			"the folder editions/",
 			name);
+	else if (r < 0)
+		(void)error_set_errno(err, r, "edition \"%s\"", name);
 	return found;
+}
+
+/* What the environment names instead of our own program. */
+static char *given_program(const char *name, const char *variable, const char *path, const char *architecture,
+	struct error **err)
+{
+	if (access(path, R_OK) == 0)
+		return path_given(path, err);
+	(void)error_set_errno(err, -errno, "%s for %s: $%s names \"%s\", which can't be read", name,
+		architecture, variable, path);
+	return NULL;
 }
 
 char *path_program(const char *name, const char *variable, const char *architecture, struct error **err)
 {
 	const char *given = getenv(variable);
-	_cleanup_free_ char *program = program_folder();
-	char *paths[2] = {}, *found;
+	_cleanup_free_ char *program = given ? NULL : program_folder();
+	_cleanup_(places_release) struct places places = {};
+	char *found = NULL;
+	int r;
 
 	if (given)
-		paths[0] = strdup(given);
-	else if (program) {
-		paths[0] = string_format("%s/node/%s/%s", program, architecture, name);
-		paths[1] = string_format("%s/../lib/orlop/%s/%s", program, architecture, name);
+		return given_program(name, variable, given, architecture, err);
+	if (program) {
+		places_add(&places, string_format("%s/node/%s/%s", program, architecture, name));
+		places_add(&places, string_format("%s/../lib/orlop/%s/%s", program, architecture, name));
 	}
-	found = first_readable(paths, ARRAY_SIZE(paths));
-	if (!found && given)
-		(void)error_set(err, -ENOENT, "%s for %s: $%s names \"%s\", which can't be read", name,
-			architecture, variable, given);
-	else if (!found)
-		(void)error_set(err, -ENOENT,
-			"%s for %s was not found beside the program; set $%s to its path", name, architecture,
-			variable);
+	r = places_find(&places, &found);
+	if (r == -ENOENT)
+		(void)error_set(err, r, "%s for %s was not found beside the program; set $%s to its path",
+			name, architecture, variable);
+	else if (r < 0)
+		(void)error_set_errno(err, r, "%s for %s", name, architecture);
 	return found;
 }

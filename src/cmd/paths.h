@@ -8,6 +8,9 @@
 
 /* Each returns a malloc()ed path, NULL with *err* set where there is none. */
 
+/* A copy of what an option says. */
+char *path_given(const char *path, struct error **err);
+
 /* $XDG_CACHE_HOME/orlop, or ~/.cache/orlop */
 char *path_cache(struct error **err);
 

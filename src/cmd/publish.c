@@ -202,7 +202,7 @@ static int publish(struct values *values, struct publish_options *how, struct er
 	_cleanup_progress_ struct progress *progress = NULL;
 	/* Without a cache, the notes say so. */
 	_cleanup_free_ char *keys = NULL, *notes = NULL,
-			    *cache = values->cache ? strdup(values->cache) : path_cache(NULL);
+			    *cache = values->cache ? path_given(values->cache, NULL) : path_cache(NULL);
 	_cleanup_signer_ struct signer *db = NULL;
 	int r = open_repository(&usage, &values->repository, true, how->now, &keys, &repository, err);
 

@@ -36,7 +36,7 @@ int open_repository(const struct command_usage *usage, struct repository_values 
 	if (values->expires && (parse_u64(values->expires, &days) < 0 || days == 0 || days > DAYS_MAX))
 		return command_usage_error(usage, err, "--expires %s: not a number of days from 1 to %d",
 			values->expires, DAYS_MAX);
-	keys = values->keys ? strdup(values->keys) : path_keys(err);
+	keys = values->keys ? path_given(values->keys, err) : path_keys(err);
 	if (!keys)
 		return -ENOENT;
 	warn_of_exposed_keys(keys);

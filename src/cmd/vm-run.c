@@ -202,7 +202,7 @@ static int apply_variables(const struct options *options, const struct command_u
 						  : VM_VARIABLES_KEYS;
 	if (config->variables != VM_VARIABLES_KEYS)
 		return 0;
-	*keys = options->keys ? strdup(options->keys) : path_keys(err);
+	*keys = options->keys ? path_given(options->keys, err) : path_keys(err);
 	if (!*keys)
 		return options->keys ? error_set_errno(err, -ENOMEM, "keys") : -ENOENT;
 	config->keys = *keys;
