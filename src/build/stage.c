@@ -40,12 +40,18 @@ static int outputs_init(struct outputs *ret, const char *output, const char *sta
 
 /* ---- Showing outputs, and taking that back ---- */
 
-static bool is_in(const char *folder, const char *name)
+/* Returns 1 or 0. What can't be known is an error: taken for a name that is not there, it would be
+ * overwritten. */
+static int is_in(const char *folder, const char *name, struct error **err)
 {
 	_cleanup_free_ char *path = string_format("%s/%s", folder, name);
 	struct stat st;
 
-	return path && lstat(path, &st) == 0;
+	if (!path)
+		return error_set_errno(err, -ENOMEM, "%s", name);
+	if (lstat(path, &st) == 0)
+		return 1;
+	return errno == ENOENT ? 0 : error_set_errno(err, -errno, "%s", path);
 }
 
 static int move(const char *from_folder, const char *to_folder, const char *name, struct error **err)
@@ -60,7 +66,9 @@ static int move(const char *from_folder, const char *to_folder, const char *name
 
 static int move_if_there(const char *from_folder, const char *to_folder, const char *name, struct error **err)
 {
-	return is_in(from_folder, name) ? move(from_folder, to_folder, name, err) : 0;
+	int r = is_in(from_folder, name, err);
+
+	return r > 0 ? move(from_folder, to_folder, name, err) : r;
 }
 
 /* Moves an older output of this name out of the way. A folder is none, and nothing that we may remove. */
@@ -101,7 +109,9 @@ static int show_all(const struct outputs *outputs, struct error **err)
 
 static int take_back(const struct outputs *outputs, const char *name, struct error **err)
 {
-	return is_in(outputs->stage, name) ? 0 : move_if_there(outputs->output, outputs->stage, name, err);
+	int r = is_in(outputs->stage, name, err);
+
+	return r == 0 ? move_if_there(outputs->output, outputs->stage, name, err) : MIN(r, 0);
 }
 
 /*
@@ -156,7 +166,8 @@ static int recover(const char *output, const char *stage)
 		r = read_names(stage, &outputs.names);
 	if (r < 0)
 		return r == -ENOENT ? 0 : r;
-	return is_in(output, outputs.names.items[outputs.names.count - 1]) ? 0 : undo(&outputs, NULL);
+	r = is_in(output, outputs.names.items[outputs.names.count - 1], NULL);
+	return r == 0 ? undo(&outputs, NULL) : MIN(r, 0);
 }
 
 static const struct draft_kind stage_kind = {.prefix = ".orlop-build-", .recover = recover};
