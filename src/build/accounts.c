@@ -250,8 +250,12 @@ static int read_master(struct accounts *accounts, const char *path,
 	return 0;
 }
 
-/* A sysusers.d file by its name, and its path; one in /etc takes the place of one in /usr. */
-static const struct tree_inode *sysusers_file(const struct tree *tree, const char *name, char **ret_path)
+/*
+ * A sysusers.d file by its name, and its path; one in /etc takes the place of one in /usr. *ret* is NULL
+ * where there is none. Returns 0 or -ENOMEM.
+ */
+static int sysusers_file(
+	const struct tree *tree, const char *name, const struct tree_inode **ret, char **ret_path)
 {
 	static const char *const folders[] = {"etc/sysusers.d", "usr/lib/sysusers.d"};
 
@@ -259,12 +263,16 @@ static const struct tree_inode *sysusers_file(const struct tree *tree, const cha
 		_cleanup_free_ char *path = string_format("%s/%s", folders[i], name);
 		const struct tree_inode *file = path ? tree_resolve(tree, path) : NULL;
 
+		if (!path)
+			return -ENOMEM;
 		if (file && S_ISREG(file->mode)) {
 			*ret_path = TAKE_PTR(path);
-			return file;
+			*ret = file;
+			return 0;
 		}
 	}
-	return NULL;
+	*ret = NULL;
+	return 0;
 }
 
 /* Errors name the package, and the line of the file at its path. */
@@ -272,8 +280,10 @@ static int read_sysusers_file(struct accounts *accounts, const char *name, const
 	struct sysusers *ret, struct error **err)
 {
 	_cleanup_free_ char *path = NULL, *what = NULL;
-	const struct tree_inode *file = sysusers_file(accounts->finish->tree, name, &path);
+	const struct tree_inode *file;
 
+	if (sysusers_file(accounts->finish->tree, name, &file, &path) < 0)
+		return no_memory(err);
 	if (!file)
 		return 0;
 	what = string_format("package %s: /%s", file->origin, path);

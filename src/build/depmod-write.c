@@ -283,22 +283,28 @@ static int put_texts(const struct writer *writer, struct error **err)
 	return r < 0 ? r : put_file(writer, "modules.devname", &devices, err);
 }
 
-static const struct content *package_file(const struct writer *writer, const char *name)
+/* A file that the kernel's package brings; *ret* is NULL where it doesn't. */
+static int package_file(
+	const struct writer *writer, const char *name, const struct content **ret, struct error **err)
 {
 	_cleanup_free_ char *path = string_format("%s/%s", writer->depmod->folder, name);
 	const struct tree_inode *inode = path ? tree_resolve(writer->finish->tree, path) : NULL;
 
-	return inode && S_ISREG(inode->mode) ? inode->content : NULL;
+	if (!path)
+		return error_set_errno(err, -ENOMEM, "%s", name);
+	*ret = inode && S_ISREG(inode->mode) ? inode->content : NULL;
+	return 0;
 }
 
 static int put_builtin(const struct writer *writer, struct error **err)
 {
 	_cleanup_module_index_ struct module_index names = {}, aliases = {};
-	const struct content *list = package_file(writer, "modules.builtin");
-	const struct content *info = package_file(writer, "modules.builtin.modinfo");
-	int r = 0;
+	const struct content *list = NULL, *info = NULL;
+	int r = package_file(writer, "modules.builtin", &list, err);
 
-	if (list)
+	if (r >= 0)
+		r = package_file(writer, "modules.builtin.modinfo", &info, err);
+	if (r >= 0 && list)
 		r = index_builtin((const char *)content_data(list), &names, err);
 	if (r >= 0 && info)
 		r = index_builtin_aliases(info, &aliases, err);

@@ -20,7 +20,9 @@ int finish_shells(struct finish *finish, struct error **err)
 	for (size_t i = 0; i < ARRAY_SIZE(shells); i++) {
 		_cleanup_free_ char *path = string_format("usr/bin/%s", shells[i]);
 
-		if (path && tree_resolve(finish->tree, path))
+		if (!path)
+			return error_set_errno(err, -ENOMEM, "finisher shells");
+		if (tree_resolve(finish->tree, path))
 			buffer_printf(&text, "/bin/%s\n/usr/bin/%s\n", shells[i], shells[i]);
 	}
 	if (buffer_failed(&text))

@@ -22,14 +22,20 @@ static int add_bytes(struct tree *tree, const char *path, mode_t mode, char *dat
 	return tree_add_file(tree, path, &attributes, content, NULL, err);
 }
 
-/* A library of the tree, NULL where it has none of that name. */
-static const struct tree_inode *find_library(
-	const struct tree *tree, const struct platform *platform, const char *name)
+/* A library of the tree that the program or library *user* asks for. */
+static int find_library(const struct tree *tree, const struct platform *platform, const char *name,
+	const char *user, const struct tree_inode **ret, struct error **err)
 {
 	_cleanup_free_ char *path = string_format("%s/%s", platform->libraries, name);
 	const struct tree_inode *inode = path ? tree_resolve(tree, path) : NULL;
 
-	return inode && S_ISREG(inode->mode) ? inode : NULL;
+	if (!path)
+		return error_set_errno(err, -ENOMEM, "libraries");
+	if (!inode || !S_ISREG(inode->mode))
+		return error_set(err, -ENOENT,
+			"%s needs the library %s, which no package of the definition has", user, name);
+	*ret = inode;
+	return 0;
 }
 
 static int check_platform(const struct elf *elf, const struct platform *platform, struct error **err)
@@ -86,12 +92,11 @@ static int check_libraries(const struct tree *tree, const struct platform *platf
 	int r = add_needed(data, size, name, &libraries, &users, err);
 
 	for (size_t i = 0; i < libraries.count && r >= 0; i++) {
-		const struct tree_inode *library = find_library(tree, platform, libraries.items[i]);
+		const struct tree_inode *library;
 
-		if (!library)
-			return error_set(err, -ENOENT,
-				"%s needs the library %s, which no package of the definition has",
-				users.items[i], libraries.items[i]);
+		r = find_library(tree, platform, libraries.items[i], users.items[i], &library, err);
+		if (r < 0)
+			return r;
 		r = add_needed(content_data(library->content), content_size(library->content),
 			libraries.items[i], &libraries, &users, err);
 		if (r < 0)
