@@ -4,7 +4,7 @@ PREFIX ?= /usr/local
 DESTDIR ?=
 
 .DEFAULT_GOAL := all
-.PHONY: all deps demo check check-power bench fuzz install clean
+.PHONY: all deps demo check check-power bench fuzz torture install clean
 
 all: $(BUILD)/build.ninja
 	ninja -C $(BUILD)
@@ -32,6 +32,9 @@ bench:
 
 fuzz: deps
 	tools/fuzz
+
+torture: deps
+	tools/torture
 
 install: all
 	DESTDIR='$(DESTDIR)' meson install -C $(BUILD) --no-rebuild
