@@ -92,7 +92,7 @@ static int check_libraries(const struct tree *tree, const struct platform *platf
 	int r = add_needed(data, size, name, &libraries, &users, err);
 
 	for (size_t i = 0; i < libraries.count && r >= 0; i++) {
-		const struct tree_inode *library;
+		const struct tree_inode *library = NULL;
 
 		r = find_library(tree, platform, libraries.items[i], users.items[i], &library, err);
 		if (r < 0)
