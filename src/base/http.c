@@ -2,6 +2,7 @@
 #include "base/http.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/random.h>
@@ -139,23 +140,48 @@ uint64_t http_pause_ms(unsigned tries, uint64_t base_ms)
 	return pause / 2 + (pause * random >> 32);
 }
 
+/* A decimal number, which *at* is moved behind; no sign or space may stand before it. */
+static bool take_number(const char **at, uint64_t *ret)
+{
+	char *end;
+
+	if (**at < '0' || **at > '9')
+		return false;
+	errno = 0;
+	*ret = strtoull(*at, &end, 10);
+	*at = end;
+	return errno == 0;
+}
+
+static bool take_text(const char **at, const char *text)
+{
+	const char *end = startswith(*at, text);
+
+	if (end)
+		*at = end;
+	return end;
+}
+
 bool http_parse_range(const char *line, size_t size, struct http_range *ret)
 {
 	static const char name[] = "content-range:";
-	unsigned long long begin, last, total = 0;
-	char text[128], slash, star = 0;
+	uint64_t begin, last, total = UINT64_MAX;
+	char text[128];
+	const char *at = text;
 
 	if (size <= sizeof(name) || size >= sizeof(text) || strncasecmp(line, name, sizeof(name) - 1) != 0)
 		return false;
 	memcpy(text, line + sizeof(name) - 1, size - sizeof(name) + 1);
 	text[size - sizeof(name) + 1] = 0;
-	if (strchr(text, '+') || sscanf(text, " bytes %llu-%llu%c", &begin, &last, &slash) != 3 ||
-		slash != '/' || last < begin || last == UINT64_MAX)
+	at += strspn(at, " \t");
+	if (!take_text(&at, "bytes "))
 		return false;
-	if (sscanf(strchr(text, '/'), "/%llu", &total) != 1 &&
-		(sscanf(strchr(text, '/'), "/%c", &star) != 1 || star != '*'))
+	at += strspn(at, " ");
+	if (!take_number(&at, &begin) || !take_text(&at, "-") || !take_number(&at, &last) ||
+		!take_text(&at, "/") || last < begin || last == UINT64_MAX)
 		return false;
-	*ret = (struct http_range){
-		.begin = begin, .end = (uint64_t)last + 1, .total = star == '*' ? UINT64_MAX : total};
+	if (!take_text(&at, "*") && !take_number(&at, &total))
+		return false;
+	*ret = (struct http_range){.begin = begin, .end = last + 1, .total = total};
 	return true;
 }
