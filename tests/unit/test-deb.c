@@ -5,6 +5,7 @@
 #include <archive_entry.h>
 #include <dirent.h>
 
+#include "format/deb-plain.h"
 #include "format/deb.h"
 
 /* The folder that dpkg-deb makes packages of in these tests. */
@@ -320,6 +321,126 @@ static void refuses_what_has_no_place_in_a_package(void **state)
 	}
 }
 
+/* A record of a pax header: "LENGTH KEY=VALUE\n" (POSIX.1-2017, pax, "Extended Header"), the length of all of
+ * it. */
+static void pax_record(struct buffer *header, const char *record)
+{
+	size_t length = strlen(record) + 2, all = length;
+	char digits[24];
+
+	do {
+		length = all;
+		all = strlen(record) + 2 + (size_t)snprintf(digits, sizeof(digits), "%zu", length);
+	} while (all != length);
+	buffer_printf(header, "%zu %s\n", length, record);
+}
+
+static int read_with_pax_header(const char *folder, const char *header, struct deb *ret, struct error **err)
+{
+	_cleanup_(buffer_release) struct buffer ar = {};
+	struct hostile hostile = {};
+
+	hostile_entry(&hostile, "PaxHeaders/x", 'x', "", strlen(header), header);
+	hostile_entry(&hostile, "./x", '0', "", 1, "1");
+	buffer_append_zeros(&hostile.tar, 1024);
+	build(&ar, folder, &hostile.tar);
+	buffer_release(&hostile.tar);
+	return deb_read(ar.data, ar.size, "bad.deb", NULL, NULL, ret, err);
+}
+
+static void refuses_pax_headers_that_are_damaged_or_say_what_has_no_place(void **state)
+{
+	static const struct {
+		const char *record;
+		int code;
+		const char *says;
+	} cases[] = {
+		{"uid=30000x", -EBADMSG, "pax header's uid is no number"},
+		{"gid=", -EBADMSG, "pax header's gid is no number"},
+		{"size=-1", -EBADMSG, "pax header's size is no number"},
+		{"mtime=soon", -EBADMSG, "pax header's mtime is no number"},
+		{"uid=4294967295", -EBADMSG, "too large"}, /* (uid_t)-1, which chown(2) takes for no change */
+		{"gid=99999999999", -EBADMSG, "too large"},
+		{"size=18446744073709551615", -EBADMSG, "too large"},
+		{"GNU.sparse.major=1", -ENOTSUP, "GNU.sparse.major"},
+		{"SCHILY.acl.access=user::rwx", -ENOTSUP, "SCHILY.acl.access"},
+		{"LIBARCHIVE.xattr.user.a=?", -EBADMSG, "extended attribute user.a is damaged"},
+		{"path=../../etc/shadow", -EINVAL, "leads out"},
+	};
+	static const char *const damaged[] = {"uid=1\n", "9 uid=1\n", "0 uid=1\n", "3 uid=1\n", "8 uid=1x",
+		"7 uid1\n", "123456789 uid=1\n", "-8 uid=1\n"};
+	_cleanup_scratch_ char *folder = scratch_new();
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		_cleanup_buffer_ struct buffer header = {};
+		_cleanup_deb_ struct deb deb = {};
+		struct error *err = NULL;
+
+		pax_record(&header, cases[i].record);
+		buffer_append_u8(&header, 0);
+		assert_error(read_with_pax_header(folder, (char *)header.data, &deb, &err), cases[i].code,
+			err, cases[i].says);
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(damaged); i++) {
+		_cleanup_deb_ struct deb deb = {};
+		struct error *err = NULL;
+
+		assert_error(read_with_pax_header(folder, damaged[i], &deb, &err), -EBADMSG, err,
+			"a pax header is damaged");
+	}
+}
+
+/* GNU tar writes numbers for which a field has not enough octal digits in base 256. */
+static void reads_owners_that_no_octal_field_holds(void **state)
+{
+	_cleanup_scratch_ char *folder = scratch_new();
+	_cleanup_(buffer_release) struct buffer ar = {};
+	_cleanup_error_ struct error *err = NULL;
+	_cleanup_free_ char *tar = NULL;
+	_cleanup_deb_ struct deb deb = {};
+	size_t size;
+
+	(void)state;
+	shell(folder, "echo 1 > x; tar --format=gnu --numeric-owner --owner=:3000000 --group=:4294967294 "
+		      "-cf data.tar ./x");
+	tar = scratch_read(folder, "data.tar", &size);
+	build(&ar, folder, &(struct buffer){.data = (uint8_t *)tar, .size = size});
+	assert_ok(deb_read(ar.data, ar.size, "large.deb", NULL, NULL, &deb, &err), err);
+	assert_int_equal(deb.entry_count, 1);
+	assert_int_equal(deb.entries[0].uid, 3000000);
+	assert_int_equal(deb.entries[0].gid, 4294967294);
+}
+
+/* dpkg-deb unpacks the same from it. */
+static void decompresses_a_package_into_one_that_dpkg_takes(void **state)
+{
+	static const char *const compressions[] = {"none", "gzip", "xz", "zstd"};
+	_cleanup_scratch_ char *folder = scratch_new();
+
+	(void)state;
+	shell(folder, sources);
+	for (size_t i = 0; i < ARRAY_SIZE(compressions); i++) {
+		_cleanup_free_ char *script = string_format("rm -rf x; dpkg-deb -Z%s --root-owner-group -b p "
+							    "p.deb >/dev/null; dpkg-deb -x p.deb x",
+			compressions[i]);
+		_cleanup_free_ char *path = string_format("%s/plain.deb", folder), *data = NULL;
+		_cleanup_buffer_ struct buffer plain = {}, cut = {};
+		_cleanup_error_ struct error *err = NULL;
+		size_t size;
+
+		shell(folder, script);
+		data = scratch_read(folder, "p.deb", &size);
+		assert_ok(deb_decompress(data, size, "p.deb", &plain, &err), err);
+		assert_ok(file_write_atomic(path, plain.data, plain.size, 0644, &err), err);
+		shell(folder,
+			"[ \"$(ar t plain.deb | tr '\\n' ' ')\" = 'debian-binary control.tar data.tar ' ]; "
+			"rm -rf y; dpkg-deb -x plain.deb y; diff -r --no-dereference x y; "
+			"[ \"$(dpkg-deb -f p.deb)\" = \"$(dpkg-deb -f plain.deb)\" ]");
+		assert_error(deb_decompress(data, size / 2, "p.deb", &cut, &err), -EBADMSG, err, "p.deb");
+	}
+}
+
 static void refuses_a_path_that_stands_twice_and_data_behind_the_end(void **state)
 {
 	_cleanup_scratch_ char *folder = scratch_new();
@@ -479,6 +600,9 @@ int main(void)
 		cmocka_unit_test(sets_files_and_links_aside),
 		cmocka_unit_test(refuses_truncated_packages_wherever_they_end),
 		cmocka_unit_test(refuses_what_has_no_place_in_a_package),
+		cmocka_unit_test(refuses_pax_headers_that_are_damaged_or_say_what_has_no_place),
+		cmocka_unit_test(reads_owners_that_no_octal_field_holds),
+		cmocka_unit_test(decompresses_a_package_into_one_that_dpkg_takes),
 		cmocka_unit_test(refuses_a_path_that_stands_twice_and_data_behind_the_end),
 		cmocka_unit_test(refuses_members_that_are_not_those_of_a_package),
 		cmocka_unit_test(reads_extended_attributes_and_long_names_of_pax_headers),
