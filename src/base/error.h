@@ -51,3 +51,20 @@ void error_move(struct error **to, struct error *from);
 struct error *error_free(struct error *error);
 DEFINE_CLEANUP(struct error *, error_free);
 #define _cleanup_error_ _cleanup_(error_freep)
+
+/*
+ * An analyser looks at one file at a time, and would follow paths on which these return no error.
+ * base/error.c asserts that there are none; it alone defines ERROR_C.
+ */
+#if (defined(__clang_analyzer__) || defined(ORLOP_ANALYSED)) && !defined(ERROR_C)
+static inline int error_is_negative(int code)
+{
+	if (code >= 0)
+		__builtin_unreachable();
+	return code;
+}
+#define error_set(...) error_is_negative(error_set(__VA_ARGS__))
+#define error_set_errno(...) error_is_negative(error_set_errno(__VA_ARGS__))
+#define error_wrap(...) error_is_negative(error_wrap(__VA_ARGS__))
+#define error_advise(...) error_is_negative(error_advise(__VA_ARGS__))
+#endif

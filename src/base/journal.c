@@ -102,6 +102,7 @@ static int send_message(const struct journal *journal, struct msghdr *message)
 	do
 		n = sendmsg(journal->socket, message, MSG_NOSIGNAL);
 	while (n < 0 && errno == EINTR);
+	message->msg_name = NULL; /* what it named ends here */
 	return n < 0 ? -errno : 0;
 }
 

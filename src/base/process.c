@@ -11,8 +11,6 @@
 
 #include "base/file.h"
 
-extern char **environ;
-
 struct pipes {
 	int child[3];  /* the program's ends */
 	int parent[3]; /* ours; not blocking */
@@ -163,9 +161,9 @@ int process_run(const char *const *arguments, const void *input, size_t input_si
 	int r, exchanged;
 
 	r = pipes_open(&pipes);
-	if (r >= 0)
+	if (r == 0)
 		r = spawn(arguments, &pipes, &pid);
-	if (r < 0)
+	if (r != 0)
 		return error_set_errno(err, r, "cannot run %s", arguments[0]);
 	for (size_t i = 0; i < 3; i++)
 		cleanup_closep(&pipes.child[i]), pipes.child[i] = -1;

@@ -22,7 +22,7 @@ int sparse_write(int fd, const void *data, size_t size, uint64_t offset)
 	const uint8_t *at = data;
 
 	while (size > 0) {
-		size_t run = 0, block;
+		size_t run = 0, block = 0;
 
 		/* A run of blocks that are not zero, in one write. Blocks are those of the file. */
 		for (; run < size; run += block) {

@@ -343,14 +343,14 @@ static int extend(const struct definition *child, const char *text, size_t size,
 	_cleanup_free_ char *path = find_extended(child, find, err);
 	int r = path ? 0 : err && *err ? (*err)->code : error_set_errno(err, -ENOMEM, "%s", child->path);
 
-	if (r >= 0 && !yaml_places_find(&child->places, "name", NULL))
+	if (path && !yaml_places_find(&child->places, "name", NULL))
 		return definition_error(child, "extends", NULL, err,
 			"an edition that extends another one has a name of its own");
-	if (r >= 0 && depth == DEFINITION_DEPTH)
+	if (path && depth == DEFINITION_DEPTH)
 		return definition_error(child, "extends", NULL, err,
 			"more than %d definitions extend each other, or they do so in a circle",
 			DEFINITION_DEPTH);
-	if (r >= 0)
+	if (path)
 		r = load(path, find, depth + 1, &definition, err);
 	if (r < 0)
 		return definition_wrap(child, "extends", NULL, err), r;

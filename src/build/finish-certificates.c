@@ -175,7 +175,8 @@ static int link_certificates(struct finish *finish, struct certificates *list, s
 {
 	int r = 0;
 
-	qsort(list->items, list->count, sizeof(*list->items), compare_links);
+	if (list->count > 0)
+		qsort(list->items, list->count, sizeof(*list->items), compare_links);
 	for (size_t i = 0; r >= 0 && i < list->count; i++) {
 		const struct certificate *certificate = &list->items[i];
 		_cleanup_free_ char *path = string_format(TARGET "/%s", certificate->link);

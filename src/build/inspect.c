@@ -157,6 +157,7 @@ static int inspect_manifest(const json_t *manifest, json_t **ret, struct error *
 	for (size_t i = 0; i < ARRAY_SIZE(lists); i++)
 		if (!json_is_array(json_object_get(manifest, lists[i])))
 			return error_set(err, -EBADMSG, "manifest: \"%s\" is missing or no list", lists[i]);
+	/* The library only reads it, and takes no const. NOLINTNEXTLINE(performance-no-int-to-ptr) */
 	if (!object || json_object_update_missing(object, (json_t *)(uintptr_t)manifest) < 0)
 		return error_set_errno(err, -ENOMEM, "manifest");
 	*ret = TAKE_PTR(object);

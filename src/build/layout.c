@@ -43,6 +43,7 @@ static int note_line(struct layout *layout, const char *line, size_t length)
 	_cleanup_free_ char *copy = strndup(line, length);
 	char *at = copy, *type = next_word(&at), *path;
 
+	/* Both point into the copy, which is released. NOLINTNEXTLINE(clang-analyzer-unix.Malloc) */
 	if (!type || !strchr("fdDvqQpLcbC", *type))
 		return copy ? 0 : -ENOMEM;
 	path = next_word(&at);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "build/programs.h"
 
+#include <assert.h>
 #include <errno.h>
 
 #include "base/file.h"
@@ -94,6 +95,7 @@ static int check_libraries(const struct tree *tree, const struct platform *platf
 	for (size_t i = 0; i < libraries.count && r >= 0; i++) {
 		const struct tree_inode *library = NULL;
 
+		assert(i < users.count && users.items); /* each has one */
 		r = find_library(tree, platform, libraries.items[i], users.items[i], &library, err);
 		if (r < 0)
 			return r;

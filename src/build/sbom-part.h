@@ -21,7 +21,7 @@ json_t *sbom_hex(const uint8_t *digest, size_t size);
 int sbom_dump(json_t *document, struct buffer *ret, struct error **err);
 
 /* The package URL of a binary package, of a source package; malloc()ed, NULL where memory is out. */
-char *sbom_purl(const struct sbom *sbom, const struct sbom_package *package);
+char *sbom_purl(const struct sbom *sbom, const struct sbom_package *from);
 char *sbom_source_purl(const struct sbom *sbom, const struct sbom_source *source);
 
 /* A field of a package's control file, NULL where it has none. */

@@ -32,5 +32,5 @@ struct publish_filter {
  * Reads --rollout (may be NULL) and --channel. *ret_steps* is what *ret* points to, and the caller's. Returns
  * 0, or what command_usage_error() does.
  */
-int publish_read_audience(const struct command_usage *usage, const char *rollout, const struct strv *channels,
+int publish_read_audience(const struct command_usage *of, const char *rollout, const struct strv *channels,
 	struct release_step **ret_steps, struct publish_audience *ret, struct error **err);

@@ -110,8 +110,8 @@ static int parse_control(char *text, char *conffiles, const char *what, struct d
 int deb_control_read(
 	const struct deb_members *members, const char *package, struct deb *deb, struct error **err)
 {
-	_cleanup_free_ char *what = string_format("%s: %s", package, members->control_name), *control = NULL,
-			    *conffiles = NULL;
+	_cleanup_free_ char *control = NULL, *conffiles = NULL;
+	_cleanup_free_ char *what = string_format("%s: %s", package, members->control_name);
 	_cleanup_(deb_stream_close) struct deb_stream stream = {.what = what, .left = DEB_CONTROL_MAX};
 	_cleanup_tar_ struct tar *tar = what ? tar_new(what, deb_stream_read, &stream) : NULL;
 	struct tar_entry *entry;
@@ -271,18 +271,18 @@ static int keep(struct deb *deb, struct tar_entry *from, struct content *content
 	if (!entry)
 		return error_set_errno(err, -ENOMEM, "%s", what);
 	*entry = (struct deb_entry){
-		.path = TAKE_PTR(from->path),
 		.mode = from->mode,
 		.uid = from->uid,
 		.gid = from->gid,
 		.mtime = from->mtime,
 		.content = content ? content_ref(content) : NULL,
 		.offset = content ? offset : 0,
-		.target = TAKE_PTR(from->target),
-		.existing = TAKE_PTR(from->existing),
-		.xattrs = TAKE_PTR(from->xattrs),
 		.xattr_count = from->xattr_count,
 	};
+	entry->path = TAKE_PTR(from->path);
+	entry->target = TAKE_PTR(from->target);
+	entry->existing = TAKE_PTR(from->existing);
+	entry->xattrs = TAKE_PTR(from->xattrs);
 	from->xattr_count = 0;
 	deb->size += content ? from->size : 0;
 	return 0;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "format/erofs-index.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -82,6 +83,7 @@ static void list_entries(const struct erofs_packed *packed, uint64_t count, stru
 			block += last->blocks;
 		}
 	}
+	assert(last); /* a file without data is not compressed */
 	describe(last, last_block, count, entries);
 }
 

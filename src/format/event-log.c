@@ -168,7 +168,7 @@ static void startup_locality(const struct event_log_event *event, uint8_t pcr0[P
 
 int event_log_replay(const struct event_log *log, uint8_t ret[PCR_COUNT][PCR_SIZE], struct error **err)
 {
-	struct event_log_event event;
+	struct event_log_event event = {};
 	size_t position = 0;
 	int r;
 

@@ -50,7 +50,7 @@ const struct image_delta *image_files_delta(const struct image_files *files, con
 
 /* Reads the object; members that it does not know are a later release's affair. Returns 0; -EBADMSG with
  * *err* naming the member; -ENOMEM. */
-int image_files_parse(const json_t *object, struct image_files *ret, struct error **err);
+int image_files_parse(const json_t *json, struct image_files *ret, struct error **err);
 
 /* The object as a new reference, NULL where memory is out. */
 json_t *image_files_json(const struct image_files *files);

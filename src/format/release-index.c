@@ -388,10 +388,10 @@ static void *sorted_copy(
 {
 	void *copy = calloc(count + 1, size);
 
-	if (copy && count > 0) {
-		memcpy(copy, items, count * size);
-		qsort(copy, count, size, compare);
-	}
+	if (!copy || count == 0)
+		return copy;
+	memcpy(copy, items, count * size);
+	qsort(copy, count, size, compare);
 	return copy;
 }
 

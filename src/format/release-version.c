@@ -27,7 +27,7 @@ bool release_version_is_valid(const char *text)
 		return false;
 	while (is_part(text[length]) || text[length] == '_')
 		length++;
-	return text[length] == 0 && length <= RELEASE_NAME_MAX;
+	return length <= RELEASE_NAME_MAX && text[length] == 0;
 }
 
 static int order(ptrdiff_t a, ptrdiff_t b)

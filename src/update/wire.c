@@ -356,7 +356,7 @@ int wire_files_add(struct wire_files *files, const char *name, const void *data,
 
 	if (r < 0)
 		return r;
-	if (size > 0)
+	if (data && size > 0)
 		memcpy(files->items[files->count - 1].data, data, size);
 	/* An older one of that name is the first that is found. */
 	added = files->items[files->count - 1];

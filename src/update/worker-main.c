@@ -333,5 +333,5 @@ _Noreturn void worker_main(void)
 		r = do_job(&link, &fault);
 	if (r < 0)
 		tell_fault(&link, r, fault);
-	_exit(r < 0);
+	_exit(r < 0 ? EXIT_FAILURE : EXIT_SUCCESS);
 }

@@ -22,8 +22,6 @@
 #define FLOOD_PER_SECOND 100 /* … and from then on, that the worker may send without having done anything */
 #define FD_ABOVE 32	     /* where descriptors are put that a child gets under small numbers */
 
-extern char **environ;
-
 int worker_new(const struct worker_options *options, struct worker **ret, struct error **err)
 {
 	struct worker *worker = calloc(1, sizeof(*worker));

@@ -25,7 +25,7 @@ int vm_guest_wait(struct vm_machine *machine, uint64_t timeout_ms, bool past_fai
  * its output goes to ours byte for byte. Returns its exit status, or a negative errno: -ECONNRESET where the
  * connection broke. The guest must be up (vm_guest_wait()).
  */
-int vm_guest_exec(struct vm_machine *machine, const char *command, int input, struct error **err);
+int vm_guest_exec(struct vm_machine *machine, const char *line, int input, struct error **err);
 
 /* Writes words as one command line, each quoted for a POSIX shell. malloc()ed; NULL where memory is out. */
 char *vm_guest_quote(const char *const *words, size_t count);

@@ -134,7 +134,7 @@ static int make_variables(const struct vm_config *config, const struct vm_platfo
 	size_t size;
 	int r = vm_firmware_find(platform, platform->variables, &template, err);
 
-	if (r == 0)
+	if (r >= 0)
 		r = file_read(template, OVMF_VARS_MAX, &empty, &size, err);
 	if (r < 0)
 		return r;

@@ -160,7 +160,7 @@ int qmp_parse_usernet(const char *text, const char *protocol, uint16_t guest, ui
 		char name[32];
 		unsigned from, to;
 
-		if (sscanf(text, " %31[A-Z][HOST_FORWARD] %*d %*s %u %*s %u", name, &from, &to) == 3 &&
+		if (sscanf(text, " %31[A-Z][HOST_FORWARD] %*d %*s %9u %*s %9u", name, &from, &to) == 3 &&
 			strcmp(name, protocol) == 0 && to == guest && from > 0 && from <= UINT16_MAX) {
 			*ret = (uint16_t)from;
 			return 0;
