@@ -4,7 +4,7 @@ PREFIX ?= /usr/local
 DESTDIR ?=
 
 .DEFAULT_GOAL := all
-.PHONY: all deps demo check check-power bench fuzz torture install clean
+.PHONY: all deps demo check check-power analyse coverage bench fuzz torture install clean
 
 all: $(BUILD)/build.ninja
 	ninja -C $(BUILD)
@@ -24,6 +24,14 @@ check: deps
 
 check-power: deps
 	tools/check compile power
+
+analyse: deps
+	tools/deps analysis
+	tools/analyse
+
+coverage: deps
+	tools/deps analysis
+	tools/coverage
 
 bench:
 	tools/deps bench
