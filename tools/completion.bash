@@ -20,6 +20,7 @@ _orlop_value() { # KIND WORD: the values of an option, or an argument
 	ARCH) _orlop_words 'amd64 arm64' "$2" ;;
 	CHANNEL) _orlop_words 'security weekly' "$2" ;;
 	DIR) mapfile -t COMPREPLY < <(compgen -d -- "$2") ;;
+	FORMATS) _orlop_words 'qcow2 raw vhd vhdx' "$2" ;;
 	FILE | IMAGE | PATH) mapfile -t COMPREPLY < <(compgen -f -- "$2") ;;
 	*EDITION*)
 		mapfile -t COMPREPLY < <(compgen -f -X '!*.yaml' -- "$2"; compgen -W container-linux -- "$2")

@@ -64,16 +64,22 @@ static int write_document(size_t index, void *userdata, struct error **err)
 	return r < 0 ? r : image_write_output(&image->outputs[documents[index].output], &text, err);
 }
 
-struct manifest_output image_output(const struct image *image, unsigned index)
+size_t image_list_outputs(const struct image *image, unsigned end, struct manifest_output *ret)
 {
-	const struct output *output = &image->outputs[index];
-	struct manifest_output ret = {.kind = output->kind,
-		.name = output->name,
-		.size = output->size,
-		.digest_name = output->digest_name};
+	size_t count = 0;
 
-	memcpy(ret.digest, output->digest, SHA256_SIZE);
-	return ret;
+	for (unsigned i = 0; i < end; i++) {
+		const struct output *output = &image->outputs[i];
+
+		if (!output->name)
+			continue;
+		ret[count] = (struct manifest_output){.kind = output->kind,
+			.name = output->name,
+			.size = output->size,
+			.digest_name = output->digest_name};
+		memcpy(ret[count++].digest, output->digest, SHA256_SIZE);
+	}
+	return count;
 }
 
 /* All that they say but for what the image has become by then. */
@@ -179,6 +185,7 @@ int image_describe_provenance(struct image *image, struct error **err)
 				.architecture = image->options->architecture,
 				.suite = image->options->suite ? image->options->suite
 							       : image->definition->suite,
+				.formats = image->options->formats,
 				.builder = image->options->builder,
 				.sbom = &image->sbom,
 				.files = files.items,
@@ -197,9 +204,8 @@ int image_write_provenance(struct image *image, struct error **err)
 	int r = signing_request(
 		&image->signing, image->keys.db, IMAGE_PROVENANCE, IMAGE_PROVENANCE_ABOUT, &signer, err);
 
-	for (unsigned i = 0; i < ARRAY_SIZE(outputs); i++)
-		outputs[i] = image_output(image, i);
 	if (r >= 0)
-		r = provenance_write(image->provenance, outputs, ARRAY_SIZE(outputs), signer, &text, err);
+		r = provenance_write(image->provenance, outputs,
+			image_list_outputs(image, OUTPUT_PROVENANCE, outputs), signer, &text, err);
 	return r < 0 ? r : image_write_output(&image->outputs[OUTPUT_PROVENANCE], &text, err);
 }

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 
 #include "base/file.h"
+#include "base/work.h"
 #include "build/disk.h"
 #include "build/esp.h"
 #include "build/manifest.h"
@@ -18,6 +19,9 @@ int image_name_outputs(struct image *image, struct error **err)
 		const char *kind, *ending, *digest;
 	} outputs[OUTPUT_COUNT] = {
 		[OUTPUT_DISK] = {"disk", ".raw", "fsverity"},
+		[OUTPUT_QCOW2] = {"qcow2", ".qcow2", "fsverity"},
+		[OUTPUT_VHD] = {"vhd", ".vhd", "fsverity"},
+		[OUTPUT_VHDX] = {"vhdx", ".vhdx", "fsverity"},
 		[OUTPUT_USR] = {"usr", ".usr.erofs", "fsverity"},
 		[OUTPUT_VERITY] = {"verity", ".usr.verity", "sha256"},
 		[OUTPUT_UKI] = {"uki", ".efi", "sha256"},
@@ -30,6 +34,9 @@ int image_name_outputs(struct image *image, struct error **err)
 	for (size_t i = 0; i < OUTPUT_COUNT; i++) {
 		struct output *output = &image->outputs[i];
 
+		if (i >= OUTPUT_FORMATS && i < OUTPUT_FORMATS + DISK_FORMATS &&
+			!(image->options->formats >> (i - OUTPUT_FORMATS) & 1))
+			continue;
 		output->kind = outputs[i].kind;
 		output->digest_name = outputs[i].digest;
 		output->name = string_format("orlop-%s_%s_%s%s", image->definition->name,
@@ -56,18 +63,67 @@ int image_write_uki(struct image *image, struct error **err)
 }
 
 /* A disk is mostly holes, which this digest passes over, and those of the usr image's blocks are known. */
-static int digest_disk(struct image *image, struct error **err)
+static int digest_disk(struct image *image, struct output *output, int fd, struct error **err)
 {
-	struct output *output = &image->outputs[OUTPUT_DISK];
 	const struct fsverity_known known = {
 		.offset = disk_image_usr(image->definition->disk.esp),
 		.blocks = image->usr.leaves ? image->usr.image_size / FSVERITY_BLOCK_SIZE : 0,
 		.digests = image->usr.leaves,
 	};
+	/* Where a format has the disk in one piece, so that they are in the same place. */
+	bool is_disk = output == &image->outputs[OUTPUT_DISK] || output == &image->outputs[OUTPUT_VHD];
 
 	return fsverity_digest(
-		image->disk.fd, image->options->threads, &known, output->digest, &output->size, err);
+		fd, image->options->threads, is_disk ? &known : NULL, output->digest, &output->size, err);
 }
+
+/* ---- Other formats of the disk ---- */
+
+struct disk_copies {
+	struct image *image;
+	struct disk_source source;
+};
+
+static int write_format(size_t index, void *userdata, struct error **err)
+{
+	struct disk_copies *copies = userdata;
+	struct output *output = &copies->image->outputs[OUTPUT_FORMATS + index];
+	_cleanup_close_ int fd = -1;
+	int r;
+
+	if (!output->path)
+		return 0;
+	fd = open(output->path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+	if (fd < 0)
+		return error_set_errno(err, -errno, "%s", output->path);
+	r = disk_format_write((unsigned)index, &copies->source, fd, err);
+	if (r >= 0)
+		r = digest_disk(copies->image, output, fd, err);
+	return r < 0 ? error_wrap(err, "%s", output->path), r : 0;
+}
+
+static int write_formats(struct image *image, struct error **err)
+{
+	const struct image_options *options = image->options;
+	struct disk_copies copies = {.image = image,
+		.source = {.fd = image->disk.fd,
+			.size = image->outputs[OUTPUT_DISK].size,
+			.time = image->time,
+			.progress = options->progress}};
+	int r;
+
+	if (options->formats == 0)
+		return 0;
+	memcpy(copies.source.digest, image->outputs[OUTPUT_DISK].digest, SHA256_SIZE);
+	progress_begin(options->progress, "disk formats",
+		(uint64_t)__builtin_popcount(options->formats) * copies.source.size, PROGRESS_BYTES);
+	r = work_run(options->threads, DISK_FORMATS, write_format, &copies, err);
+	if (r >= 0)
+		progress_end(options->progress, NULL);
+	return r;
+}
+
+/* ---- The disk ---- */
 
 /* Opens the disk's file where the usr image has not been written to it already. */
 static int open_disk(struct image *image, bool *ret_begun, struct error **err)
@@ -82,7 +138,9 @@ static int write_disk(struct image *image, const struct disk_image *disk, struct
 
 	if (r < 0)
 		return error_wrap(err, "%s", image->outputs[OUTPUT_DISK].path), r;
-	r = digest_disk(image, err);
+	r = digest_disk(image, &image->outputs[OUTPUT_DISK], image->disk.fd, err);
+	if (r >= 0)
+		r = write_formats(image, err);
 	return r < 0 ? r : atomic_file_commit(&image->disk, err);
 }
 
@@ -128,6 +186,8 @@ int image_write_disk(struct image *image, struct error **err)
 	return r < 0 ? r : write_disk(image, &disk, err);
 }
 
+/* ---- The manifest, and showing all of it ---- */
+
 /* All that the manifest says but for the outputs, which differ with every signature. */
 int image_describe(struct image *image, struct error **err)
 {
@@ -168,11 +228,9 @@ int image_write_manifest(struct image *image, struct error **err)
 {
 	struct manifest_output outputs[OUTPUT_MANIFEST];
 	_cleanup_buffer_ struct buffer text = {};
-	int r;
+	int r = manifest_write(
+		image->manifest, outputs, image_list_outputs(image, OUTPUT_MANIFEST, outputs), &text, err);
 
-	for (unsigned i = 0; i < ARRAY_SIZE(outputs); i++)
-		outputs[i] = image_output(image, i);
-	r = manifest_write(image->manifest, outputs, ARRAY_SIZE(outputs), &text, err);
 	return r < 0 ? r : image_write_output(&image->outputs[OUTPUT_MANIFEST], &text, err);
 }
 
@@ -181,10 +239,13 @@ int image_show_outputs(struct image *image, struct error **err)
 	/* The disk, which somebody may be waiting for, comes when its parts are there, and the manifest last.
 	 */
 	static const unsigned order[OUTPUT_COUNT] = {OUTPUT_USR, OUTPUT_VERITY, OUTPUT_UKI, OUTPUT_SPDX,
-		OUTPUT_CYCLONEDX, OUTPUT_PROVENANCE, OUTPUT_DISK, OUTPUT_MANIFEST};
+		OUTPUT_CYCLONEDX, OUTPUT_PROVENANCE, OUTPUT_QCOW2, OUTPUT_VHD, OUTPUT_VHDX, OUTPUT_DISK,
+		OUTPUT_MANIFEST};
 	const char *names[OUTPUT_COUNT + 1] = {};
+	size_t count = 0;
 
 	for (size_t i = 0; i < OUTPUT_COUNT; i++)
-		names[i] = image->outputs[order[i]].name;
+		if (image->outputs[order[i]].name)
+			names[count++] = image->outputs[order[i]].name;
 	return stage_commit(image->stage, names, err);
 }

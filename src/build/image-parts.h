@@ -20,12 +20,18 @@
 #include "build/survey.h"
 #include "build/unpack.h"
 #include "build/usr-image.h"
+#include "format/disk-format.h"
 #include "format/signing.h"
 #include "source/cache.h"
 
-/* The manifest lists those before it, the provenance all before it. */
+/* The manifest lists those before it, the provenance all before it. From the first format on, they stand as
+ * in disk-format.h, and are there where they are asked for. */
 enum {
 	OUTPUT_DISK,
+	OUTPUT_FORMATS,
+	OUTPUT_QCOW2 = OUTPUT_FORMATS + DISK_FORMAT_QCOW2,
+	OUTPUT_VHD = OUTPUT_FORMATS + DISK_FORMAT_VHD,
+	OUTPUT_VHDX = OUTPUT_FORMATS + DISK_FORMAT_VHDX,
 	OUTPUT_USR,
 	OUTPUT_VERITY,
 	OUTPUT_UKI,
@@ -38,7 +44,7 @@ enum {
 
 struct output {
 	const char *kind;
-	char *name, *path;
+	char *name, *path; /* NULL: not wanted */
 	uint64_t size;
 	const char *digest_name; /* "sha256", "fsverity" */
 	uint8_t digest[SHA256_SIZE];
@@ -135,8 +141,9 @@ int image_write_provenance(struct image *image, struct error **err);
 #define IMAGE_PROVENANCE "provenance"
 #define IMAGE_PROVENANCE_ABOUT "the outputs, when all others are made, and what they were made of"
 
-/* What the manifest says of an output. Its strings are the image's. */
-struct manifest_output image_output(const struct image *image, unsigned index);
+/* What manifest and provenance say of the outputs before *end*, which *ret* has room for: how many there are.
+ * Strings are the image's. */
+size_t image_list_outputs(const struct image *image, unsigned end, struct manifest_output *ret);
 
 /* Writes a whole output and notes its size and digest. */
 int image_write_output(struct output *output, const struct buffer *text, struct error **err);

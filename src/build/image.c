@@ -108,6 +108,9 @@ static void make_result(struct image *image, struct image_result *ret)
 {
 	char **names[OUTPUT_COUNT] = {
 		[OUTPUT_DISK] = &ret->raw,
+		[OUTPUT_QCOW2] = &ret->formats[DISK_FORMAT_QCOW2],
+		[OUTPUT_VHD] = &ret->formats[DISK_FORMAT_VHD],
+		[OUTPUT_VHDX] = &ret->formats[DISK_FORMAT_VHDX],
 		[OUTPUT_USR] = &ret->erofs,
 		[OUTPUT_VERITY] = &ret->verity,
 		[OUTPUT_UKI] = &ret->uki,
@@ -218,6 +221,8 @@ int image_finish(const struct image_options *options, struct image_result *ret, 
 void image_result_release(struct image_result *result)
 {
 	free(result->raw);
+	for (size_t i = 0; i < DISK_FORMATS; i++)
+		free(result->formats[i]);
 	free(result->erofs);
 	free(result->verity);
 	free(result->uki);

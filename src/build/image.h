@@ -10,6 +10,7 @@
 #include "base/sha256.h"
 #include "build/definition.h"
 #include "build/finish.h"
+#include "format/disk-format.h"
 #include "format/private-key.h"
 #include "source/lock.h"
 
@@ -22,6 +23,7 @@ struct image_options {
 	const char *security_mirror;	 /* NULL: found as source.h says; "none" */
 	const char *keyring;		 /* NULL: the host's Debian keyring */
 	const char *output;		 /* folder */
+	unsigned formats;		 /* beside raw: bits by the numbers of disk-format.h */
 	const char *cache;		 /* folder */
 	uint64_t cache_days;		 /* what was not used for so long is removed from it at the end */
 	const char *keys;		 /* folder */
@@ -41,6 +43,8 @@ struct image_options {
 /* What was made. The names are those of files in the output folder. */
 struct image_result {
 	char *raw, *erofs, *verity, *uki, *spdx, *cyclonedx, *manifest, *provenance;
+	char *formats[DISK_FORMATS]; /* NULL: not asked for */
+
 	char root_hash[SHA256_HEX_SIZE];
 	char left[SHA256_HEX_SIZE]; /* with *sign_later*: the SHA-256 of signing.json; "" otherwise */
 	uint64_t usr_size;
@@ -49,9 +53,9 @@ struct image_result {
 
 /*
  * Builds OUTPUT/orlop-NAME_VERSION_ARCHITECTURE.{raw,usr.erofs,usr.verity,efi,spdx.json,cdx.json,
- * manifest.json,provenance.json}. The files appear when all of them are complete, one after the other: the
- * disk last but one, then the manifest. With *sign_later*, private keys are not looked at, and what is left
- * is a folder for image_finish().
+ * manifest.json,provenance.json}, and the disk in the other formats that are asked for. The files appear when
+ * all of them are complete, one after the other: the disk last but one, then the manifest. With *sign_later*,
+ * private keys are not looked at, and what is left is a folder for image_finish().
  */
 int image_build(const struct image_options *options, struct image_result *ret, struct error **err);
 void image_result_release(struct image_result *result);

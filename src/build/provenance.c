@@ -5,6 +5,7 @@
 
 #include "build/sbom-part.h"
 #include "format/canonical-json.h"
+#include "format/disk-format.h"
 #include "format/dsse.h"
 #include "format/statement.h"
 
@@ -79,10 +80,14 @@ static json_t *strings(const struct strv *list)
 static json_t *parameters(const struct provenance *provenance)
 {
 	const struct definition *definition = provenance->definition;
+	_cleanup_json_ json_t *ret = json_pack("{s:s, s:s, s:s, s:s, s:o}", "edition", definition->name,
+		"version", provenance->version, "architecture", provenance->architecture, "suite",
+		provenance->suite, "components", strings(&definition->components));
 
-	return json_pack("{s:s, s:s, s:s, s:s, s:o}", "edition", definition->name, "version",
-		provenance->version, "architecture", provenance->architecture, "suite", provenance->suite,
-		"components", strings(&definition->components));
+	if (provenance->formats &&
+		json_object_set_new(ret, "formats", disk_formats_json(provenance->formats)) < 0)
+		return NULL;
+	return TAKE_PTR(ret);
 }
 
 int provenance_describe(const struct provenance *provenance, json_t **ret, struct error **err)

@@ -25,6 +25,7 @@ struct provenance_file {
 struct provenance {
 	const struct definition *definition;
 	const char *version, *architecture, *suite;
+	unsigned formats;	 /* of the disk beside raw: bits by the numbers of disk-format.h */
 	const char *builder;	 /* Orlop's own version */
 	const struct sbom *sbom; /* its packages */
 	const struct provenance_file *files;

@@ -116,6 +116,7 @@ static int fill(struct image *image, const struct image_options *options, struct
 	taken->options = *options;
 	taken->options.version = folder->version;
 	taken->options.architecture = folder->architecture;
+	taken->options.formats = folder->disk.formats;
 	taken->definition.name = folder->edition;
 	taken->definition.disk.esp = folder->disk.esp;
 	taken->definition.disk.usr = folder->disk.usr;

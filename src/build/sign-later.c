@@ -155,6 +155,7 @@ static int put_description(struct image *image, struct signing_folder *folder, s
 	folder->disk.verity = definition->disk.verity;
 	folder->disk.signature = definition->disk.signature;
 	folder->disk.state = definition->disk.state;
+	folder->disk.formats = image->options->formats;
 	r = signing_folder_write(folder, &image->signing, &certificates, &text, err);
 	if (r < 0)
 		return r;

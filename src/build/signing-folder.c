@@ -7,6 +7,7 @@
 #include "base/string-util.h"
 #include "build/platform.h"
 #include "build/version.h"
+#include "format/disk-format.h"
 #include "format/json-read.h"
 
 #define ALGORITHM "sha256WithRSAEncryption"
@@ -118,8 +119,11 @@ int signing_folder_write(const struct signing_folder *folder, const struct signi
 		(json_int_t)folder->disk.usr, "verity", (json_int_t)folder->disk.verity, "signature",
 		(json_int_t)folder->disk.signature, "state", (json_int_t)folder->disk.state, "files",
 		files_json(folder), "requests", requests_json(signing, certificates));
-	_cleanup_free_ char *text = root ? json_dumps(root, JSON_INDENT(2)) : NULL;
+	_cleanup_free_ char *text = NULL;
 
+	if (!folder->disk.formats || json_object_set_new(json_object_get(root, "disk"), "formats",
+					     disk_formats_json(folder->disk.formats)) == 0)
+		text = root ? json_dumps(root, JSON_INDENT(2)) : NULL;
 	if (text)
 		buffer_printf(ret, "%s\n", text);
 	return text && !buffer_failed(ret) ? 0 : error_set_errno(err, -ENOMEM, SIGNING_JSON);
@@ -200,6 +204,27 @@ static int read_build(const struct json_place *place, struct signing_folder *ret
 	return r < 0 ? r : json_read_hex(place, "root_hash", ret->root_hash, SHA256_SIZE, err);
 }
 
+static int read_formats(const struct json_place *place, unsigned *ret, struct error **err)
+{
+	const json_t *list;
+	int r = 0;
+
+	if (!json_object_get(place->json, "formats"))
+		return 0;
+	r = json_read_array(place, "formats", DISK_FORMATS, &list, err);
+	for (size_t i = 0; r >= 0 && i < json_array_size(list); i++) {
+		const json_t *item = json_array_get(list, i);
+		int format = json_is_string(item)
+				     ? disk_format_find(json_string_value(item), json_string_length(item))
+				     : -EINVAL;
+
+		if (format < 0)
+			return json_fault(place, "formats", "has one that isn't known", err);
+		*ret |= 1U << format;
+	}
+	return r;
+}
+
 static int read_disk(const struct json_place *root, struct signing_folder *ret, struct error **err)
 {
 	const struct json_place place = {json_object_get(root->json, "disk"), "disk."};
@@ -212,7 +237,7 @@ static int read_disk(const struct json_place *root, struct signing_folder *ret, 
 
 	for (size_t i = 0; i < ARRAY_SIZE(members) && r >= 0; i++)
 		r = json_read_number(&place, members[i].name, 0, DISK_MAX, members[i].value, err);
-	return r;
+	return r < 0 ? r : read_formats(&place, &ret->disk.formats, err);
 }
 
 static int read_file(const struct json_place *place, struct signing_folder *ret, struct error **err)

@@ -30,6 +30,7 @@ struct signing_folder {
 	uint8_t root_hash[SHA256_SIZE];
 	struct {
 		uint64_t esp, usr, verity, signature, state; /* as in a definition, bytes */
+		unsigned formats; /* beside raw: bits by the numbers of format/disk-format.h */
 	} disk;
 	struct signing_file *files; /* all but signing.json itself and the signatures */
 	size_t file_count;

@@ -25,6 +25,7 @@ struct values {
 		*lock, *sign_later, *finish;
 	struct secrets secrets;
 	uint64_t threads, cache_days;
+	struct strv formats;
 	bool offline, explain, schema, json, quiet;
 };
 
@@ -52,6 +53,11 @@ static const struct command_option build_options[] = {
 		OPTION_STRING, offsetof(struct values, lock)},
 	{"output", 'o', "DIR", "Where the outputs go. Default: the current folder.", OPTION_STRING,
 		offsetof(struct values, output)},
+	{"format", 0, "FORMATS",
+		"The disk's formats beside raw, with commas between them, or given more than once: qcow2, "
+		"vhd "
+		"(fixed, as clouds import it) and vhdx.",
+		OPTION_LIST, offsetof(struct values, formats)},
 	{"cache", 0, "DIR", "Where packages and metadata are kept. Default: $XDG_CACHE_HOME/orlop.",
 		OPTION_STRING, offsetof(struct values, cache)},
 	{"cache-keep", 0, "DAYS",
@@ -97,7 +103,8 @@ static const struct command_usage usage = {
 		   "Needs no root.",
 	.notes = "EDITION is the name of a definition in editions/, such as container-linux, or the path of "
 		 "one.\n\n"
-		 "The outputs are orlop-EDITION_VERSION_ARCH with the endings .raw (the disk), .usr.erofs, "
+		 "The outputs are orlop-EDITION_VERSION_ARCH with the endings .raw (the disk), .qcow2, .vhd "
+		 "and .vhdx (the same, where they are asked for), .usr.erofs, "
 		 ".usr.verity, .efi (the unified kernel image) and .manifest.json (sizes, digests, root "
 		 "hash, kernel "
 		 "command line, packages, predicted PCRs). They appear at the end, the manifest last.\n\n"
@@ -139,12 +146,14 @@ static int print_result(const struct image_result *result, const char *output, d
 			result->packages, format_size(result->usr_size, size), result->root_hash, seconds);
 		return 0;
 	}
-	object = json_pack("{s:s, s:{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s}, s:s, s:I, s:I, s:f}", "folder",
-		output, "outputs", "raw", result->raw, "usr", result->erofs, "verity", result->verity, "uki",
-		result->uki, "spdx", result->spdx, "cyclonedx", result->cyclonedx, "manifest",
-		result->manifest, "provenance", result->provenance, "root_hash", result->root_hash,
-		"usr_size", (json_int_t)result->usr_size, "packages", (json_int_t)result->packages, "seconds",
-		seconds);
+	object = json_pack(
+		"{s:s, s:{s:s, s:s*, s:s*, s:s*, s:s, s:s, s:s, s:s, s:s, s:s, s:s}, s:s, s:I, s:I, s:f}",
+		"folder", output, "outputs", "raw", result->raw, "qcow2", result->formats[DISK_FORMAT_QCOW2],
+		"vhd", result->formats[DISK_FORMAT_VHD], "vhdx", result->formats[DISK_FORMAT_VHDX], "usr",
+		result->erofs, "verity", result->verity, "uki", result->uki, "spdx", result->spdx,
+		"cyclonedx", result->cyclonedx, "manifest", result->manifest, "provenance",
+		result->provenance, "root_hash", result->root_hash, "usr_size", (json_int_t)result->usr_size,
+		"packages", (json_int_t)result->packages, "seconds", seconds);
 	if (!object)
 		return -ENOMEM;
 	r = json_dumpf(object, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(4));
@@ -254,7 +263,8 @@ static int finish(const struct values *values, struct error **err)
 	return r < 0 ? r : print_result(&result, values->output, seconds_since(&begun), values->json);
 }
 
-static int run(struct values *values, const char *edition, const struct lock *lock, struct error **err)
+static int run(struct values *values, unsigned formats, const char *edition, const struct lock *lock,
+	struct error **err)
 {
 	_cleanup_free_ char *path = path_edition(edition, err), *cache = NULL;
 	_cleanup_definition_ struct definition *definition = NULL;
@@ -266,6 +276,7 @@ static int run(struct values *values, const char *edition, const struct lock *lo
 		.security_mirror = values->security,
 		.keyring = values->keyring,
 		.output = values->output,
+		.formats = formats,
 		.cache_days = values->cache_days,
 		.offline = values->offline,
 		.lock = lock,
@@ -311,44 +322,91 @@ static int read_lock(const char *path, struct lock *ret, struct error **err)
 	return r < 0 ? r : 1;
 }
 
-int cmd_build(int argc, char **argv, struct error **err)
+/* Adds the formats of one option. There is always a raw disk, so that it may be named, too. */
+static int add_formats(const char *text, unsigned *ret, struct error **err)
 {
-	struct values values = {.architecture = platform_native(), .output = ".", .cache_days = 30};
-	_cleanup_lock_ struct lock lock = {};
-	char today[VERSION_MAX];
-	struct command_call call;
-	int64_t day;
-	int locked;
+	for (size_t length;; text += length + 1) {
+		int format;
 
-	if (!command_parse(&usage, argc, argv, &values, &call, err))
-		return call.status;
-	if (values.schema)
-		return print_schema(err);
-	if (values.finish &&
-		(call.count > 0 || values.sign_later || values.explain || values.version || values.lock))
+		length = strcspn(text, ",");
+		format = disk_format_find(text, length);
+		if (format >= 0)
+			*ret |= 1U << format;
+		else if (length != 3 || memcmp(text, "raw", 3) != 0)
+			return command_usage_error(&usage, err,
+				"--format: \"%.*s\" is none of raw, qcow2, vhd and vhdx",
+				(int)MIN(length, (size_t)64), text);
+		if (text[length] == 0)
+			return 0;
+	}
+}
+
+static int read_formats(const struct strv *list, unsigned *ret, struct error **err)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < list->count && r == 0; i++)
+		r = add_formats(list->items[i], ret, err);
+	return r;
+}
+
+static int build_again(const struct values *values, const struct command_call *call, struct error **err)
+{
+	if (call->count > 0 || values->sign_later || values->explain || values->version || values->lock ||
+		values->formats.count > 0)
 		return command_usage_error(&usage, err,
 			"--finish: what is built is said by the folder: no EDITION, --sign-later, --explain, "
-			"--version or --lock");
-	if (values.finish)
-		return values.threads > 1024 ? command_usage_error(&usage, err, "--threads: at most 1024")
-					     : finish(&values, err);
-	if (call.count == 0)
-		return command_usage_error(&usage, err, "which EDITION?");
-	locked = read_lock(values.lock, &lock, err);
+			"--version, --lock or --format");
+	return values->threads > 1024 ? command_usage_error(&usage, err, "--threads: at most 1024")
+				      : finish(values, err);
+}
+
+static int build_edition(struct values *values, const char *edition, struct error **err)
+{
+	_cleanup_lock_ struct lock lock = {};
+	char today[VERSION_MAX];
+	unsigned formats = 0;
+	int64_t day;
+	int locked, r = read_formats(&values->formats, &formats, err);
+
+	if (r != 0)
+		return r;
+	locked = read_lock(values->lock, &lock, err);
 	if (locked < 0)
 		return locked;
 	version_of_day(time(NULL), today);
-	if (!values.version)
-		values.version = locked ? lock.version : today;
-	if (!values.architecture || !platform_find(values.architecture))
+	if (!values->version)
+		values->version = locked ? lock.version : today;
+	if (!values->architecture || !platform_find(values->architecture))
 		return command_usage_error(&usage, err, "--arch: \"%s\" is not amd64 or arm64",
-			values.architecture ? values.architecture : "?");
-	if (version_time(values.version, &day, err) < 0)
+			values->architecture ? values->architecture : "?");
+	if (version_time(values->version, &day, err) < 0)
 		return EXIT_USAGE;
-	if (values.suite && !definition_is_suite(values.suite))
+	if (values->suite && !definition_is_suite(values->suite))
 		return command_usage_error(
-			&usage, err, "--suite: \"%s\" is no name of a suite, such as trixie", values.suite);
-	if (values.threads > 1024)
+			&usage, err, "--suite: \"%s\" is no name of a suite, such as trixie", values->suite);
+	if (values->threads > 1024)
 		return command_usage_error(&usage, err, "--threads: at most 1024");
-	return run(&values, call.arguments[0], locked ? &lock : NULL, err);
+	return run(values, formats, edition, locked ? &lock : NULL, err);
+}
+
+static int choose(struct values *values, const struct command_call *call, struct error **err)
+{
+	if (values->schema)
+		return print_schema(err);
+	if (values->finish)
+		return build_again(values, call, err);
+	return call->count > 0 ? build_edition(values, call->arguments[0], err)
+			       : command_usage_error(&usage, err, "which EDITION?");
+}
+
+int cmd_build(int argc, char **argv, struct error **err)
+{
+	struct values values = {.architecture = platform_native(), .output = ".", .cache_days = 30};
+	struct command_call call;
+	int r = command_parse(&usage, argc, argv, &values, &call, err) ? choose(&values, &call, err)
+								       : call.status;
+
+	strv_release(&values.formats);
+	return r;
 }

@@ -54,21 +54,34 @@ void build_list_release(struct build_list *list)
 
 /* ---- Manifests ---- */
 
-static int read_output(const struct json_place *place, struct build_outputs *outputs, struct error **err)
+/* Which of the files that are looked for it is; BUILD_FILES: none, such as a disk in another format. */
+static int read_kind(const struct json_place *place, size_t *ret, struct error **err)
 {
-	struct build_output output = {};
-	const char *kind, *name;
+	const char *kind;
 	int r = json_read_object(place, err);
 
 	if (r >= 0)
 		r = json_read_string(place, "kind", 64, &kind, err);
-	if (r >= 0)
-		r = json_read_string(place, "name", 255, &name, err);
+	for (*ret = 0; r >= 0 && *ret < BUILD_FILES && !streq(kind, kinds[*ret]);)
+		(*ret)++;
+	return r;
+}
+
+static int read_output(const struct json_place *place, struct build_outputs *outputs, struct error **err)
+{
+	struct build_output output = {};
+	const char *name;
+	size_t kind;
+	int r = read_kind(place, &kind, err);
+
+	if (r < 0 || kind == BUILD_FILES)
+		return r;
+	r = json_read_string(place, "name", 255, &name, err);
 	if (r >= 0)
 		r = json_read_number(place, "size", 1, INT64_MAX, &output.size, err);
 	if (r >= 0)
 		output.is_fsverity =
-			(streq(kind, "disk") || streq(kind, "usr")) && json_object_get(place->json, "fsverity");
+			(kind == BUILD_DISK || kind == BUILD_USR) && json_object_get(place->json, "fsverity");
 	if (r >= 0)
 		r = json_read_hex(
 			place, output.is_fsverity ? "fsverity" : "sha256", output.digest, SHA256_SIZE, err);
@@ -76,16 +89,12 @@ static int read_output(const struct json_place *place, struct build_outputs *out
 		return r;
 	if (strchr(name, '/') || name[0] == '.' || name[0] == 0)
 		return json_fault(place, "name", "not a file's name", err);
-	for (size_t i = 0; i < BUILD_FILES; i++) {
-		if (!streq(kind, kinds[i]))
-			continue;
-		if (outputs->files[i].name)
-			return json_fault(place, "kind", "there are two of it", err);
-		output.name = strdup(name);
-		if (!output.name)
-			return error_set_errno(err, -ENOMEM, "manifest");
-		outputs->files[i] = output;
-	}
+	if (outputs->files[kind].name)
+		return json_fault(place, "kind", "there are two of it", err);
+	output.name = strdup(name);
+	if (!output.name)
+		return error_set_errno(err, -ENOMEM, "manifest");
+	outputs->files[kind] = output;
 	return 0;
 }
 

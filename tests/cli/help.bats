@@ -172,6 +172,7 @@ completes() {
 	mkdir out file-like
 	: >file
 	[ "$(complete_words orlop build --output '')" = $'file-like\nout' ]
+	[ "$(complete_words orlop build --format vh)" = $'vhd\nvhdx' ]
 	[ "$(complete_words orlop publish --channel '')" = $'security\nweekly' ]
 	[ "$(complete_words orlop publish pa)" = pause ]
 	[ "$(complete_words orlop publish ou)" = out ]

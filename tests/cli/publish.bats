@@ -456,7 +456,8 @@ provenance() {
 		--arg signature "$(base64 -w 0 signature)" '{$rootHash, $certificateFingerprint, $signature}' | tr -d '\n' |
 		dd of=build/$name.raw bs=512 seek=2048 conv=notrunc status=none
 	jq --arg name $name.raw --argjson size "$(stat -c %s build/$name.raw)" --arg sha "$(sha256sum <build/$name.raw | cut -d' ' -f1)" \
-		'.outputs += [{kind: "disk", $name, $size, sha256: $sha}]' build/$name.manifest.json >manifest
+		'.outputs += [{kind: "disk", $name, $size, sha256: $sha}, {kind: "qcow2", name: "other", size: 1, fsverity: $sha}]' \
+		build/$name.manifest.json >manifest
 	mv manifest build/$name.manifest.json
 	"$ORLOP" publish --quiet --level 3 --to repo --keys own build
 	jq -r .signature "$(target test/1.1/amd64/release.json)" | base64 -d | cmp - signature

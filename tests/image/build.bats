@@ -14,8 +14,10 @@ setup_file() {
 
 setup() { cd "$BATS_TEST_TMPDIR"; }
 
+# The disk in every format that there is.
 build_small() {
-	"$ORLOP" build "$edition" --offline --quiet --cache "$cache" --keys "$ORLOP_TEST_KEYS" --version 202601.02.3 "$@"
+	"$ORLOP" build "$edition" --offline --quiet --cache "$cache" --keys "$ORLOP_TEST_KEYS" --version 202601.02.3 \
+		--format qcow2,vhd,vhdx "$@"
 }
 
 # refused STATUS TEXT OPTION…: the build fails with one line that has the text, and leaves nothing behind.
@@ -34,7 +36,7 @@ kill_when() {
 	local pid status=0
 	# A shell lets background jobs ignore SIGINT.
 	env --default-signal=INT "$ORLOP" build "$edition" --offline --quiet --cache "$cache" --keys "$ORLOP_TEST_KEYS" \
-		--version 202601.02.3 --output out 3>&- &
+		--version 202601.02.3 --format qcow2,vhd --format vhdx --output out 3>&- &
 	pid=$!
 	# The build itself ends the loop where it ends first.
 	until compgen -G "out/.orlop-build-*$2" >/dev/null || [ ! -e "/proc/$pid/cwd" ]; do :; done
@@ -63,6 +65,8 @@ kill_when() {
 		KILL /*.usr.erofs
 		INT /*.raw
 		KILL /*.raw
+		KILL /*.qcow2
+		INT /*.vhd
 		TERM /*.usr.verity
 	END
 	build_small --output out
@@ -82,8 +86,8 @@ on_small_disk() {
 
 @test "a full disk is said so, and nothing is left on it" {
 	local size
-	# The usr image does not fit; the disk image does not fit beside it.
-	for size in 8M 32M; do
+	# The usr image does not fit; the disk image does not fit beside it; its other formats don't.
+	for size in 8M 32M 96M; do
 		on_small_disk $size build_small --output disk
 		[ "$status" = 1 ]
 		[ ${#lines[@]} = 1 ]
@@ -100,7 +104,8 @@ on_small_disk() {
 	rm -r packages/release packages/solv
 	run build_small --output none --cache packages
 	[ "$status" = 1 ]
-	faketime -f +400d "$ORLOP" build "$edition" --offline --quiet --cache packages --keys "$ORLOP_TEST_KEYS" --output second --lock small.lock
+	faketime -f +400d "$ORLOP" build "$edition" --offline --quiet --cache packages --keys "$ORLOP_TEST_KEYS" --output second --lock small.lock \
+		--format raw,vhdx,vhd,qcow2 --threads 1
 	[ "$(ls first)" = "$(ls second)" ]
 	for file in first/*; do cmp "$file" "second/${file##*/}"; done
 	# It is obeyed, and not written again.
@@ -108,6 +113,54 @@ on_small_disk() {
 	build_small --output third --lock small.lock --version 202601.02.4
 	cmp small.lock copy.lock
 	compgen -G "third/orlop-small_202601.02.4_*.raw"
+}
+
+# What the disk's other formats say of themselves is read by python alone, as their specifications have it.
+@test "in another format the disk is the same, and takes hardly more space" {
+	local raw name format
+	raw=$(echo "$reference"/*.raw)
+	while read -r name format; do
+		qemu-img compare -f raw -F "$format" "$raw" "${raw%.raw}.$name"
+		[ "$(qemu-img info -f "$format" --output=json "${raw%.raw}.$name" | jq '."virtual-size"')" = "$(stat -c %s "$raw")" ]
+		[ "$(du -k "${raw%.raw}.$name" | cut -f1)" -le $(($(du -k "$raw" | cut -f1) + 1024)) ]
+		[ "$(fsverity digest --compact "${raw%.raw}.$name")" = "$(jq -r ".outputs[] | select(.kind == \"$name\").fsverity" "${raw%.raw}.manifest.json")" ]
+		jq -r .payload "${raw%.raw}.provenance.json" | base64 -d |
+			jq -e --arg name "${raw##*/}" --arg format "$name" 'any(.subject[]; .name == ($name | sub("raw$"; $format)) and .digest.fsverity)'
+	done <<-'END'
+		qcow2 qcow2
+		vhd vpc
+		vhdx vhdx
+	END
+	qemu-img check -q -f qcow2 "${raw%.raw}.qcow2"
+	qemu-img check -q -f vhdx "${raw%.raw}.vhdx"
+	python3 - "${raw%.raw}.vhd" "$(stat -c %s "$raw")" "$(date -ud 2026-01-02 +%s)" <<-'END'
+		import struct, sys
+		path, size, time = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+		data = open(path, "rb").read()
+		footer = data[-512:]
+		cookie, features, version, offset, stamp, app, _, system, original, current, cylinders, heads, track, kind, checksum = \
+		    struct.unpack(">8sIIQI4sI4sQQHBBII", footer[:68])
+		assert cookie == b"conectix" and features == 2 and version == 0x10000 and offset == 2**64 - 1
+		assert original == current == size == len(data) - 512 and size % 2**20 == 0, (original, current, len(data))
+		assert kind == 2 and app == b"qem2" and stamp == time - 946684800, (kind, app, stamp)
+		assert checksum == ~(sum(footer) - sum(footer[64:68])) & 0xffffffff
+		assert size - 512 * heads * track < cylinders * heads * track * 512 <= size
+	END
+	"$ORLOP" inspect --verify "${raw%.raw}.vhd" | diff - <("$ORLOP" inspect --verify "$raw")
+}
+
+@test "a format that there is not is refused before anything is done" {
+	local formats
+	for formats in qcow 'qcow2,' ,vhd raw,vmdk '' QCOW2 'vhd vhdx'; do
+		run "$ORLOP" build "$edition" --offline --cache "$cache" --keys "$ORLOP_TEST_KEYS" --output out --format "$formats"
+		echo "$output"
+		[ "$status" = 2 ] && [[ $output == 'orlop: --format: "'*'" is none of raw, qcow2, vhd and vhdx (see orlop build --help)' ]]
+		[ ! -e out ]
+	done
+	# None is asked for: there is the raw disk alone.
+	"$ORLOP" build "$edition" --offline --quiet --cache "$cache" --keys "$ORLOP_TEST_KEYS" --version 202601.02.3 --output out --format raw
+	cmp out/*.raw "$reference"/*.raw
+	[ "$(find out -name '*.qcow2' -o -name '*.vhd' -o -name '*.vhdx')" = '' ]
 }
 
 @test "a lock that does not fit, or is none, is refused, and says why" {
@@ -227,7 +280,7 @@ make_mirror() { # NAME
 	flip_byte damaged 1000
 	mv damaged "$object"
 	"$ORLOP" build "$edition" --quiet --cache copy --keys "$ORLOP_TEST_KEYS" --version 202601.02.3 --output out \
-		--mirror "http://127.0.0.1:$(serve .)/debian"
+		--format qcow2,vhd,vhdx --mirror "http://127.0.0.1:$(serve .)/debian"
 	cmp "$object" debian/pool/main/b/base-files/*.deb
 	diff -r "$reference" out
 }
@@ -416,7 +469,8 @@ teardown() { [ ! -e "$BATS_TEST_TMPDIR/httpd.pid" ] || kill "$(cat "$BATS_TEST_T
 	sed -e 's/awk, mawk/awk, pearl-base, -pearl, mawk/; s/^exclude: ./&"usr\/shrae", "-usr\/shrea",/
 		s/^files: .*/&\nkeep: [usr\/share\/dco, -usr\/share\/cod]/' "$edition" >typo.yaml
 	cp -r "$BATS_FILE_TMPDIR/small" small
-	"$ORLOP" build typo.yaml --offline --cache "$cache" --keys "$ORLOP_TEST_KEYS" --version 202601.02.3 --output out 2>told
+	"$ORLOP" build typo.yaml --offline --cache "$cache" --keys "$ORLOP_TEST_KEYS" --version 202601.02.3 \
+		--format qcow2,vhd,vhdx --output out 2>told
 	grep -F warning: told | diff - <(cat <<-'END'
 		warning: typo.yaml:6: absent: no package asks for "pearl-base"
 		warning: typo.yaml:9: exclude: no package has a path that matches "usr/shrae"
@@ -444,7 +498,7 @@ teardown() { [ ! -e "$BATS_TEST_TMPDIR/httpd.pid" ] || kill "$(cat "$BATS_TEST_T
 		build_small --output ../out --threads 1
 	)
 	diff -r "$reference" ../out
-	[ "$(ls ../out | wc -l)" = 8 ]
+	[ "$(ls ../out | wc -l)" = 11 ]
 	[ -z "$(ls -A)" ]
 }
 

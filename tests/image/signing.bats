@@ -18,7 +18,8 @@ setup_file() {
 
 setup() { cd "$BATS_TEST_TMPDIR"; }
 
-build_small() { "$ORLOP" build "$edition" --offline --quiet --cache "$cache" --version 202601.02.3 "$@"; }
+# With another format, which whoever ends the build or signs it has to be told by the folder.
+build_small() { "$ORLOP" build "$edition" --offline --quiet --cache "$cache" --version 202601.02.3 --format vhd "$@"; }
 
 # What openssl alone makes of a folder: each request is signed with the key that stands beside the certificate it names, …
 sign_requests() { # DIR
@@ -323,6 +324,8 @@ unsigned() {
 @test "what --finish can't know is no option of it" {
 	run "$ORLOP" build small --finish left
 	[ "$status" = 2 ]
+	run "$ORLOP" build --finish left --format vhd
+	[ "$status" = 2 ] && [[ $output == *'said by the folder'* ]]
 	run "$ORLOP" build --finish left --version 202601.02.3
 	[ "$status" = 2 ]
 	[[ $output == *'--finish: what is built is said by the folder'* ]]

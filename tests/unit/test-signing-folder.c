@@ -7,6 +7,7 @@
 #include "base/string-util.h"
 #include "boot-data.h"
 #include "build/signing-folder.h"
+#include "format/disk-format.h"
 
 #define DIGEST "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
 
@@ -15,7 +16,7 @@ static const char example[] =
 	"{\"format\": 1, \"edition\": \"small\", \"version\": \"202601.02.3\", \"architecture\": \"amd64\","
 	"\"root_hash\": \"" DIGEST "\","
 	"\"disk\": {\"esp\": 268435456, \"usr\": 67108864, \"verity\": 2097152, \"signature\": 65536, "
-	"\"state\": 5},"
+	"\"state\": 5, \"formats\": [\"vhdx\", \"qcow2\"]},"
 	"\"files\": [{\"name\": \"db.crt\", \"size\": 1164, \"sha256\": \"" DIGEST "\"},"
 	"{\"name\": \"orlop-small_202601.02.3_amd64.usr.erofs\", \"size\": 4096, \"sha256\": \"" DIGEST
 	"\"}],"
@@ -34,6 +35,7 @@ static void the_example_of_the_format_is_read(void **state)
 	assert_int_equal(folder.root_hash[1], 0x11);
 	assert_int_equal(folder.disk.verity, 2097152);
 	assert_int_equal(folder.disk.state, 5);
+	assert_int_equal(folder.disk.formats, 1 << DISK_FORMAT_QCOW2 | 1 << DISK_FORMAT_VHDX);
 	assert_int_equal(folder.file_count, 2);
 	assert_int_equal(signing_folder_find(&folder, "db.crt")->size, 1164);
 	assert_null(signing_folder_find(&folder, "PK.crt"));
@@ -56,6 +58,9 @@ static void what_is_wrong_is_named(void **state)
 		{"\"esp\": 268435456", "\"esp\": -1", "disk.esp"},
 		{"\"esp\": 268435456", "\"esp\": 1099511627777", "disk.esp"},
 		{", \"state\": 5", "", "disk.state"},
+		{"[\"vhdx\", \"qcow2\"]", "7", "disk.formats: not a list"},
+		{"\"vhdx\"", "\"raw\"", "disk.formats: has one that isn't known"},
+		{"\"vhdx\"", "7", "disk.formats: has one that isn't known"},
 		{"\"db.crt\"", "\"../db.crt\"", "files[0].name: no name"},
 		{"\"db.crt\"", "\".db.crt\"", "files[0].name: no name"},
 		{"\"db.crt\"", "\"\"", "files[0].name: no name"},
@@ -133,6 +138,7 @@ static void what_is_written_is_read_and_asks_for_the_same_signatures(void **stat
 	assert_ok(signing_folder_write(&folder, &list, &certificates, &text, &err), err);
 	assert_ok(signing_folder_parse(text.data, text.size, &again, &err), err);
 	assert_int_equal(again.file_count, 5);
+	assert_int_equal(again.disk.formats, folder.disk.formats);
 	assert_int_equal(signing_folder_find(&again, "PK.crt")->sha256[0], 7);
 	assert_int_equal(again.disk.usr, folder.disk.usr);
 	assert_ok(signing_folder_compare(&again, &list, &certificates, &err), err);
