@@ -7,6 +7,7 @@
 #include "base/file.h"
 #include "base/string-util.h"
 #include "build/inspect-part.h"
+#include "format/disk-format.h"
 #include "format/verity-signature.h"
 
 #define PROGRAM_MAX MiB(512) /* of an EFI program in memory */
@@ -211,6 +212,33 @@ int inspect_range(const struct verity_range *range, const struct inspect_options
 	return inspect_fat(range, ret, faults, err);
 }
 
+/*
+ * Behind a disk that is a fixed VHD stands a footer, which is none of it. In other formats a disk isn't in
+ * one piece; such a file may end as the disk does, with a table.
+ */
+static int check_format(int fd, uint64_t *size, struct error **err)
+{
+	uint8_t head[DISK_FORMAT_HEAD], footer[VHD_FOOTER_SIZE];
+	const char *format;
+	int r;
+
+	if (*size < sizeof(footer))
+		return 0;
+	r = pread_full(fd, head, sizeof(head), 0);
+	if (r >= 0)
+		r = pread_full(fd, footer, sizeof(footer), *size - sizeof(footer));
+	if (r < 0)
+		return error_set_errno(err, r, "reading");
+	*size = vhd_disk_size(footer, *size);
+	format = disk_format_recognize(head);
+	return format ? error_set(err, -ENOTSUP,
+				"a disk as %s: look at the .raw file that it was made of, or make one "
+				"(qemu-img "
+				"convert -f %s -O raw)",
+				format, format)
+		      : 0;
+}
+
 static int inspect_whole(
 	int fd, const struct inspect_options *options, json_t **ret, size_t *faults, struct error **err)
 {
@@ -220,6 +248,8 @@ static int inspect_whole(
 	uint32_t sector_size;
 	int r = gpt_geometry(fd, &range.size, &sector_size, err);
 
+	if (r >= 0)
+		r = check_format(fd, &range.size, err);
 	if (r < 0)
 		return r;
 	r = gpt_read(fd, range.size, sector_size, &gpt, &no_table);

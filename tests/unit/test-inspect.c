@@ -7,6 +7,7 @@
 #include "boot-data.h"
 #include "build/inspect.h"
 #include "format/authenticode.h"
+#include "format/disk-format.h"
 #include "format/dsse.h"
 
 #define USR_ID "8484680c-9521-48c6-9c11-b0720656f69e"
@@ -452,6 +453,37 @@ static void the_text_of_a_disk_names_all_that_is_in_it(void **state)
 			fail_msg("'%s' is not in: %s", said[i], (char *)text.data);
 }
 
+/* Writes the disk in another format, under the format's name. */
+static void write_format(unsigned format)
+{
+	_cleanup_close_ int disk = open(tool_path("disk"), O_RDONLY | O_CLOEXEC);
+	_cleanup_close_ int to = tool_file(tool_path(disk_format_name(format)), 0);
+	const struct disk_source source = {.fd = disk, .size = MiB(32)};
+	_cleanup_error_ struct error *err = NULL;
+
+	assert_true(disk >= 0);
+	assert_ok(disk_format_write(format, &source, to, &err), err);
+}
+
+static void a_vhd_is_the_disk_in_it_and_other_formats_are_named(void **state)
+{
+	_cleanup_free_ _unused_ char *root = disk_of_others();
+	_cleanup_inspection_ struct inspection disk = {}, vhd = {}, none = {};
+	_cleanup_error_ struct error *err = NULL;
+
+	(void)state;
+	for (unsigned format = 0; format < DISK_FORMATS; format++)
+		write_format(format);
+	assert_ok(look("disk", true, &disk, &err), err);
+	assert_ok(look("vhd", true, &vhd, &err), err);
+	assert_true(json_equal(disk.object, vhd.object));
+	assert_int_equal(number(vhd.object, "size"), 32 << 20);
+	assert_int_equal(vhd.faults, 0);
+	assert_error(
+		look("qcow2", false, &none, &err), -ENOTSUP, err, "a disk as qcow2: look at the .raw file");
+	assert_error(look("vhdx", false, &none, &err), -ENOTSUP, err, "qemu-img convert -f vhdx -O raw");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -469,6 +501,7 @@ int main(void)
 		cmocka_unit_test(a_bad_package_list_is_an_error),
 		cmocka_unit_test(text_has_no_control_characters_of_the_file),
 		cmocka_unit_test(the_text_of_a_disk_names_all_that_is_in_it),
+		cmocka_unit_test(a_vhd_is_the_disk_in_it_and_other_formats_are_named),
 	};
 
 	return cmocka_run_group_tests(tests, tool_setup, tool_cleanup);
