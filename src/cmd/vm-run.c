@@ -112,7 +112,10 @@ static const struct command_usage run_usage = {
 		   "--exec it "
 		   "shows the machine's console until the guest powers off; Ctrl-] ends it at once.",
 	.options = run_options,
-	.notes = "What the commands write comes out as it is; the last one reads standard input where that "
+	.notes = "IMAGE may be a URL, http://10.0.2.2:PORT/FILE for a server on the host: the firmware "
+		 "fetches and "
+		 "starts it, in a machine without a disk.\n\n"
+		 "What the commands write comes out as it is; the last one reads standard input where that "
 		 "is no "
 		 "terminal. When this program ends, however it does, nothing of the machine stays behind.\n\n"
 		 "Exit status: that of the last command that failed, 0 where none did; 1 where the machine "

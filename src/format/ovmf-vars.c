@@ -339,3 +339,56 @@ int ovmf_vars_switch_off(struct buffer *file, struct error **err)
 {
 	return set_switch(file, "SecureBootEnable", &secure_boot_enable, 0, err);
 }
+
+/* ---- Boot options ---- */
+
+#define BOOT_ATTRIBUTES 0x7  /* non-volatile, for boot services and at run time */
+#define LOAD_OPTION_ACTIVE 1 /* UEFI 2.10, 3.1.3 */
+#define PATH_MESSAGING 0x03  /* UEFI 2.10, 10.3.4 */
+#define PATH_URI 0x18
+#define PATH_NODE_HEADER 4
+
+static int set_global(struct buffer *file, const char *name, const struct buffer *value, struct error **err)
+{
+	_cleanup_free_ char *copy = strdup(name);
+	struct ovmf_variable variable = {.name = copy,
+		.vendor = efi_global_variable,
+		.attributes = BOOT_ATTRIBUTES,
+		.data = value->data,
+		.size = value->size};
+
+	return copy && !buffer_failed(value) ? ovmf_vars_set(file, &variable, err)
+					     : error_set_errno(err, -ENOMEM, "OVMF variables");
+}
+
+/* EFI_LOAD_OPTION: what it is called, then the path: a node with the URL, and the one that ends it. */
+static void append_load_option(const char *url, struct buffer *ret)
+{
+	static const char name[] = "Network";
+	static const uint8_t end[] = {0x7f, 0xff, PATH_NODE_HEADER, 0};
+	uint16_t node = (uint16_t)(PATH_NODE_HEADER + strlen(url));
+
+	buffer_append_le32(ret, LOAD_OPTION_ACTIVE);
+	buffer_append_le16(ret, (uint16_t)(node + sizeof(end)));
+	for (size_t i = 0; i < sizeof(name); i++)
+		buffer_append_le16(ret, (uint16_t)name[i]);
+	buffer_append_u8(ret, PATH_MESSAGING);
+	buffer_append_u8(ret, PATH_URI);
+	buffer_append_le16(ret, node);
+	buffer_append_string(ret, url);
+	buffer_append(ret, end, sizeof(end));
+}
+
+int ovmf_vars_set_boot_url(struct buffer *file, const char *url, struct error **err)
+{
+	_cleanup_buffer_ struct buffer option = {}, order = {};
+	int r;
+
+	if (strlen(url) > OVMF_URL_MAX)
+		return error_set(err, -EINVAL, "the URL is longer than the %d bytes that firmware is given",
+			OVMF_URL_MAX);
+	append_load_option(url, &option);
+	buffer_append_le16(&order, 0);
+	r = set_global(file, "Boot0000", &option, err);
+	return r < 0 ? r : set_global(file, "BootOrder", &order, err);
+}

@@ -9,6 +9,7 @@
 #include "format/efi-signature.h"
 
 #define OVMF_VARS_MAX MiB(64)
+#define OVMF_URL_MAX 255
 
 struct ovmf_vars {
 	const uint8_t *data; /* the caller's */
@@ -56,6 +57,14 @@ int ovmf_vars_set(struct buffer *file, const struct ovmf_variable *variable, str
  */
 int ovmf_vars_enroll(const void *template, size_t size, const struct efi_trust *trust, int64_t time,
 	struct buffer *ret, struct error **err);
+
+/*
+ * Makes the first, and in a fresh store only, boot option of what the firmware fetches itself from *url*,
+ * ASCII: Boot0000, with a device path of the URL alone (UEFI 2.10, 3.1.2 and 10.3.4.23), which it takes
+ * through whichever network card reaches it. Errors as of ovmf_vars_set(), and -EINVAL where the URL is too
+ * long.
+ */
+int ovmf_vars_set_boot_url(struct buffer *file, const char *url, struct error **err);
 
 /* Switches Secure Boot off in a VARS file whose platform key is enrolled; errors as of ovmf_vars_set(). */
 int ovmf_vars_switch_off(struct buffer *file, struct error **err);

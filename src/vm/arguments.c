@@ -146,7 +146,7 @@ int vm_qemu_arguments(const struct vm_config *config, const struct vm_launch *la
 
 	if (r == 0)
 		r = add_firmware(ret, launch);
-	if (r == 0)
+	if (r == 0 && !vm_image_is_url(config->image))
 		r = add_disk(ret, config, launch->platform);
 	if (r == 0)
 		r = add_network(ret, config);

@@ -181,6 +181,25 @@ int vm_credential_encode(const struct vm_credential *credential, struct buffer *
 	return buffer_failed(ret) ? -ENOMEM : 0;
 }
 
+bool vm_image_is_url(const char *image)
+{
+	return startswith(image, "http://") || startswith(image, "https://");
+}
+
+/* What is about a disk or a network that is not there. */
+static int check_url(const struct vm_config *config, struct error **err)
+{
+	if (config->write || config->disk_size > 0)
+		return error_set(err, -EINVAL, "a machine that starts from a URL has no disk to write to");
+	if (config->offline)
+		return error_set(err, -EINVAL, "a machine that starts from a URL can't be offline");
+	if (config->variables != VM_VARIABLES_KEYS && config->variables != VM_VARIABLES_NONE)
+		return error_set(err, -EINVAL,
+			"the URL is put into a variable store that is made for it: no other can be given, "
+			"nor an empty one");
+	return 0;
+}
+
 int vm_config_check(const struct vm_config *config, struct error **err)
 {
 	if (config->memory < MiB(128))
@@ -196,5 +215,5 @@ int vm_config_check(const struct vm_config *config, struct error **err)
 			"the image would have to grow: no disk size together with writing to it");
 	if (config->tpm_state && !config->tpm)
 		return error_set(err, -EINVAL, "a TPM's state without a TPM makes no sense");
-	return 0;
+	return config->image && vm_image_is_url(config->image) ? check_url(config, err) : 0;
 }

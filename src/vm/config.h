@@ -52,7 +52,7 @@ struct vm_credential {
 /* Strings are the caller's and live as long as the structure; the two lists belong to it. */
 struct vm_config {
 	const char *architecture; /* Debian's name; NULL: what a raw image is for, else this machine's */
-	const char *image;
+	const char *image; /* or a URL that the firmware starts from, and no disk: see vm_image_is_url() */
 	enum vm_image_format format;
 	enum vm_disk_bus bus;
 	bool write;	    /* the guest writes to the image, not to an overlay that is thrown away */
@@ -110,6 +110,9 @@ int vm_config_parse_credential(struct vm_config *config, const char *text, struc
  * "io.systemd.credential.binary:NAME=BASE64". 0 or -ENOMEM.
  */
 int vm_credential_encode(const struct vm_credential *credential, struct buffer *ret);
+
+/* True for "http://…" and "https://…". */
+bool vm_image_is_url(const char *image);
 
 /* Checks what the parts above can't see by themselves: sizes, and what excludes what. 0 or -EINVAL. */
 int vm_config_check(const struct vm_config *config, struct error **err);

@@ -52,9 +52,13 @@ static int prepare_image(
 {
 	struct stat st;
 
-	preparation->image = absolute(config->image);
+	bool url = vm_image_is_url(config->image);
+
+	preparation->image = url ? strdup(config->image) : absolute(config->image);
 	if (!preparation->image)
 		return error_set_errno(err, -ENOMEM, "%s", config->image);
+	if (url)
+		return 0;
 	if (access(config->image, config->write ? R_OK | W_OK : R_OK) < 0 || stat(config->image, &st) < 0)
 		return error_set_errno(err, -errno, "cannot open the image %s", config->image);
 	if (!S_ISREG(st.st_mode) && !S_ISBLK(st.st_mode))
@@ -144,6 +148,8 @@ static int make_variables(const struct vm_config *config, const struct vm_platfo
 		r = enroll_nobody(empty, size, now, &enrolled, err);
 	else
 		r = enroll_keys(config->keys, empty, size, now, &enrolled, err);
+	if (r >= 0 && vm_image_is_url(config->image))
+		r = ovmf_vars_set_boot_url(&enrolled, config->image, err);
 	return r < 0 ? r : file_write_atomic(path, enrolled.data, enrolled.size, 0600, err);
 }
 
@@ -437,7 +443,7 @@ static int choose_platform(
 	if (config->architecture)
 		platform = vm_platform_find(config->architecture);
 	else {
-		if (config->format == VM_IMAGE_RAW)
+		if (config->format == VM_IMAGE_RAW && !vm_image_is_url(config->image))
 			platform = vm_platform_of_disk(config->image);
 		if (!platform)
 			platform = vm_platform_native();

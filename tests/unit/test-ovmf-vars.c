@@ -69,6 +69,35 @@ static void enrolls_what_virt_fw_vars_enrolls(void **state)
 	assert_memory_equal(made.data + VARIABLES_END, empty.data + VARIABLES_END, FILE_SIZE - VARIABLES_END);
 }
 
+/* The load option as UEFI 2.10, 3.1.3 and 10.3.4.23 have it, byte by byte. */
+static void a_url_is_the_first_boot_option(void **state)
+{
+	static const uint8_t option[] = {1, 0, 0, 0,			      // active
+		23, 0,							      // bytes of the path
+		'N', 0, 'e', 0, 't', 0, 'w', 0, 'o', 0, 'r', 0, 'k', 0, 0, 0, // its name
+		3, 24, 19, 0, 'h', 't', 't', 'p', ':', '/', '/', 'h', '/', 'x', '.', 'e', 'f', 'i', 'x', 0x7f,
+		0xff, 4, 0};
+	_cleanup_boot_trust_ struct boot_trust trust = boot_trust();
+	_cleanup_buffer_ struct buffer empty = store("vars-empty.head"), made = {};
+	_cleanup_ovmf_variable_ struct ovmf_variable boot = {}, order = {};
+	char long_url[OVMF_URL_MAX + 2];
+	struct error *err = NULL;
+
+	(void)state;
+	assert_ok(ovmf_vars_enroll(empty.data, empty.size, &trust.trust, ENROLL_TIME, &made, &err), err);
+	assert_ok(ovmf_vars_set_boot_url(&made, "http://h/x.efix", &err), err);
+	assert_true(find(&made, "Boot0000", &boot) && find(&made, "BootOrder", &order));
+	assert_true(uuid_equal(&boot.vendor, &efi_global_variable));
+	assert_int_equal(boot.attributes, 7);
+	assert_int_equal(boot.size, sizeof(option));
+	assert_memory_equal(boot.data, option, sizeof(option));
+	assert_int_equal(order.size, 2);
+	assert_memory_equal(order.data, "\0", 2);
+	memset(long_url, 'x', sizeof(long_url) - 1);
+	long_url[sizeof(long_url) - 1] = 0;
+	assert_error(ovmf_vars_set_boot_url(&made, long_url, &err), -EINVAL, err, "255");
+}
+
 /* What stands at the beginning of Debian 12's AAVMF_VARS.snakeoil.fd, which QEMU's firmware itself has
  * formatted. */
 static const uint8_t virt_head[FIRST_VARIABLE] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,	//
@@ -218,6 +247,7 @@ static void refuses_variables_whose_lengths_lie(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_url_is_the_first_boot_option),
 		cmocka_unit_test(enrolls_what_virt_fw_vars_enrolls),
 		cmocka_unit_test(a_blank_store_is_formatted_as_the_firmware_of_virt_does),
 		cmocka_unit_test(a_variable_that_is_set_again_is_there_once),

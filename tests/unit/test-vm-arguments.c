@@ -126,6 +126,16 @@ static void only_write_lets_the_image_change(void **state)
 	assert_false(mentions(lines, "cache=unsafe"));
 }
 
+static void a_url_needs_no_disk(void **state)
+{
+	struct lines *lines = *state;
+
+	lines->config.image = "http://10.0.2.2:8000/x.efi";
+	make(lines);
+	assert_false(mentions(lines, "id=disk") || mentions(lines, "drive=disk") || mentions(lines, "http:"));
+	assert_true(has(lines, "-device", "virtio-net-pci,romfile=,netdev=net"));
+}
+
 static void commas_in_paths_are_doubled(void **state)
 {
 	struct lines *lines = *state;
@@ -255,6 +265,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(says_what_runs_the_guest, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_guest_of_arm64_has_a_machine_of_its_own, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(only_write_lets_the_image_change, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_url_needs_no_disk, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(commas_in_paths_are_doubled, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(each_bus_has_its_device, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(forwards_only_from_loopback, set_up, tear_down),

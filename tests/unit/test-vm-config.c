@@ -148,6 +148,35 @@ static void checks_sizes_and_what_excludes_what(void **state)
 	assert_error(vm_config_check(&config, &err), -EINVAL, err, "TPM");
 }
 
+static void a_url_takes_the_place_of_a_disk(void **state)
+{
+	_cleanup_vm_config_ struct vm_config config = {};
+	struct error *err = NULL;
+
+	(void)state;
+	assert_true(vm_image_is_url("http://10.0.2.2/x.efi") && vm_image_is_url("https://host/x.efi"));
+	assert_false(
+		vm_image_is_url("disk.raw") || vm_image_is_url("http:/x") || vm_image_is_url("./http://x"));
+	vm_config_init(&config);
+	config.image = "http://10.0.2.2/x.efi";
+	assert_ok(vm_config_check(&config, &err), err);
+	config.write = true;
+	assert_error(vm_config_check(&config, &err), -EINVAL, err, "no disk to write to");
+	config.write = false;
+	config.disk_size = MiB(1);
+	assert_error(vm_config_check(&config, &err), -EINVAL, err, "no disk to write to");
+	config.disk_size = 0;
+	config.offline = true;
+	assert_error(vm_config_check(&config, &err), -EINVAL, err, "offline");
+	config.offline = false;
+	config.variables = VM_VARIABLES_FILE;
+	assert_error(vm_config_check(&config, &err), -EINVAL, err, "variable store");
+	config.variables = VM_VARIABLES_EMPTY;
+	assert_error(vm_config_check(&config, &err), -EINVAL, err, "variable store");
+	config.variables = VM_VARIABLES_NONE;
+	assert_ok(vm_config_check(&config, &err), err);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -158,6 +187,7 @@ int main(void)
 		cmocka_unit_test(refuses_credentials_without_a_good_name_or_file),
 		cmocka_unit_test(encodes_a_credential_for_smbios),
 		cmocka_unit_test(checks_sizes_and_what_excludes_what),
+		cmocka_unit_test(a_url_takes_the_place_of_a_disk),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
