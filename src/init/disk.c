@@ -74,3 +74,19 @@ int disk_wait_slot(
 		start, query->have_esp ? ", beside the boot partition" : "",
 		disks.data ? (char *)disks.data : "?");
 }
+
+int disk_wait_state(
+	const struct disk_wait *wait, const struct state_query *query, struct slot *slot, struct error **err)
+{
+	_cleanup_buffer_ struct buffer disks = {};
+	int r;
+
+	do {
+		r = state_find_disk(query, slot, err);
+		if (r != -ENOENT)
+			return r;
+	} while (disk_wait_event(wait, NULL) >= 0);
+	name_disks(&disks);
+	return error_set(err, -ETIMEDOUT, "no disk has a partition for state, called \"%s\"; seen: %s",
+		query->label, disks.data ? (char *)disks.data : "?");
+}

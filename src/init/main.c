@@ -11,6 +11,7 @@
 
 #include "base/encoding.h"
 #include "base/file.h"
+#include "init/carried.h"
 #include "init/cmdline.h"
 #include "init/disk.h"
 #include "init/efivar.h"
@@ -167,6 +168,8 @@ static int find_slot(struct boot *boot, struct error **err)
 	struct disk_wait wait = wait_of(boot);
 	char esp[UUID_TEXT_SIZE];
 
+	if (boot->settings.carried)
+		return carried_attach(&boot->slot, err);
 	boot->query.have_esp = efivar_text("LoaderDevicePartUUID", EFI_LOADER, esp, sizeof(esp)) >= 0 &&
 			       uuid_parse(esp, &boot->query.esp) >= 0;
 	return disk_wait_slot(&wait, &boot->query, &boot->slot, err);
@@ -176,7 +179,11 @@ static int try_usr(struct boot *boot, struct error **err)
 {
 	int r;
 
-	report(REPORT_NOTE, "slot %c, %s, on %s", boot->slot.letter, boot->slot.label, boot->slot.disk.path);
+	if (boot->slot.carried)
+		report(REPORT_NOTE, "the /usr that the initrd carries");
+	else
+		report(REPORT_NOTE, "slot %c, %s, on %s", boot->slot.letter, boot->slot.label,
+			boot->slot.disk.path);
 	r = usr_open(&boot->settings, &boot->query, &boot->slot, err);
 	if (r < 0)
 		return r;
@@ -196,7 +203,7 @@ static int open_usr(struct boot *boot, struct error **err)
 	while (r < 0) {
 		_cleanup_slot_ struct slot next = {};
 
-		if (slot_find(&boot->query, boot->slot.disk.name, &next, NULL) < 0) {
+		if (boot->slot.carried || slot_find(&boot->query, boot->slot.disk.name, &next, NULL) < 0) {
 			error_move(err, TAKE_PTR(why));
 			return r;
 		}
@@ -231,6 +238,13 @@ static int try_state(struct boot *boot, struct error **err)
 
 	if (uuid_parse(boot->settings.state_type, &query.type) < 0)
 		return error_set(err, -EINVAL, "init.conf: state-type is no UUID");
+	if (boot->slot.carried) {
+		struct disk_wait wait = wait_of(boot);
+		int r = disk_wait_state(&wait, &query, &boot->slot, err);
+
+		if (r < 0)
+			return r;
+	}
 	return state_mount(&query, &boot->slot, &boot->state, err);
 }
 

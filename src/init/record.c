@@ -37,11 +37,12 @@ void record_format(const struct record *record, struct buffer *ret)
 	const char letter[] = {slot->letter, 0};
 
 	buffer_append_u8(ret, '{');
-	append_member("slot", letter, ret);
-	append_member("label", slot->label, ret);
+	buffer_printf(ret, "\"netboot\":%s,", slot->carried ? "true" : "false");
+	append_member("slot", slot->carried ? NULL : letter, ret);
+	append_member("label", slot->carried ? NULL : slot->label, ret);
 	append_member("rootHash", record->root_hash, ret);
 	buffer_printf(ret, "\"signature\":%s,", record->signature ? "true" : "false");
-	append_member("disk", slot->disk.path, ret);
+	append_member("disk", slot->carried ? NULL : slot->disk.path, ret);
 	append_member("usr", slot->usr.path, ret);
 	append_member("verity", slot->verity.path, ret);
 	append_member("esp", *slot->esp.path ? slot->esp.path : NULL, ret);

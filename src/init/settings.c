@@ -17,6 +17,7 @@ enum kind {
 	KIND_FAILURE,
 	KIND_SIGNATURE,
 	KIND_STATE_FAILURE,
+	KIND_PLACE,
 };
 
 struct key {
@@ -46,6 +47,7 @@ static const struct key keys[] = {
 	KEY("state-minimum", KIND_SIZE, state_minimum),
 	KEY("state-type", KIND_TEXT, state_type),
 	KEY("tpm2", KIND_FLAG, tpm2),
+	KEY("usr-from", KIND_PLACE, carried),
 	KEY("usr-type", KIND_TEXT, usr_type),
 	KEY("verity-corruption", KIND_CORRUPTION, corruption),
 	KEY("verity-type", KIND_TEXT, verity_type),
@@ -131,6 +133,8 @@ static int set_value(const struct key *key, const char *value, struct settings *
 		return set_flag(to, value, "none|required");
 	case KIND_STATE_FAILURE:
 		return set_flag(to, value, "volatile|restart");
+	case KIND_PLACE:
+		return set_flag(to, value, "disk|initrd");
 	case KIND_SIZE:
 		return parse_size(value, to);
 	case KIND_SECONDS:

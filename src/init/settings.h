@@ -29,6 +29,7 @@ struct settings {
 	bool secure_boot; /* Secure Boot and kernel lockdown have to be on */
 	bool tpm2;	  /* a TPM 2.0 has to answer, with PCR 12 untouched */
 	bool signature;	  /* the root hash needs a signature that the kernel accepts */
+	bool carried;	  /* /usr is in the initrd, and not on a disk */
 	bool state;	  /* there is a state partition */
 	bool state_required;
 	enum settings_corruption corruption;

@@ -56,8 +56,7 @@ char slot_letter(const struct gpt *gpt, const struct uuid *usr_type, unsigned nu
 	return letter;
 }
 
-/* Reads the table of a disk. */
-static int read_table(const struct block_device *disk, struct gpt *ret)
+int slot_read_table(const struct block_device *disk, struct gpt *ret)
 {
 	_cleanup_close_ int fd = open(disk->path, O_RDONLY | O_CLOEXEC);
 	uint32_t sector_size;
@@ -143,7 +142,7 @@ int slot_find(const struct slot_query *query, const char *after, struct slot *re
 
 		if (after && strcmp(disks.items[i], after) <= 0)
 			continue;
-		if (block_get(disks.items[i], &slot.disk) < 0 || read_table(&slot.disk, &slot.gpt) < 0 ||
+		if (block_get(disks.items[i], &slot.disk) < 0 || slot_read_table(&slot.disk, &slot.gpt) < 0 ||
 			find_in_table(query, &slot) < 0)
 			continue;
 		*ret = slot;

@@ -28,6 +28,7 @@ struct slot {
 	unsigned number;
 	char letter;		    /* 'a' for the first usr partition of the disk, and so on */
 	char label[GPT_LABEL_SIZE]; /* of the usr partition: NAME_VERSION */
+	bool carried; /* it came in the initrd (init/carried.h): usr and verity are all there is of it */
 };
 
 void slot_release(struct slot *slot);
@@ -39,6 +40,9 @@ void slot_release(struct slot *slot);
  */
 int slot_query_init(
 	struct slot_query *ret, const struct settings *settings, const char *root_hash, struct error **err);
+
+/* Reads the partition table of a disk. Returns 0 or a negative errno. */
+int slot_read_table(const struct block_device *disk, struct gpt *ret);
 
 /* The letter of the slot whose usr partition is *number*. */
 char slot_letter(const struct gpt *gpt, const struct uuid *usr_type, unsigned number);

@@ -200,6 +200,30 @@ static int prepare_partition(
 	return make_file_system(query, slot, &plan, &state->device, err);
 }
 
+int state_find_disk(const struct state_query *query, struct slot *slot, struct error **err)
+{
+	_cleanup_strv_ struct strv disks = {};
+	int r = block_disks(&disks);
+
+	if (r < 0)
+		return error_set_errno(err, r, "list of disks");
+	for (size_t i = 0; i < disks.count; i++) {
+		_cleanup_gpt_ struct gpt gpt = {};
+		struct block_device disk, device;
+		struct state_plan plan;
+
+		if (block_get(disks.items[i], &disk) < 0 || slot_read_table(&disk, &gpt) < 0 ||
+			!find_partition(query, &gpt, &plan) ||
+			block_partition(&disk, plan.partition.number, &device) < 0)
+			continue;
+		slot->disk = disk;
+		slot->gpt = gpt;
+		gpt = (struct gpt){};
+		return 0;
+	}
+	return -ENOENT;
+}
+
 int state_mount(const struct state_query *query, struct slot *slot, struct state *ret, struct error **err)
 {
 	struct state state = {};

@@ -40,6 +40,13 @@ struct state_plan {
 int state_plan(const struct state_query *query, uint64_t disk_size, const struct uuid *new_id,
 	struct gpt *gpt, struct state_plan *ret, struct error **err);
 
+/*
+ * Looks at all disks once, in the order of their names, for one with a state partition, also an unfinished
+ * one, and fills the slot's disk and table, so that state_mount() finds it there. For a slot without a disk.
+ * Returns 0; -ENOENT without *err* where no disk has one (yet).
+ */
+int state_find_disk(const struct state_query *query, struct slot *slot, struct error **err);
+
 /* Makes or grows state as needed and mounts it at /var of the new root. */
 int state_mount(const struct state_query *query, struct slot *slot, struct state *ret, struct error **err);
 

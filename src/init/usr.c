@@ -6,6 +6,7 @@
 
 #include "base/encoding.h"
 #include "base/file.h"
+#include "init/carried.h"
 #include "init/keyring.h"
 #include "init/verity.h"
 
@@ -68,7 +69,8 @@ static int make_signed_device(const struct slot_query *query, const struct slot 
 	int r = check_signatures_required(err);
 
 	if (r >= 0)
-		r = slot_signature(query, slot, &signature, err);
+		r = slot->carried ? carried_signature(query, &signature, err)
+				  : slot_signature(query, slot, &signature, err);
 	if (r < 0)
 		return r;
 	key = keyring_add(SIGNATURE_KEY, signature.signature.data, signature.signature.size);

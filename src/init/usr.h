@@ -10,7 +10,7 @@
 
 /*
  * Makes the device "usr" from the slot's partitions. Where the settings ask for a signature, it comes from
- * the slot's disk, and the kernel's own requirement of signatures has to be on. *path* takes the device's
+ * where the slot is, and the kernel's own requirement of signatures has to be on. *path* takes the device's
  * node.
  */
 #define USR_DEVICE "/dev/mapper/usr"

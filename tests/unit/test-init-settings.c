@@ -17,6 +17,7 @@ static void what_is_not_said_is_strict(void **state)
 	assert_ok(settings_parse("# comment\n\n" TYPES, &settings, &err), err);
 	assert_true(settings.secure_boot && settings.tpm2 && settings.signature && settings.state);
 	assert_true(settings.state_required);
+	assert_false(settings.carried);
 	assert_int_equal(settings.failure, FAILURE_RESTART);
 	assert_int_equal(settings.corruption, CORRUPTION_ERROR);
 	assert_null(settings.command_line);
@@ -36,7 +37,7 @@ static void reads_every_setting(void **state)
 			  "command-line=a b=\"c d\" \netc=/e\nsealed=/s\ninit=/i\nstate-label=l\n"
 			  "state-type=t\nsecure-boot=no\ntpm2=no\nroot-hash-signature=none\nstate=no\n"
 			  "state-failure=volatile\nstate-minimum=2G\nverity-corruption=panic\n"
-			  "failure=poweroff\nfailure-delay=0\ndisk-timeout=7",
+			  "failure=poweroff\nfailure-delay=0\ndisk-timeout=7\nusr-from=initrd",
 			  &settings, &err),
 		err);
 	assert_string_equal(settings.command_line, "a b=\"c d\" ");
@@ -52,6 +53,7 @@ static void reads_every_setting(void **state)
 	assert_int_equal(settings.failure, FAILURE_POWEROFF);
 	assert_int_equal(settings.failure_delay, 0);
 	assert_int_equal(settings.disk_timeout, 7);
+	assert_true(settings.carried);
 }
 
 static void a_mistake_is_named_with_its_line(void **state)
@@ -70,6 +72,7 @@ static void a_mistake_is_named_with_its_line(void **state)
 		{"disk-timeout=3601\n", "disk-timeout cannot be"},
 		{"disk-timeout=-1\n", "disk-timeout cannot be"},
 		{"state-minimum=1X\n", "state-minimum cannot be"},
+		{"usr-from=network\n", "usr-from cannot be \"network\""},
 		{"failure=shell\n", "failure cannot be \"shell\""},
 		{"tpm2=no\n", "usr-type is missing"},
 		{"usr-type=u\n", "verity-type is missing"},
