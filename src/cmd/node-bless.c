@@ -31,6 +31,10 @@ int node_bless(int argc, char **argv, struct error **err)
 	if (!command_parse(&usage, argc, argv, NULL, &call, err))
 		return call.status;
 	r = node_open_without_settings(&node, NULL, err);
+	if (r >= 0 && node->netboot) {
+		printf("started from the network: there is no boot entry, and so nothing to be done\n");
+		return 0;
+	}
 	if (r >= 0)
 		r = node_lock_take(node,
 			&(struct node_lock_request){.rank = NODE_LOCK_URGENT, .command = "bless", .now = now},

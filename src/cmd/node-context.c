@@ -294,6 +294,9 @@ int node_round_run(const struct node_round *round, struct error **err)
 
 	if (r < 0)
 		return r;
+	r = node_require_slots(running.node, err);
+	if (r < 0)
+		return r;
 	folder = node_path(running.node, NODE_STATE);
 	r = folder ? mkdir_parents(folder, err) : error_set_errno(err, -ENOMEM, "state");
 	if (r >= 0)

@@ -65,6 +65,8 @@ static int look(struct status *status, struct error **err)
 
 	if (r < 0)
 		return r;
+	if (status->node->netboot)
+		return 0;
 	status->is_busy = node_lock_find_holder(status->node, &status->holder) > 0;
 	r = node_recall(status->node, &status->known, &status->doubt);
 	if (r < 0 && !status->doubt)
@@ -118,6 +120,20 @@ static json_t *settings_json(const struct status *status)
 		status->fault ? error_message(status->fault) : NULL, "repository", node->config.repository,
 		"channel", node_channel_name(node->config.channel), "pin", node->config.pin, "degraded",
 		node->degraded);
+}
+
+/* Of a node without slots, which has no plan either. */
+static int print_netboot_json(const struct status *status, struct error **err)
+{
+	_cleanup_free_ char *root = hex_encode_new(status->node->root_hash, SHA256_SIZE);
+	json_t *object = settings_json(status);
+
+	if (!root || json_object_set_new(object, "root_hash", json_string(root)) < 0 ||
+		json_object_set_new(object, "netboot", json_true()) < 0) {
+		json_decref(object);
+		object = NULL;
+	}
+	return node_print_json(object, err);
 }
 
 static int print_status_json(const struct status *status, struct error **err)
@@ -197,6 +213,18 @@ static void print_validity(const struct status *status)
 			"valid", when);
 }
 
+static void print_netboot(const struct status *status)
+{
+	const struct node *node = status->node;
+
+	printf("%-12s %s, started from the network\n", "running", node->version);
+	if (status->fault)
+		printf("%-12s wrong, and none count: %s\n", "settings", error_message(status->fault));
+	if (node->degraded)
+		printf("%-12s %s\n", "degraded", node->degraded);
+	printf("%-12s none of its own: another release comes with the next start, from the server\n", "plan");
+}
+
 static void print_status(const struct status *status)
 {
 	const struct node *node = status->node;
@@ -232,9 +260,13 @@ int node_status(int argc, char **argv, struct error **err)
 	if (!command_parse(&status_usage, argc, argv, &values, &call, err))
 		return call.status;
 	r = look(&status, err);
-	if (r >= 0 && values.json)
+	if (r >= 0 && status.node->netboot && values.json)
+		return print_netboot_json(&status, err);
+	if (r >= 0 && status.node->netboot)
+		print_netboot(&status);
+	else if (r >= 0 && values.json)
 		return print_status_json(&status, err);
-	if (r >= 0)
+	else if (r >= 0)
 		print_status(&status);
 	return r;
 }

@@ -359,7 +359,7 @@ static void go_round(struct agent *agent)
 	}
 	if (policy_next_check(&node->config, node->machine, now_seconds(), &agent->next) < 0)
 		agent->next = now_seconds() + RETRY_SECONDS;
-	if (!node->config.repository) {
+	if (node->netboot || !node->config.repository) {
 		agent->next = now_seconds() + (wrong ? RETRY_SECONDS : WAIT_MAX);
 		return;
 	}
@@ -393,7 +393,10 @@ static void settle(struct agent *agent)
 {
 	_cleanup_error_ struct error *err = NULL;
 
-	if (node_settle(agent->options->node, now_seconds(), &err) < 0)
+	/* Said once: there is nothing to be done about it here, and it is no failure. */
+	if (node_require_slots(agent->options->node, &err) < 0)
+		say(agent, LOG_INFO, agent->options->node->version, "netboot", error_message(err));
+	else if (node_settle(agent->options->node, now_seconds(), &err) < 0)
 		fail(agent, ERROR_LOOK, NULL, err);
 }
 

@@ -76,15 +76,18 @@ static int take_boot(struct node *node, const json_t *boot, struct error **err)
 	const char *disk = json_string_value(json_object_get(boot, "disk"));
 	const json_t *degraded = json_object_get(boot, "degraded");
 
-	if (!slot || strlen(slot) != 1 || !root || !disk ||
+	node->netboot = json_is_true(json_object_get(boot, "netboot"));
+	if ((!node->netboot && (!slot || strlen(slot) != 1 || !disk)) || !root ||
 		(degraded && !json_is_null(degraded) && !json_is_string(degraded)))
 		return error_set(err, -EBADMSG, "/run/orlop/boot.json: is not what orlop-init writes");
 	if (strlen(root) != 2 * SHA256_SIZE || hex_decode(root, node->root_hash, SHA256_SIZE) < 0)
 		return error_set(err, -EBADMSG, "/run/orlop/boot.json: rootHash is no digest");
-	node->slot = slot[0];
-	node->disk_path = node_path(node, disk);
+	if (!node->netboot) {
+		node->slot = slot[0];
+		node->disk_path = node_path(node, disk);
+	}
 	node->degraded = json_is_string(degraded) ? strdup(json_string_value(degraded)) : NULL;
-	return node->disk_path && (node->degraded || !json_is_string(degraded))
+	return (node->disk_path || node->netboot) && (node->degraded || !json_is_string(degraded))
 		       ? 0
 		       : error_set_errno(err, -ENOMEM, "boot.json");
 }
@@ -246,12 +249,24 @@ static int release_boot_partition(const struct node *node, struct error **err)
 	return check_mounts(node, st.st_rdev, err);
 }
 
+int node_require_slots(const struct node *node, struct error **err)
+{
+	return node->netboot
+		       ? error_set(err, -EOPNOTSUPP,
+				 "this node was started from the network and has no slots: it runs %s until "
+				 "its next start, which takes what the server has by then",
+				 node->version)
+		       : 0;
+}
+
 int node_open_disk(struct node *node, bool writing, struct error **err)
 {
 	uint32_t sector;
 	uint64_t size;
-	int r = writing ? release_boot_partition(node, err) : 0;
+	int r = node_require_slots(node, err);
 
+	if (r >= 0 && writing)
+		r = release_boot_partition(node, err);
 	if (r < 0)
 		return r;
 	if (node->disk_fd >= 0)

@@ -35,9 +35,10 @@ struct node {
 	char *root; /* of paths */
 	char *edition, *architecture, *version;
 	uint8_t root_hash[SHA256_SIZE];
-	char slot;
-	char *disk_path;
-	char *degraded; /* why state is volatile; NULL: it is not */
+	bool netboot;	 /* /usr came with the kernel image, over the network: there are no slots */
+	char slot;	 /* 0 on such a node */
+	char *disk_path; /* NULL on such a node */
+	char *degraded;	 /* why state is volatile; NULL: it is not */
 	uint8_t machine[MACHINE_ID_SIZE];
 	char *config_path; /* of the file that counts */
 	struct node_config config;
@@ -59,9 +60,13 @@ int node_reload(struct node *node, struct error **err);
 /* ROOT + *path*, malloc()ed; NULL where memory is out. */
 char *node_path(const struct node *node, const char *path);
 
+/* Returns 0; -EOPNOTSUPP with *err* saying where updates come from where the node has no slots. */
+int node_require_slots(const struct node *node, struct error **err);
+
 /*
  * Opens the disk, past the kernel's cache: for reading, or for changes. For those, the boot partition is
- * unmounted where it is mounted; -EBUSY where somebody has it mounted for writing.
+ * unmounted where it is mounted; -EBUSY where somebody has it mounted for writing; as
+ * node_require_slots().
  */
 int node_open_disk(struct node *node, bool writing, struct error **err);
 

@@ -289,3 +289,23 @@ at_work() {
 	grep -q 'made way for somebody' agent.log
 	run ! grep -q 'stopped' agent.log
 }
+
+@test "a node that was started from the network has no slots, says so, and nothing fails for it" {
+	jq '. + {netboot: true, slot: null, disk: null}' node/run/orlop/boot.json >boot.json
+	cp boot.json node/run/orlop/boot.json
+	rm node/dev/vda
+	node status | grep -qx 'running      1.1, started from the network'
+	[ "$(node status --json | jq -r '.netboot, .version')" = true$'\n'1.1 ]
+	node bless | grep -q 'no boot entry'
+	for verb in update rollback check; do
+		run node $verb --quiet
+		echo "$verb: $output"
+		[ "$status" = 1 ]
+		[[ $output == *"was started from the network and has no slots: it runs 1.1 until its next start"* ]]
+	done
+	# What says that it was started from a disk needs one.
+	jq '.netboot = false' boot.json >node/run/orlop/boot.json
+	run node status
+	[ "$status" = 1 ]
+	[[ $output == *"boot.json: is not what orlop-init writes"* ]]
+}
