@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "format/cpio.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <string.h>
 
@@ -114,4 +115,68 @@ int cpio_write_aligned(struct tree *tree, size_t alignment, struct buffer *ret, 
 		return r;
 	write_entry(&writer, "TRAILER!!!", NULL, 0, NULL, 0);
 	return buffer_failed(ret) ? error_set_errno(err, -ENOMEM, "cpio archive") : 0;
+}
+
+/* ---- Finding ---- */
+
+#define MAGIC "070701"
+#define MAGIC_SIZE 6
+#define FIELD_SIZE 8
+#define FIELD_CONTENT 6 /* number of the field with the size of the content, … */
+#define FIELD_NAME 11	/* … and with that of the name, its NUL included */
+
+static int read_field(const uint8_t *header, unsigned field, size_t *ret)
+{
+	const uint8_t *digits = header + MAGIC_SIZE + field * FIELD_SIZE;
+	size_t value = 0;
+
+	for (size_t i = 0; i < FIELD_SIZE; i++) {
+		unsigned char c = digits[i];
+
+		if (!isxdigit(c))
+			return -EBADMSG;
+		value = value * 16 + (size_t)(isdigit(c) ? c - '0' : tolower(c) - 'a' + 10);
+	}
+	*ret = value;
+	return 0;
+}
+
+/* An entry at *at*, whose header is there. *ret_end* is where the next one may begin. */
+static int read_entry(const uint8_t *data, size_t size, size_t at, size_t *ret_name, size_t *ret_offset,
+	size_t *ret_size, size_t *ret_end)
+{
+	size_t name = 0, content = 0, from;
+
+	if (read_field(data + at, FIELD_NAME, &name) < 0 ||
+		read_field(data + at, FIELD_CONTENT, &content) < 0 || name == 0 ||
+		name > size - at - HEADER_SIZE || data[at + HEADER_SIZE + name - 1] != 0)
+		return -EBADMSG;
+	from = (at + HEADER_SIZE + name + 3) / 4 * 4;
+	if (from > size || content > size - from)
+		return -EBADMSG;
+	*ret_name = at + HEADER_SIZE;
+	*ret_offset = from;
+	*ret_size = content;
+	*ret_end = from + content;
+	return 0;
+}
+
+int cpio_find(const uint8_t *data, size_t size, const char *name, size_t *ret_offset, size_t *ret_size,
+	struct error **err)
+{
+	size_t at = 0, entry, offset, length;
+
+	for (;;) {
+		while (at < size && data[at] == 0)
+			at++;
+		if (size - at < HEADER_SIZE || at % 4 != 0 || memcmp(data + at, MAGIC, MAGIC_SIZE) != 0)
+			return error_set(err, -ENOENT, "cpio archive: there is no %s", name);
+		if (read_entry(data, size, at, &entry, &offset, &length, &at) < 0)
+			return error_set(err, -EBADMSG, "cpio archive: is damaged");
+		if (strcmp((const char *)data + entry, name) == 0)
+			break;
+	}
+	*ret_offset = offset;
+	*ret_size = length;
+	return 0;
 }

@@ -23,3 +23,11 @@ int cpio_write(struct tree *tree, struct buffer *ret, struct error **err);
 /* The same, with the content of each file at a multiple of *alignment* (of 4) from the archive's beginning:
  * names are padded with more NULs, as the document above has it. */
 int cpio_write_aligned(struct tree *tree, size_t alignment, struct buffer *ret, struct error **err);
+
+/*
+ * Finds the content of the file *name* in the first of the archives in *data* that has it: plain ones, one
+ * after another with zeros between, as the kernel takes them; what is behind them may be anything. Returns 0;
+ * -ENOENT where none has it; -EBADMSG where an entry is damaged or goes beyond the end.
+ */
+int cpio_find(const uint8_t *data, size_t size, const char *name, size_t *ret_offset, size_t *ret_size,
+	struct error **err);

@@ -157,6 +157,67 @@ static void what_the_format_cannot_hold_is_an_error(void **state)
 	assert_error(cpio_write(tree, &archive, &err), -ERANGE, err, "the time -1");
 }
 
+static void finds_a_file_in_archives_that_stand_one_after_another(void **state)
+{
+	_cleanup_tree_ struct tree *first = make_tree(), *second = tree_new();
+	_cleanup_buffer_ struct buffer archives = {};
+	struct error *err = NULL;
+	size_t offset, size, end;
+
+	(void)state;
+	add_file(second, "carried/usr", "the second's");
+	assert_ok(cpio_write(first, &archives, &err), err);
+	buffer_append_zeros(&archives, 8);
+	assert_ok(cpio_write(second, &archives, &err), err);
+	end = archives.size;
+	buffer_append_string(&archives,
+		"\x28\xb5\x2f\xfd, and something compressed that is of no interest, as long as "
+		"the header of an entry is, or longer still, for which this goes on");
+	assert_ok(cpio_find(archives.data, archives.size, "carried/usr", &offset, &size, &err), err);
+	assert_int_equal(size, 12);
+	assert_memory_equal(archives.data + offset, "the second's", 12);
+	assert_ok(cpio_find(archives.data, archives.size, "etc/empty", &offset, &size, &err), err);
+	assert_int_equal(size, 0);
+	assert_error(cpio_find(archives.data, archives.size, "etc/none", &offset, &size, &err), -ENOENT, err,
+		"etc/none");
+	/* Cut anywhere, it is not found or damaged, and nothing behind the end is read. */
+	for (size_t cut = 0; cut < end; cut++) {
+		_cleanup_buffer_ struct buffer part = {};
+		int r;
+
+		buffer_append(&part, archives.data, cut);
+		r = cpio_find(part.data, cut, "carried/usr", &offset, &size, &err);
+		if (r >= 0)
+			assert_true(offset + size <= cut);
+		else
+			assert_true(r == -ENOENT || r == -EBADMSG);
+		err = error_free(err);
+	}
+}
+
+static void a_damaged_entry_is_an_error(void **state)
+{
+	static const struct {
+		size_t at;
+		const char *digits;
+	} cases[] = {
+		{54, "fffffff0"}, {54, "0000000g"}, {94, "00000000"}, {94, "ffffffff"}, {94, "00000002"}};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		_cleanup_tree_ struct tree *tree = tree_new();
+		_cleanup_buffer_ struct buffer archive = {};
+		struct error *err = NULL;
+		size_t offset, size;
+
+		add_file(tree, "abc", "x");
+		assert_ok(cpio_write(tree, &archive, &err), err);
+		memcpy(archive.data + cases[i].at, cases[i].digits, 8);
+		assert_error(cpio_find(archive.data, archive.size, "abc", &offset, &size, &err), -EBADMSG,
+			err, "damaged");
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -165,6 +226,8 @@ int main(void)
 		cmocka_unit_test(header_is_as_the_kernel_documents),
 		cmocka_unit_test(writing_twice_makes_the_same_bytes),
 		cmocka_unit_test(what_the_format_cannot_hold_is_an_error),
+		cmocka_unit_test(finds_a_file_in_archives_that_stand_one_after_another),
+		cmocka_unit_test(a_damaged_entry_is_an_error),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
