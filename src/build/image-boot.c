@@ -150,31 +150,55 @@ static int blame_initrd(const struct image *image, int code, struct error **err)
 /* Nobody looks at it there, and kernel images of one kernel shall differ as little as can be. */
 #define INITRD_TIME 0
 
-/* All of it that does not depend on /usr. */
-static int make_initrd_rest(struct image *image, struct error **err)
+/* The modules that are always loaded: the definition's, and what makes a block device of a file. */
+static int list_modules(
+	const struct image *image, enum initrd_netboot netboot, struct strv *ret, struct error **err)
 {
-	const struct definition *definition = image->definition;
-	int r = initrd_write_rest(
+	const struct strv *modules = &image->definition->initrd.modules;
+	int r = 0;
+
+	for (size_t i = 0; i < modules->count && r >= 0; i++)
+		r = strv_add(ret, modules->items[i]);
+	if (r >= 0 && netboot != INITRD_NETBOOT_NONE && !strv_contains(modules, "loop"))
+		r = strv_add(ret, "loop");
+	return r < 0 ? error_set_errno(err, r, "initrd") : 0;
+}
+
+/* All of it that does not depend on what /usr is. */
+static int write_initrd_rest(
+	const struct image *image, enum initrd_netboot netboot, struct buffer *ret, struct error **err)
+{
+	_cleanup_strv_ struct strv always = {};
+	int r = list_modules(image, netboot, &always, err);
+
+	if (r < 0)
+		return r;
+	r = initrd_write_rest(
 		&(struct initrd_options){
 			.init = image->options->init,
 			.modules = image->modules,
-			.always = &definition->initrd.modules,
-			.devices = &definition->initrd.devices,
+			.always = &always,
+			.devices = &image->definition->initrd.devices,
 			.mtime = INITRD_TIME,
 		},
-		&image->initrd_rest, err);
-
+		ret, err);
 	return r < 0 ? blame_initrd(image, r, err) : 0;
+}
+
+static int write_initrd_settings(
+	const struct image *image, enum initrd_netboot netboot, struct buffer *ret, struct error **err)
+{
+	_cleanup_free_ char *settings = NULL;
+	int r = initrd_settings(image->definition, image->options->architecture, image->command_line, netboot,
+		&settings, err);
+
+	return r < 0 ? r : initrd_write_settings(settings, INITRD_TIME, ret, err);
 }
 
 int image_make_initrd(struct image *image, struct error **err)
 {
-	_cleanup_free_ char *settings = NULL;
-	int r = initrd_settings(
-		image->definition, image->options->architecture, image->command_line, &settings, err);
+	int r = write_initrd_settings(image, INITRD_NETBOOT_NONE, &image->initrd, err);
 
-	if (r >= 0)
-		r = initrd_write_settings(settings, INITRD_TIME, &image->initrd, err);
 	if (r < 0)
 		return r;
 	buffer_append(&image->initrd, image->initrd_rest.data, image->initrd_rest.size);
@@ -182,7 +206,23 @@ int image_make_initrd(struct image *image, struct error **err)
 	return buffer_failed(&image->initrd) ? error_set_errno(err, -ENOMEM, "initrd") : 0;
 }
 
+int image_build_netboot_initrd(struct image *image, const struct initrd_carried *carried, struct buffer *ret,
+	struct error **err)
+{
+	enum initrd_netboot netboot = image->options->netboot;
+	int r = write_initrd_settings(image, netboot, ret, err);
+
+	if (r >= 0)
+		r = initrd_write_carried(carried, INITRD_TIME, ret, err);
+	return r < 0 ? r : write_initrd_rest(image, netboot, ret, err);
+}
+
 /* ---- What needs nothing but the tree ---- */
+
+static int make_initrd_rest(struct image *image, struct error **err)
+{
+	return write_initrd_rest(image, INITRD_NETBOOT_NONE, &image->initrd_rest, err);
+}
 
 static int use_tree(size_t index, void *userdata, struct error **err)
 {
@@ -198,8 +238,8 @@ int image_use_tree(struct image *image, struct error **err)
 	return work_run(image->options->threads, 3, use_tree, image, err);
 }
 
-/* The UKI, not signed yet. */
-int image_make_kernel_image(struct image *image, struct error **err)
+int image_build_kernel(
+	struct image *image, const struct buffer *initrd, struct buffer *ret, struct error **err)
 {
 	const struct tree_inode *osrel = tree_resolve(image->tree, "usr/lib/os-release");
 	_cleanup_free_ char *sbat =
@@ -213,12 +253,18 @@ int image_make_kernel_image(struct image *image, struct error **err)
 		&(struct uki_parts){
 			.stub = {content_data(image->stub), content_size(image->stub)},
 			.kernel = {content_data(image->kernel), content_size(image->kernel)},
-			.initrd = {image->initrd.data, image->initrd.size},
+			.initrd = {initrd->data, initrd->size},
 			.cmdline = image->command_line,
 			.osrel = {content_data(osrel->content), content_size(osrel->content)},
 			.uname = image->modules->version,
 			.sbat = sbat,
 			.ucode = {image->microcode.data, image->microcode.size},
 		},
-		&image->unsigned_uki, err);
+		ret, err);
+}
+
+/* The UKI, not signed yet. */
+int image_make_kernel_image(struct image *image, struct error **err)
+{
+	return image_build_kernel(image, &image->initrd, &image->unsigned_uki, err);
 }

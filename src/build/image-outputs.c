@@ -25,6 +25,7 @@ int image_name_outputs(struct image *image, struct error **err)
 		[OUTPUT_USR] = {"usr", ".usr.erofs", "fsverity"},
 		[OUTPUT_VERITY] = {"verity", ".usr.verity", "sha256"},
 		[OUTPUT_UKI] = {"uki", ".efi", "sha256"},
+		[OUTPUT_NETBOOT] = {"netboot", ".netboot.efi", "sha256"},
 		[OUTPUT_SPDX] = {"spdx", ".spdx.json", "sha256"},
 		[OUTPUT_CYCLONEDX] = {"cyclonedx", ".cdx.json", "sha256"},
 		[OUTPUT_MANIFEST] = {"manifest", ".manifest.json", "sha256"},
@@ -36,6 +37,8 @@ int image_name_outputs(struct image *image, struct error **err)
 
 		if (i >= OUTPUT_FORMATS && i < OUTPUT_FORMATS + DISK_FORMATS &&
 			!(image->options->formats >> (i - OUTPUT_FORMATS) & 1))
+			continue;
+		if (i == OUTPUT_NETBOOT && image->options->netboot == INITRD_NETBOOT_NONE)
 			continue;
 		output->kind = outputs[i].kind;
 		output->digest_name = outputs[i].digest;
@@ -59,7 +62,11 @@ int image_write_output(struct output *output, const struct buffer *text, struct 
 
 int image_write_uki(struct image *image, struct error **err)
 {
-	return image_write_output(&image->outputs[OUTPUT_UKI], &image->uki, err);
+	int r = image_write_output(&image->outputs[OUTPUT_UKI], &image->uki, err);
+
+	if (r >= 0 && image->outputs[OUTPUT_NETBOOT].name)
+		r = image_write_output(&image->outputs[OUTPUT_NETBOOT], &image->netboot, err);
+	return r;
 }
 
 /* A disk is mostly holes, which this digest passes over, and those of the usr image's blocks are known. */
@@ -217,6 +224,7 @@ int image_describe(struct image *image, struct error **err)
 			.usr = &image->usr,
 			.survey = &image->survey,
 			.pcrs = &pcrs,
+			.netboot = image->options->netboot,
 			.packages = &image->packages,
 			.boot_packages = &image->boot_packages,
 			.certificate = fingerprint,
@@ -238,9 +246,9 @@ int image_show_outputs(struct image *image, struct error **err)
 {
 	/* The disk, which somebody may be waiting for, comes when its parts are there, and the manifest last.
 	 */
-	static const unsigned order[OUTPUT_COUNT] = {OUTPUT_USR, OUTPUT_VERITY, OUTPUT_UKI, OUTPUT_SPDX,
-		OUTPUT_CYCLONEDX, OUTPUT_PROVENANCE, OUTPUT_QCOW2, OUTPUT_VHD, OUTPUT_VHDX, OUTPUT_DISK,
-		OUTPUT_MANIFEST};
+	static const unsigned order[OUTPUT_COUNT] = {OUTPUT_USR, OUTPUT_VERITY, OUTPUT_UKI, OUTPUT_NETBOOT,
+		OUTPUT_SPDX, OUTPUT_CYCLONEDX, OUTPUT_PROVENANCE, OUTPUT_QCOW2, OUTPUT_VHD, OUTPUT_VHDX,
+		OUTPUT_DISK, OUTPUT_MANIFEST};
 	const char *names[OUTPUT_COUNT + 1] = {};
 	size_t count = 0;
 

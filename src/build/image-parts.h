@@ -12,6 +12,7 @@
 #include "base/file.h"
 #include "base/sha256.h"
 #include "build/image.h"
+#include "build/initrd.h"
 #include "build/keys.h"
 #include "build/modules.h"
 #include "build/platform.h"
@@ -35,6 +36,7 @@ enum {
 	OUTPUT_USR,
 	OUTPUT_VERITY,
 	OUTPUT_UKI,
+	OUTPUT_NETBOOT, /* without a name where none is wanted */
 	OUTPUT_SPDX,
 	OUTPUT_CYCLONEDX,
 	OUTPUT_MANIFEST,
@@ -75,13 +77,13 @@ struct image {
 	struct atomic_file disk; /* open from when the usr image is written */
 	char root_hash[SHA256_HEX_SIZE];
 	char *command_line;
-	struct buffer initrd_rest, initrd, unsigned_uki;
+	struct buffer initrd_rest, initrd, unsigned_uki, unsigned_netboot;
 
 	/* What is signed, each of them as a whole; where a signature is still to be made, zeros in its place.
 	 */
 	struct signing signing;
 	struct buffer signature; /* content of the verity signature partition */
-	struct buffer uki, signed_loader;
+	struct buffer uki, netboot, signed_loader;
 	struct buffer enrol[EFI_TRUST_VARIABLES]; /* updates of variables */
 
 	struct sbom_input sbom_input; /* refers to what is above */
@@ -94,10 +96,10 @@ struct image {
 };
 
 /* What is there before the first step. */
-#define IMAGE_INIT(image_options)                                                                      \
-	{                                                                                              \
-		.options = (image_options), .definition = (image_options)->definition,                 \
-		.disk = ATOMIC_FILE_INIT,                                                              \
+#define IMAGE_INIT(image_options)                                                      \
+	{                                                                              \
+		.options = (image_options), .definition = (image_options)->definition, \
+		.disk = ATOMIC_FILE_INIT,                                              \
 	}
 
 /* Releases all of it. */
@@ -118,8 +120,24 @@ int image_make_command_line(struct image *image, struct error **err);
 int image_make_initrd(struct image *image, struct error **err);
 int image_make_kernel_image(struct image *image, struct error **err);
 
-/* All signatures of a build (image-sign.c). */
+/* The initrd for start from the network with what is carried, and a kernel image with an initrd. */
+int image_build_netboot_initrd(struct image *image, const struct initrd_carried *carried, struct buffer *ret,
+	struct error **err);
+int image_build_kernel(
+	struct image *image, const struct buffer *initrd, struct buffer *ret, struct error **err);
+
+/* All signatures of a build but one (image-sign.c). */
 int image_sign(struct image *image, struct error **err);
+
+/*
+ * The kernel image that carries /usr, where one is wanted (image-netboot.c): with the signature of the root
+ * hash in it, or zeros in place of that, which is put there when it has been made. Then its own signature,
+ * and what the manifest says of it.
+ */
+int image_make_netboot(struct image *image, struct error **err);
+int image_complete_netboot(struct image *image, struct error **err);
+int image_sign_netboot(struct image *image, struct error **err);
+int image_describe_netboot(struct image *image, struct error **err);
 
 /* From these parts to the files that a build leaves (image-outputs.c). */
 int image_name_outputs(struct image *image, struct error **err);
@@ -141,6 +159,10 @@ int image_write_provenance(struct image *image, struct error **err);
 #define IMAGE_PROVENANCE "provenance"
 #define IMAGE_PROVENANCE_ABOUT "the outputs, when all others are made, and what they were made of"
 
+/* The signature of what has that of the root hash in it. */
+#define IMAGE_NETBOOT "netboot-image"
+#define IMAGE_NETBOOT_ABOUT "the kernel image for start from the network, when the root hash is signed"
+
 /* What manifest and provenance say of the outputs before *end*, which *ret* has room for: how many there are.
  * Strings are the image's. */
 size_t image_list_outputs(const struct image *image, unsigned end, struct manifest_output *ret);
@@ -148,13 +170,19 @@ size_t image_list_outputs(const struct image *image, unsigned end, struct manife
 /* Writes a whole output and notes its size and digest. */
 int image_write_output(struct output *output, const struct buffer *text, struct error **err);
 
+/* Signs a program, called *what* for people. */
+int image_sign_program(struct image *image, const char *name, const char *what, const struct buffer *program,
+	struct buffer *ret, struct error **err);
+
 /* Between a build and its signatures (sign-later.c, sign-later-finish.c). */
 int image_leave(struct image *image, struct error **err);
 int image_take_up(struct image *image, struct error **err);
 
 /*
- * All outputs of a build that was left, from image_take_up() on; the provenance may lack its signature, for
- * which image_ask_provenance() then asks, with -ENOKEY.
+ * All outputs of a build that was left, from image_take_up() on. Where the kernel image for the network lacks
+ * its signature, image_ask_netboot() asks for that, with -ENOKEY, and there are no outputs. The provenance
+ * may lack its own, for which image_ask_provenance() then asks, with -ENOKEY.
  */
 int image_assemble(struct image *image, struct error **err);
+int image_ask_netboot(struct image *image, struct error **err);
 int image_ask_provenance(struct image *image, struct error **err);

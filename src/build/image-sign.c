@@ -35,20 +35,20 @@ static int sign_root_hash(struct image *image, struct error **err)
 	return r < 0 ? r : verity_signature_write(&signature, VERITY_SIGNATURE_SIZE, &image->signature, err);
 }
 
-static int sign_program(struct image *image, const char *name, const char *what, const void *program,
-	size_t size, struct buffer *ret, struct error **err)
+int image_sign_program(struct image *image, const char *name, const char *what, const struct buffer *program,
+	struct buffer *ret, struct error **err)
 {
 	uint8_t digest[SHA256_SIZE];
 	char digits[SHA256_HEX_SIZE];
 	const struct signer *signer;
-	int r = authenticode_digest(program, size, digest, err);
+	int r = authenticode_digest(program->data, program->size, digest, err);
 
 	if (r < 0)
 		return r;
 	hex_encode(digest, SHA256_SIZE, digits);
 	r = request(image, image->keys.db, name, string_format("%s, Authenticode digest %s", what, digits),
 		&signer, err);
-	return r < 0 ? r : authenticode_sign(signer, program, size, ret, err);
+	return r < 0 ? r : authenticode_sign(signer, program->data, program->size, ret, err);
 }
 
 static void describe_certificate(struct buffer *text, const struct signer *signer)
@@ -90,14 +90,16 @@ static int sign_trust(
 
 int image_sign(struct image *image, struct error **err)
 {
+	const struct buffer loader = {
+		.data = (uint8_t *)content_data(image->loader), .size = content_size(image->loader)};
 	int r = sign_root_hash(image, err);
 
 	if (r >= 0)
-		r = sign_program(image, "kernel-image", "the kernel image", image->unsigned_uki.data,
-			image->unsigned_uki.size, &image->uki, err);
+		r = image_sign_program(
+			image, "kernel-image", "the kernel image", &image->unsigned_uki, &image->uki, err);
 	if (r >= 0)
-		r = sign_program(image, "boot-loader", "the boot loader", content_data(image->loader),
-			content_size(image->loader), &image->signed_loader, err);
+		r = image_sign_program(
+			image, "boot-loader", "the boot loader", &loader, &image->signed_loader, err);
 	if (r >= 0)
 		r = sign_trust(image, EFI_TRUST_PK, "pk-update", err);
 	if (r >= 0)

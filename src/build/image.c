@@ -38,9 +38,11 @@ void image_release(struct image *image)
 	buffer_release(&image->initrd_rest);
 	buffer_release(&image->initrd);
 	buffer_release(&image->unsigned_uki);
+	buffer_release(&image->unsigned_netboot);
 	signing_release(&image->signing);
 	buffer_release(&image->signature);
 	buffer_release(&image->uki);
+	buffer_release(&image->netboot);
 	buffer_release(&image->signed_loader);
 	for (size_t i = 0; i < EFI_TRUST_VARIABLES; i++)
 		buffer_release(&image->enrol[i]);
@@ -114,6 +116,7 @@ static void make_result(struct image *image, struct image_result *ret)
 		[OUTPUT_USR] = &ret->erofs,
 		[OUTPUT_VERITY] = &ret->verity,
 		[OUTPUT_UKI] = &ret->uki,
+		[OUTPUT_NETBOOT] = &ret->netboot,
 		[OUTPUT_SPDX] = &ret->spdx,
 		[OUTPUT_CYCLONEDX] = &ret->cyclonedx,
 		[OUTPUT_MANIFEST] = &ret->manifest,
@@ -155,12 +158,15 @@ static const image_step make[] = {
 	image_make_initrd,
 	image_make_kernel_image,
 	image_sign,
+	image_make_netboot,
 	image_describe,
 	NULL,
 };
 
 /* … which are there, … */
 static const image_step complete[] = {
+	image_sign_netboot,
+	image_describe_netboot,
 	image_write_uki,
 	image_write_disk_and_sboms,
 	image_write_manifest,
@@ -183,6 +189,10 @@ static const image_step leave[] = {
 /* … and then taken up. */
 static const image_step assemble[] = {
 	image_take_up,
+	image_complete_netboot,
+	image_sign_netboot,
+	image_ask_netboot,
+	image_describe_netboot,
 	image_write_uki,
 	image_write_disk,
 	image_write_manifest,
@@ -226,6 +236,7 @@ void image_result_release(struct image_result *result)
 	free(result->erofs);
 	free(result->verity);
 	free(result->uki);
+	free(result->netboot);
 	free(result->spdx);
 	free(result->cyclonedx);
 	free(result->manifest);

@@ -10,6 +10,7 @@
 #include "base/sha256.h"
 #include "build/definition.h"
 #include "build/finish.h"
+#include "build/initrd.h"
 #include "format/disk-format.h"
 #include "format/private-key.h"
 #include "source/lock.h"
@@ -29,6 +30,7 @@ struct image_options {
 	const char *keys;		 /* folder */
 	const struct key_secret *secret; /* of the keys; may be NULL */
 	const char *sign_later;		 /* folder to leave what is to be signed in; NULL: sign now */
+	enum initrd_netboot netboot;	 /* whether to make a kernel image that carries /usr */
 	const char *builder;		 /* Orlop's own version */
 	const char *init;		 /* path of orlop-init for the architecture */
 	const struct strv *programs;	 /* paths of the definition's programs, for the architecture */
@@ -42,7 +44,7 @@ struct image_options {
 
 /* What was made. The names are those of files in the output folder. */
 struct image_result {
-	char *raw, *erofs, *verity, *uki, *spdx, *cyclonedx, *manifest, *provenance;
+	char *raw, *erofs, *verity, *uki, *netboot, *spdx, *cyclonedx, *manifest, *provenance;
 	char *formats[DISK_FORMATS]; /* NULL: not asked for */
 
 	char root_hash[SHA256_HEX_SIZE];
@@ -53,9 +55,9 @@ struct image_result {
 
 /*
  * Builds OUTPUT/orlop-NAME_VERSION_ARCHITECTURE.{raw,usr.erofs,usr.verity,efi,spdx.json,cdx.json,
- * manifest.json,provenance.json}, and the disk in the other formats that are asked for. The files appear when
- * all of them are complete, one after the other: the disk last but one, then the manifest. With *sign_later*,
- * private keys are not looked at, and what is left is a folder for image_finish().
+ * manifest.json,provenance.json}, .netboot.efi where it is asked for, and the disk in the other formats that
+ * are. The files appear when all of them are complete, one after the other: the disk last but one, then the
+ * manifest. With *sign_later*, private keys are not looked at, and what is left is a folder for image_finish().
  */
 int image_build(const struct image_options *options, struct image_result *ret, struct error **err);
 void image_result_release(struct image_result *result);

@@ -26,7 +26,7 @@ static int add_type(
 }
 
 int initrd_settings(const struct definition *definition, const char *architecture, const char *command_line,
-	char **ret, struct error **err)
+	enum initrd_netboot netboot, char **ret, struct error **err)
 {
 	_cleanup_buffer_ struct buffer text = {};
 	int r;
@@ -37,6 +37,9 @@ int initrd_settings(const struct definition *definition, const char *architectur
 	buffer_printf(&text, "secure-boot=%s\n", definition->require & REQUIRE_SECURE_BOOT ? "yes" : "no");
 	buffer_printf(&text, "tpm2=%s\n", definition->require & REQUIRE_TPM2 ? "yes" : "no");
 	buffer_printf(&text, "etc=" INITRD_ETC "\nsealed=" INITRD_SEALED "\n");
+	if (netboot != INITRD_NETBOOT_NONE)
+		buffer_printf(
+			&text, "usr-from=initrd\nstate=%s\n", netboot == INITRD_NETBOOT_DISK ? "yes" : "no");
 	r = add_type("usr-type", "usr", architecture, &text, err);
 	if (r >= 0)
 		r = add_type("verity-type", "usr-verity", architecture, &text, err);
@@ -138,6 +141,27 @@ int initrd_write_settings(const char *settings, int64_t mtime, struct buffer *re
 		     : error_set_errno(err, -ENOMEM, "initrd");
 
 	/* What follows begins at a multiple of four bytes, which is how long this is. */
+	return r < 0 ? r : cpio_write(tree, ret, err);
+}
+
+/*
+ * What is carried, as it is: an image that can be made smaller is compressed itself, and whoever reads it
+ * then needs no second copy of it.
+ */
+int initrd_write_carried(
+	const struct initrd_carried *carried, int64_t mtime, struct buffer *ret, struct error **err)
+{
+	const struct tree_attributes attributes = {.mode = 0444, .mtime = mtime, .origin = ORIGIN};
+	_cleanup_tree_ struct tree *tree = tree_new();
+	int r = tree ? tree_add_file(tree, INITRD_CARRIED "/usr.signature", &attributes, carried->signature,
+			       NULL, err)
+		     : error_set_errno(err, -ENOMEM, "initrd");
+
+	if (r >= 0)
+		r = tree_add_file(
+			tree, INITRD_CARRIED "/usr.verity", &attributes, carried->verity, NULL, err);
+	if (r >= 0)
+		r = tree_add_file(tree, INITRD_CARRIED "/usr.erofs", &attributes, carried->usr, NULL, err);
 	return r < 0 ? r : cpio_write(tree, ret, err);
 }
 

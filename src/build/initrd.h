@@ -13,13 +13,28 @@
 #define INITRD_ETC "/usr/share/orlop/etc"	/* the image's own /etc */
 #define INITRD_SEALED "/usr/share/orlop/sealed" /* which of its paths can't be changed on the node */
 
+/* Where orlop-init finds in the initrd the /usr that it carries (init/carried.h). */
+#define INITRD_CARRIED "carried"
+
+/* What is other in an initrd that carries its /usr. */
+enum initrd_netboot {
+	INITRD_NETBOOT_NONE,   /* /usr is on a disk */
+	INITRD_NETBOOT_MEMORY, /* /var is in memory, and no disk is looked at */
+	INITRD_NETBOOT_DISK,   /* /var is the state partition of a disk, which has to be there */
+};
+
 /*
  * The settings of orlop-init (docs/formats/init.md) for an edition on *architecture* (Debian's name), started
- * with *command_line*. *ret* is the caller's. Returns 0; -EINVAL where the architecture has no /usr partition
- * type.
+ * with *command_line*, with /usr where *netboot* says. *ret* is the caller's. Returns 0; -EINVAL where the
+ * architecture has no /usr partition type.
  */
 int initrd_settings(const struct definition *definition, const char *architecture, const char *command_line,
-	char **ret, struct error **err);
+	enum initrd_netboot netboot, char **ret, struct error **err);
+
+/* A /usr that the initrd carries: the files of a slot. *signature* is what its third partition holds. */
+struct initrd_carried {
+	struct content *usr, *verity, *signature;
+};
 
 struct initrd_options {
 	const char *init; /* path of orlop-init for the architecture */
@@ -29,10 +44,12 @@ struct initrd_options {
 };
 
 /*
- * The initrd is two cpio archives, one behind the other: one with the settings, as it is, and one with all
- * else, compressed with gzip. Both are appended to *ret*. The same options always make the same bytes, and other
- * settings leave those of the second archive as they are: by no more than that need the kernel images of two
- * releases differ, and the second one can be made before there are any settings.
+/*
+ * The initrd is cpio archives, one behind the other: one with the settings, as it is, then one with what is
+ * carried, where anything is, as it is, and one with all else, compressed with gzip. Each is appended to *ret*.
+ * The same options always make the same bytes, and other settings leave those of the last archive as they are:
+ * by no more than that need the kernel images of two releases differ, and the last one can be made before there
+ * are any settings.
  *
  * Compressed it is a third as large, and the firmware, which reads it slowly, and the TPM's measurement of it
  * gain more than the kernel's unpacking costs. zstd would save a sixth of that, but makes something else with
@@ -40,4 +57,6 @@ struct initrd_options {
  * twice makes neither smaller.
  */
 int initrd_write_settings(const char *settings, int64_t mtime, struct buffer *ret, struct error **err);
+int initrd_write_carried(
+	const struct initrd_carried *carried, int64_t mtime, struct buffer *ret, struct error **err);
 int initrd_write_rest(const struct initrd_options *options, struct buffer *ret, struct error **err);

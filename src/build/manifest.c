@@ -126,19 +126,40 @@ static json_t *usr(const struct manifest *manifest)
 	return r < 0 ? json_decref(object), NULL : object;
 }
 
+/* NULL where there is none. Its registers are known when it is signed. */
+static json_t *netboot(const struct manifest *manifest)
+{
+	static const char *const states[] = {
+		[INITRD_NETBOOT_MEMORY] = "memory", [INITRD_NETBOOT_DISK] = "disk"};
+
+	return manifest->netboot != INITRD_NETBOOT_NONE
+		       ? json_pack("{s:s}", "state", states[manifest->netboot])
+		       : NULL;
+}
+
+int manifest_describe_netboot(json_t *manifest, const struct pcr_prediction *prediction, struct error **err)
+{
+	json_t *object = json_object_get(manifest, "netboot");
+
+	return json_object_set_new(object, "pcrs", pcrs(prediction)) < 0
+		       ? error_set_errno(err, -ENOMEM, "manifest")
+		       : 0;
+}
+
 int manifest_describe(const struct manifest *manifest, json_t **ret, struct error **err)
 {
 	const struct survey *survey = manifest->survey;
 
-	*ret = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:o, s:o, s:[], s:o, s:o, s:o, s:o, s:o, s:o}",
+	*ret = json_pack(
+		"{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:o, s:o, s:[], s:o, s:o*, s:o, s:o, s:o, s:o, s:o}",
 		"edition", manifest->definition->name, "title", manifest->definition->title, "version",
 		manifest->version, "architecture", manifest->architecture, "suite", manifest->suite, "kernel",
 		manifest->kernel_release, "command_line", manifest->command_line, "root_hash",
 		digest(manifest->usr->root_hash), "usr", usr(manifest), "outputs", "pcrs",
-		pcrs(manifest->pcrs), "certificate_sha256", digest(manifest->certificate), "setuid",
-		privileged(survey->setuid, survey->setuid_count), "capabilities",
-		privileged(survey->capable, survey->capable_count), "packages", packages(manifest->packages),
-		"boot_packages", packages(manifest->boot_packages));
+		pcrs(manifest->pcrs), "netboot", netboot(manifest), "certificate_sha256",
+		digest(manifest->certificate), "setuid", privileged(survey->setuid, survey->setuid_count),
+		"capabilities", privileged(survey->capable, survey->capable_count), "packages",
+		packages(manifest->packages), "boot_packages", packages(manifest->boot_packages));
 	return *ret ? 0 : error_set_errno(err, -ENOMEM, "manifest");
 }
 

@@ -9,6 +9,7 @@
 
 #include "base/buffer.h"
 #include "build/definition.h"
+#include "build/initrd.h"
 #include "build/survey.h"
 #include "build/usr-image.h"
 #include "format/pcr.h"
@@ -29,12 +30,19 @@ struct manifest {
 	const struct usr_image_result *usr;
 	const struct survey *survey; /* of /usr */
 	const struct pcr_prediction *pcrs;
+	enum initrd_netboot netboot; /* what image there is for start from the network, with its /var where */
 	const struct package_list *packages, *boot_packages;
 	const uint8_t *certificate; /* SHA-256 of the db certificate that signed, SHA256_SIZE bytes */
 };
 
 /* Makes the manifest without outputs, which manifest_write() adds. Returns 0 or -ENOMEM. */
 int manifest_describe(const struct manifest *manifest, json_t **ret, struct error **err);
+
+/*
+ * Says in a manifest, which says already that there is one, what is measured of the kernel image for start
+ * from the network. Returns 0 or -ENOMEM.
+ */
+int manifest_describe_netboot(json_t *manifest, const struct pcr_prediction *pcrs, struct error **err);
 
 /* Appends the manifest's text to *ret*: *manifest* as manifest_describe() made it. Returns 0 or -ENOMEM. */
 int manifest_write(json_t *manifest, const struct manifest_output *outputs, size_t count, struct buffer *ret,

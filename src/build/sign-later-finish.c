@@ -46,7 +46,8 @@ static int check_names(const struct image *image, const char *dir, struct error 
 	for (size_t i = 0; i < image->signing.count; i++) {
 		const struct signing_item *item = image->signing.items[i];
 
-		if (!item->by && !streq(item->name, IMAGE_PROVENANCE))
+		if (!item->by && !streq(item->name, IMAGE_PROVENANCE) &&
+			!(streq(item->name, IMAGE_NETBOOT) && image->unsigned_netboot.size > 0))
 			return error_set(
 				err, -EBADMSG, "%s/%s.sig: no signature that was asked for", dir, item->name);
 	}
@@ -72,12 +73,12 @@ static int check_all(const struct image *image, const char *dir, struct error **
 				    (const char *)names.data);
 }
 
-/* The outputs are there, in the stage, and only now what is signed of them. */
-int image_ask_provenance(struct image *image, struct error **err)
+/* Asks for a signature over what is known only since the ones before it are there. */
+static int ask(const struct image *image, const char *name, const char *which, struct error **err)
 {
-	const struct signing_item *item = signing_find(&image->signing, IMAGE_PROVENANCE);
+	const struct signing_item *item = signing_find(&image->signing, name);
 	const char *dir = image->options->sign_later;
-	_cleanup_free_ char *path = string_format("%s/" IMAGE_PROVENANCE ".tbs", dir);
+	_cleanup_free_ char *path = string_format("%s/%s.tbs", dir, name);
 	int r;
 
 	if (item->signature.size > 0)
@@ -86,10 +87,23 @@ int image_ask_provenance(struct image *image, struct error **err)
 		 : error_set_errno(err, -ENOMEM, "%s", dir);
 	return r < 0 ? r
 		     : error_set(err, -ENOKEY,
-			       "%s: the last signature is missing: " IMAGE_PROVENANCE
-			       ".sig, with the key of db.crt over " IMAGE_PROVENANCE
-			       ".tbs, which is there now (make it with `orlop keys sign`)",
-			       dir);
+			       "%s: the %s signature is missing: %s.sig, with the key of db.crt over %s.tbs, "
+			       "which "
+			       "is there now (make it with `orlop keys sign`)",
+			       dir, which, name, name);
+}
+
+int image_ask_netboot(struct image *image, struct error **err)
+{
+	return image->options->netboot == INITRD_NETBOOT_NONE
+		       ? 0
+		       : ask(image, IMAGE_NETBOOT, "last but one", err);
+}
+
+/* The outputs are there, in the stage, and only now what is signed of them. */
+int image_ask_provenance(struct image *image, struct error **err)
+{
+	return ask(image, IMAGE_PROVENANCE, "last", err);
 }
 
 /* ---- Whose they are ---- */

@@ -10,6 +10,7 @@
 /* Files of the folder that are no outputs. */
 #define SIGN_LATER_KERNEL "kernel-image.efi"
 #define SIGN_LATER_LOADER "boot-loader.efi"
+#define SIGN_LATER_NETBOOT "netboot-image.efi" /* where one is wanted */
 #define SIGN_LATER_MANIFEST "manifest.json"
 #define SIGN_LATER_PROVENANCE "provenance.json"
 

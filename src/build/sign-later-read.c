@@ -283,6 +283,51 @@ static int read_provenance(struct image *image, const char *dir, struct error **
 	return r < 0 ? (error_wrap(err, "%s", dir), r) : 0;
 }
 
+/* ---- The kernel image for the network ---- */
+
+/* Who signs has been shown the command line of the other one: this one has the same. */
+static int check_command_line(const struct image *image, struct error **err)
+{
+	const struct pe_section *section;
+	const uint8_t *text;
+	struct pe pe;
+	size_t size;
+	int r = pe_parse(image->unsigned_netboot.data, image->unsigned_netboot.size, &pe, err);
+
+	if (r < 0)
+		return r;
+	section = pe_find_section(&pe, ".cmdline");
+	if (!section)
+		return error_set(err, -EBADMSG, "has no command line of its own");
+	text = pe_section_data(&pe, section, &size);
+	return size == strlen(image->command_line) && memcmp(text, image->command_line, size) == 0
+		       ? 0
+		       : error_set(err, -EBADMSG, "has another command line than " SIGN_LATER_KERNEL);
+}
+
+/* Where the manifest has one. */
+static int read_netboot(struct image *image, const char *dir, struct error **err)
+{
+	const json_t *netboot = json_object_get(image->manifest, "netboot");
+	const char *state = json_string_value(json_object_get(netboot, "state"));
+	char *data;
+	size_t size;
+	int r;
+
+	if (!netboot && !signing_folder_find(&image->taken->folder, SIGN_LATER_NETBOOT))
+		return 0;
+	if (!state || (!streq(state, "memory") && !streq(state, "disk")))
+		return error_set(err, -EBADMSG,
+			"%s/" SIGN_LATER_MANIFEST ": netboot.state is not memory or disk", dir);
+	r = read_listed(image, dir, SIGN_LATER_NETBOOT, PROGRAM_MAX, &data, &size, err);
+	if (r < 0)
+		return r;
+	image->unsigned_netboot = (struct buffer){.data = (uint8_t *)data, .size = size, .capacity = size};
+	image->taken->options.netboot = streq(state, "disk") ? INITRD_NETBOOT_DISK : INITRD_NETBOOT_MEMORY;
+	r = check_command_line(image, err);
+	return r < 0 ? (error_wrap(err, "%s/" SIGN_LATER_NETBOOT, dir), r) : 0;
+}
+
 /* ---- All of it ---- */
 
 int sign_later_take(
@@ -304,6 +349,8 @@ int sign_later_take(
 		r = read_loader(image, dir, err);
 	if (r >= 0)
 		r = read_manifest(image, dir, err);
+	if (r >= 0)
+		r = read_netboot(image, dir, err);
 	return r < 0 ? r : read_provenance(image, dir, err);
 }
 

@@ -56,7 +56,10 @@ static int read_all(struct sign_later *folder, unsigned threads, struct error **
 		r = prove_document(folder, OUTPUT_CYCLONEDX, err);
 	if (r >= 0)
 		r = sign_later_derive(image, err);
-	/* Shown with the others; what it is of is known when they are made. */
+	/* Shown with the others; what they are of is known when these are made. */
+	if (r >= 0 && image->options->netboot != INITRD_NETBOOT_NONE)
+		r = signing_request(
+			&image->signing, image->keys.db, IMAGE_NETBOOT, IMAGE_NETBOOT_ABOUT, &signer, err);
 	return r < 0 ? r
 		     : signing_request(&image->signing, image->keys.db, IMAGE_PROVENANCE,
 			       IMAGE_PROVENANCE_ABOUT, &signer, err);
@@ -151,7 +154,8 @@ static int sign_with(const struct sign_later *folder, const struct signer *of, c
 	return r;
 }
 
-/* The names of the signatures that are not there, but for that of the provenance where *others*; "". */
+/* The names of the signatures that are not there, but for those of what comes of others where *others*; "".
+ */
 static int list_missing(const struct sign_later *folder, bool others, char **ret, struct error **err)
 {
 	_cleanup_buffer_ struct buffer names = {};
@@ -169,25 +173,44 @@ static int list_missing(const struct sign_later *folder, bool others, char **ret
 	return *ret ? 0 : error_set_errno(err, -ENOMEM, "%s", folder->dir);
 }
 
-/* Makes the outputs, in a place that goes away with them, to see what their provenance says. */
-static int sign_provenance(
-	const struct sign_later *folder, const struct signer *key, size_t *made, struct error **err)
+static int remove_signature(const struct sign_later *folder, const char *name, struct error **err)
+{
+	_cleanup_free_ char *path = string_format("%s/%s.sig", folder->dir, name);
+
+	return path && (unlink(path) == 0 || errno == ENOENT)
+		       ? 0
+		       : error_set_errno(err, path ? -errno : -ENOMEM, "%s/%s.sig", folder->dir, name);
+}
+
+/*
+ * Makes the outputs, in a place that goes away with them, to see what the signature *name* is of: that of the
+ * kernel image for the network, without which there are none, or of the provenance.
+ */
+static int sign_of_outputs(const struct sign_later *folder, const char *name, const struct signer *key,
+	size_t *made, struct error **err)
 {
 	const struct image_options options = {
 		.sign_later = folder->dir, .output = folder->dir, .threads = folder->image.options->threads};
-	_cleanup_free_ char *old = string_format("%s/" IMAGE_PROVENANCE ".sig", folder->dir);
 	_cleanup_image_ struct image image = IMAGE_INIT(&options);
-	int r;
+	_cleanup_error_ struct error *why = NULL;
+	const struct signing_item *item;
+	int r = remove_signature(folder, name, err);
 
-	if (!old || (unlink(old) < 0 && errno != ENOENT))
-		return error_set_errno(
-			err, old ? -errno : -ENOMEM, "%s/" IMAGE_PROVENANCE ".sig", folder->dir);
-	r = image_assemble(&image, err);
-	if (r >= 0 && !streq(image.taken->sha256, folder->image.taken->sha256))
-		r = error_set(
+	if (r < 0)
+		return r;
+	r = image_assemble(&image, &why);
+	item = signing_find(&image.signing, name);
+	/* It asks for the one that is missing. */
+	if (r == -ENOKEY && item && item->data.size > 0)
+		r = 0;
+	if (r < 0) {
+		error_move(err, TAKE_PTR(why));
+		return r;
+	}
+	if (!streq(image.taken->sha256, folder->image.taken->sha256))
+		return error_set(
 			err, -EBADMSG, "%s/" SIGNING_JSON ": was changed after it was shown", folder->dir);
-	if (r >= 0)
-		r = sign_item(folder, signing_find(&image.signing, IMAGE_PROVENANCE), key, err);
+	r = sign_item(folder, item, key, err);
 	*made += r >= 0;
 	return r;
 }
@@ -199,7 +222,11 @@ static int sign_last(
 	_cleanup_free_ char *missing = NULL;
 	int r = db ? list_missing(folder, true, &missing, err) : 0;
 
-	return r < 0 || !missing || *missing ? r : sign_provenance(folder, db, made, err);
+	if (r < 0 || !missing || *missing)
+		return r;
+	if (folder->image.options->netboot != INITRD_NETBOOT_NONE)
+		r = sign_of_outputs(folder, IMAGE_NETBOOT, db, made, err);
+	return r < 0 ? r : sign_of_outputs(folder, IMAGE_PROVENANCE, db, made, err);
 }
 
 int sign_later_sign(const struct sign_later *folder, const char *keys, const struct key_secret *secret,

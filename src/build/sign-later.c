@@ -109,6 +109,9 @@ static int put_images(const struct image *image, struct signing_folder *folder, 
 	if (r >= 0)
 		r = put(image, folder, SIGN_LATER_LOADER, content_data(image->loader),
 			content_size(image->loader), err);
+	if (r >= 0 && image->unsigned_netboot.size > 0)
+		r = put(image, folder, SIGN_LATER_NETBOOT, image->unsigned_netboot.data,
+			image->unsigned_netboot.size, err);
 	if (r >= 0)
 		r = put_text(
 			image, folder, SIGN_LATER_MANIFEST, json_dumps(image->manifest, JSON_INDENT(2)), err);

@@ -22,7 +22,8 @@
 
 struct values {
 	const char *architecture, *suite, *mirror, *security, *keyring, *version, *output, *cache, *keys,
-		*lock, *sign_later, *finish;
+		*lock, *sign_later, *finish, *netboot;
+	enum initrd_netboot netboot_state;
 	struct secrets secrets;
 	uint64_t threads, cache_days;
 	struct strv formats;
@@ -69,6 +70,10 @@ static const struct command_option build_options[] = {
 		OPTION_STRING, offsetof(struct values, keys)},
 	OPTION_PASSPHRASE_FILE(struct values),
 	OPTION_PIN_FILE(struct values),
+	{"netboot", 0, "STATE",
+		"Make a kernel image as well that carries /usr in it, for start from the network. STATE says "
+		"where its /var is: \"memory\", or \"disk\" for a state partition that is there already.",
+		OPTION_STRING, offsetof(struct values, netboot)},
 	{"sign-later", 0, "DIR",
 		"Leave what is to be signed in this folder, new or empty, and no outputs: private keys are "
 		"not "
@@ -105,7 +110,8 @@ static const struct command_usage usage = {
 		 "one.\n\n"
 		 "The outputs are orlop-EDITION_VERSION_ARCH with the endings .raw (the disk), .qcow2, .vhd "
 		 "and .vhdx (the same, where they are asked for), .usr.erofs, "
-		 ".usr.verity, .efi (the unified kernel image) and .manifest.json (sizes, digests, root "
+		 ".usr.verity, .efi (the unified kernel image), with --netboot .netboot.efi, and "
+		 ".manifest.json (sizes, digests, root "
 		 "hash, kernel "
 		 "command line, packages, predicted PCRs). They appear at the end, the manifest last.\n\n"
 		 "Exit status: 0 for success, 1 where something failed, 2 where the command line is wrong, 3 "
@@ -146,11 +152,12 @@ static int print_result(const struct image_result *result, const char *output, d
 			result->packages, format_size(result->usr_size, size), result->root_hash, seconds);
 		return 0;
 	}
-	object = json_pack(
-		"{s:s, s:{s:s, s:s*, s:s*, s:s*, s:s, s:s, s:s, s:s, s:s, s:s, s:s}, s:s, s:I, s:I, s:f}",
+	object = json_pack("{s:s, s:{s:s, s:s*, s:s*, s:s*, s:s, s:s, s:s, s:s*, s:s, s:s, s:s, s:s}, s:s, s:I, "
+			   "s:I, s:f}",
 		"folder", output, "outputs", "raw", result->raw, "qcow2", result->formats[DISK_FORMAT_QCOW2],
 		"vhd", result->formats[DISK_FORMAT_VHD], "vhdx", result->formats[DISK_FORMAT_VHDX], "usr",
-		result->erofs, "verity", result->verity, "uki", result->uki, "spdx", result->spdx,
+		result->erofs, "verity", result->verity, "uki", result->uki, "netboot", result->netboot, "spdx",
+		result->spdx,
 		"cyclonedx", result->cyclonedx, "manifest", result->manifest, "provenance",
 		result->provenance, "root_hash", result->root_hash, "usr_size", (json_int_t)result->usr_size,
 		"packages", (json_int_t)result->packages, "seconds", seconds);
@@ -282,6 +289,7 @@ static int run(struct values *values, unsigned formats, const char *edition, con
 		.lock = lock,
 		.lock_path = values->lock,
 		.sign_later = values->sign_later,
+		.netboot = values->netboot_state,
 		.threads = (unsigned)values->threads,
 		.builder = ORLOP_VERSION,
 		.now = time(NULL)};
@@ -322,6 +330,16 @@ static int read_lock(const char *path, struct lock *ret, struct error **err)
 	return r < 0 ? r : 1;
 }
 
+static bool read_netboot(struct values *values)
+{
+	if (!values->netboot)
+		return true;
+	values->netboot_state = streq(values->netboot, "memory") ? INITRD_NETBOOT_MEMORY
+				: streq(values->netboot, "disk") ? INITRD_NETBOOT_DISK
+								 : INITRD_NETBOOT_NONE;
+	return values->netboot_state != INITRD_NETBOOT_NONE;
+}
+
 /* Adds the formats of one option. There is always a raw disk, so that it may be named, too. */
 static int add_formats(const char *text, unsigned *ret, struct error **err)
 {
@@ -353,10 +371,10 @@ static int read_formats(const struct strv *list, unsigned *ret, struct error **e
 static int build_again(const struct values *values, const struct command_call *call, struct error **err)
 {
 	if (call->count > 0 || values->sign_later || values->explain || values->version || values->lock ||
-		values->formats.count > 0)
+		values->netboot || values->formats.count > 0)
 		return command_usage_error(&usage, err,
 			"--finish: what is built is said by the folder: no EDITION, --sign-later, --explain, "
-			"--version, --lock or --format");
+			"--version, --lock, --netboot or --format");
 	return values->threads > 1024 ? command_usage_error(&usage, err, "--threads: at most 1024")
 				      : finish(values, err);
 }
@@ -387,6 +405,9 @@ static int build_edition(struct values *values, const char *edition, struct erro
 			&usage, err, "--suite: \"%s\" is no name of a suite, such as trixie", values->suite);
 	if (values->threads > 1024)
 		return command_usage_error(&usage, err, "--threads: at most 1024");
+	if (!read_netboot(values))
+		return command_usage_error(
+			&usage, err, "--netboot: \"%s\" is not memory or disk", values->netboot);
 	return run(values, formats, edition, locked ? &lock : NULL, err);
 }
 

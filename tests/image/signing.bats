@@ -202,6 +202,65 @@ unsigned() {
 	diff -r "$reference" out
 }
 
+# Where in the file "initrd" the content of what is carried begins: behind its name, a NUL, and zeros up to a multiple of four.
+carried() { # NAME
+	local at
+	at=$(grep -abom1 "carried/$1" initrd | head -n 1 | cut -d: -f1)
+	echo $(((at + ${#1} + 8 + 1 + 3) / 4 * 4))
+}
+
+@test "the kernel image for the network is signed as a whole, and has the same /usr in its initrd" {
+	local netboot file
+	build_small --keys "$ORLOP_TEST_KEYS" --netboot memory --output out
+	netboot=$(echo out/*.netboot.efi)
+	sbverify --cert "$ORLOP_TEST_KEYS/db.crt" "$netboot"
+	objcopy -O binary --only-section=.initrd "$netboot" initrd
+	for file in usr.erofs usr.verity; do cmp -n "$(stat -c %s out/*.$file)" initrd out/*.$file "$(carried $file)" 0; done
+	[ "$(tail -c +$(($(carried usr.signature) + 1)) initrd | head -c 65536 | tr -d '\0' | jq -r .rootHash)" = "$(jq -r .root_hash out/*.manifest.json)" ]
+	objcopy -O binary --only-section=.cmdline "$netboot" cmdline
+	[ "$(tr -d '\0' <cmdline)" = "$(jq -r .command_line out/*.manifest.json)" ]
+	[ "$(sha256sum <"$netboot" | cut -d' ' -f1)" = "$(jq -r '.outputs[] | select(.kind == "netboot").sha256' out/*.manifest.json)" ]
+	# One changed byte of /usr, and the signature is of something else.
+	flip_byte "$netboot" $(($(stat -c %s "$netboot") / 2))
+	! sbverify --cert "$ORLOP_TEST_KEYS/db.crt" "$netboot" || return 1
+}
+
+@test "the kernel image for the network is signed when the root hash is, by others in a round of its own or by orlop keys sign at once" {
+	local netboot other
+	build_small --keys "$ORLOP_TEST_KEYS" --netboot disk --output expected
+	build_small --keys "$certificates" --netboot disk --sign-later left
+	netboot=$(echo expected/*.netboot.efi)
+	[ "$(ls expected | wc -l)" = 9 ]
+	[ "$(jq -r '.netboot.state, (.netboot.pcrs.sha256 | keys | join(" "))' expected/*.manifest.json)" = disk$'\n''11 12 4 9' ]
+	# Nothing of the image for disks changes by it.
+	cmp expected/*64.efi "$reference"/*.efi
+	cp -r left by-openssl
+	sign_requests by-openssl
+	unsigned 'by-openssl: the last but one signature is missing: netboot-image.sig' finish by-openssl nothing
+	openssl dgst -sha256 -sign "$ORLOP_TEST_KEYS/db.key" -out by-openssl/netboot-image.sig by-openssl/netboot-image.tbs
+	sign_provenance by-openssl
+	finish by-openssl
+	diff -r expected out
+	sbverify --cert "$ORLOP_TEST_KEYS/db.crt" "$netboot"
+
+	cp -r left by-orlop
+	"$ORLOP" keys sign by-orlop --keys "$ORLOP_TEST_KEYS" --yes >said
+	grep -q '^netboot-image' said
+	grep -q '^Made 8 signatures in by-orlop, which now has all of them' said
+	finish by-orlop again
+	diff -r expected again
+
+	# One that starts with another command line, or is not there, is none.
+	cp -r left other
+	sed -i 's/quiet usrhash=/debug usrhash=/' other/netboot-image.efi
+	jq --arg sum "$(sha256sum <other/netboot-image.efi | cut -d' ' -f1)" '(.files[] | select(.name == "netboot-image.efi").sha256) = $sum' \
+		left/signing.json >other/signing.json
+	rm -rf out
+	refused 'netboot-image.efi: has another command line than kernel-image.efi' "$ORLOP" keys sign other --keys "$ORLOP_TEST_KEYS" --yes
+	jq 'del(.files[] | select(.name == "netboot-image.efi"))' left/signing.json >other/signing.json
+	refused 'files: netboot-image.efi is missing' "$ORLOP" keys sign other --keys "$ORLOP_TEST_KEYS" --yes
+}
+
 @test "what is signed of the outputs names every one of them by its digest, as of a build with the keys at hand" {
 	local statement=statement.json
 	cp -r "$left" left

@@ -90,7 +90,8 @@ put() { # DISK NUMBER FILE
 	dd if="$3" of="$1" bs=1M seek="$start" oflag=seek_bytes conv=notrunc status=none
 }
 
-# make_initrd FILE [LINE…]: an initrd whose settings are the tests' own and the lines.
+# make_initrd FILE [LINE…]: an initrd whose settings are the tests' own and the lines. It carries the files in the array $carried,
+# where there is one: image, hash tree, signature.
 make_initrd() {
 	local file=$1
 	shift
@@ -100,7 +101,7 @@ make_initrd() {
 			failure=poweroff failure-delay=0
 		printf '%s\n' "$@"
 	} >"$file.conf"
-	"$(dirname "$ORLOP")/tests/vm/make-initrd" "$(dirname "$ORLOP")/node/amd64/orlop-init" "$modules" "$file.conf" "$file"
+	"$(dirname "$ORLOP")/tests/vm/make-initrd" "$(dirname "$ORLOP")/node/amd64/orlop-init" "$modules" "$file.conf" "$file" "${carried[@]}"
 }
 
 machine=(qemu-system-x86_64 -nodefaults -no-user-config -display none -accel tcg -m 384 -no-reboot -serial stdio)

@@ -17,6 +17,7 @@ struct fixture {
 	struct strv always, devices;
 	char *folder, *init;
 	const char *settings; /* NULL: some */
+	const struct initrd_carried *carried;
 };
 
 static void fixture_init(struct fixture *f)
@@ -65,10 +66,12 @@ static void build(const struct fixture *f, struct buffer *ret)
 	_cleanup_error_ struct error *err = NULL;
 
 	assert_ok(initrd_write_settings(f->settings ? f->settings : "x=y\n", options.mtime, ret, &err), err);
+	if (f->carried)
+		assert_ok(initrd_write_carried(f->carried, options.mtime, ret, &err), err);
 	assert_ok(initrd_write_rest(&options, ret, &err), err);
 }
 
-/* Where the second archive begins, the compressed one. */
+/* Where the last archive begins, the compressed one. */
 static size_t second_archive(const struct buffer *initrd)
 {
 	const uint8_t *magic = memmem(initrd->data, initrd->size, "\x1f\x8b\x08", 3);
@@ -171,6 +174,76 @@ static void other_settings_change_nothing_else(void **state)
 	fixture_release(&f);
 }
 
+/* Number *index* of the plain archives, each of which ends with a trailer. */
+static size_t plain_archive(const struct buffer *initrd, size_t index)
+{
+	const uint8_t *at = initrd->data, *end = initrd->data + second_archive(initrd);
+
+	for (; index > 0; index--) {
+		at = memmem(at, (size_t)(end - at), "TRAILER!!!", 10);
+		assert_non_null(at);
+		at += 10;
+		while (at < end && *at == 0)
+			at++;
+	}
+	return (size_t)(at - initrd->data);
+}
+
+static void carries_usr_as_it_is(void **state)
+{
+	_cleanup_content_ struct content *usr = content_copy("image\n", 6), *verity = content_copy("tree", 4),
+					 *signature = content_copy("{}\0", 3);
+	const struct initrd_carried carried = {.usr = usr, .verity = verity, .signature = signature};
+	_cleanup_buffer_ struct buffer plain = {}, with = {}, names = {}, content = {};
+	struct fixture f;
+	size_t at;
+
+	(void)state;
+	fixture_init(&f);
+	build(&f, &plain);
+	f.carried = &carried;
+	build(&f, &with);
+	at = plain_archive(&with, 1);
+	assert_int_equal(at % 4, 0);
+	assert_memory_equal(with.data, plain.data, at);
+	read_one(with.data + at, second_archive(&with) - at, &names, "carried/usr.erofs", &content);
+	buffer_append_u8(&names, 0);
+	assert_string_equal((char *)names.data,
+		"carried 755\ncarried/usr.erofs 444\ncarried/usr.signature 444\ncarried/usr.verity 444\n");
+	assert_int_equal(content.size, 6);
+	assert_memory_equal(content.data, "image\n", 6);
+	/* All else is as it is without. */
+	assert_int_equal(with.size - second_archive(&with), plain.size - second_archive(&plain));
+	assert_memory_equal(with.data + second_archive(&with), plain.data + second_archive(&plain),
+		plain.size - second_archive(&plain));
+	fixture_release(&f);
+}
+
+static void settings_for_the_network_say_where_usr_and_var_are(void **state)
+{
+	static const struct {
+		enum initrd_netboot netboot;
+		bool carried, state;
+	} cases[] = {{INITRD_NETBOOT_NONE, false, true}, {INITRD_NETBOOT_MEMORY, true, false},
+		{INITRD_NETBOOT_DISK, true, true}};
+	char title[] = "An edition";
+	struct definition definition = {.title = title, .require = REQUIRE_COMMAND_LINE};
+	_cleanup_error_ struct error *err = NULL;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		_cleanup_settings_ struct settings settings = {};
+		_cleanup_free_ char *text = NULL;
+
+		assert_ok(initrd_settings(&definition, "amd64", "x", cases[i].netboot, &text, &err), err);
+		assert_ok(settings_parse(text, &settings, &err), err);
+		assert_int_equal(settings.carried, cases[i].carried);
+		assert_int_equal(settings.state, cases[i].state);
+		assert_true(settings.signature && settings.state_required);
+		assert_string_equal(settings.command_line, "x");
+	}
+}
+
 static void an_orlop_init_that_is_missing_or_too_large_is_an_error(void **state)
 {
 	_cleanup_buffer_ struct buffer initrd = {};
@@ -199,7 +272,8 @@ static void settings_are_those_of_the_edition(void **state)
 	_cleanup_error_ struct error *err = NULL;
 
 	(void)state;
-	assert_ok(initrd_settings(&definition, "amd64", "usrhash=1 quiet", &text, &err), err);
+	assert_ok(initrd_settings(&definition, "amd64", "usrhash=1 quiet", INITRD_NETBOOT_NONE, &text, &err),
+		err);
 	assert_ok(settings_parse(text, &settings, &err), err);
 	assert_string_equal(settings.command_line, "usrhash=1 quiet");
 	assert_true(settings.tpm2 && settings.signature);
@@ -207,13 +281,14 @@ static void settings_are_those_of_the_edition(void **state)
 	assert_string_equal(settings.etc, "/usr/share/orlop/etc");
 	assert_string_equal(settings.usr_type, "8484680c-9521-48c6-9c11-b0720656f69e");
 	definition.require = REQUIRE_SECURE_BOOT;
-	assert_ok(initrd_settings(&definition, "arm64", "x", &arm, &err), err);
+	assert_ok(initrd_settings(&definition, "arm64", "x", INITRD_NETBOOT_NONE, &arm, &err), err);
 	assert_ok(settings_parse(arm, &other, &err), err);
 	assert_true(other.secure_boot);
 	assert_false(other.tpm2);
 	assert_null(other.command_line);
 	assert_string_equal(other.verity_type, "6e11a4e7-fbca-4ded-b9e9-e1a512bb664e");
-	assert_error(initrd_settings(&definition, "z80", "x", &arm, &err), -EINVAL, err, "z80");
+	assert_error(initrd_settings(&definition, "z80", "x", INITRD_NETBOOT_NONE, &arm, &err), -EINVAL, err,
+		"z80");
 }
 
 int main(void)
@@ -224,6 +299,8 @@ int main(void)
 		cmocka_unit_test(other_settings_change_nothing_else),
 		cmocka_unit_test(an_orlop_init_that_is_missing_or_too_large_is_an_error),
 		cmocka_unit_test(settings_are_those_of_the_edition),
+		cmocka_unit_test(carries_usr_as_it_is),
+		cmocka_unit_test(settings_for_the_network_say_where_usr_and_var_are),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

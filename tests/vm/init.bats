@@ -155,6 +155,58 @@ setup() { copy=$BATS_TEST_TMPDIR/disk; }
 	[[ "$(failure)" == "the command line lacks dm_verity.require_signatures=1; powering off" ]]
 }
 
+@test "a /usr that the initrd carries needs no disk, and looks at none where /var is in memory" {
+	local carried=("$usr_image" "$usr_tree" "$signature")
+	make_initrd "$BATS_TEST_TMPDIR/initrd" root-hash-signature=none usr-from=initrd state=no
+	cp "$disk" "$copy"
+	boot "$BATS_TEST_TMPDIR/initrd" $(virtio_disk "$copy")
+	[ "$(fact usr)" = "/dev/mapper/usr erofs ro" ]
+	[ "$(fact var)" = "tmpfs rw nosuid nodev " ]
+	[ "$(fact boot | jq -c '[.netboot, .slot, .label, .disk, .esp, .state, .degraded, .rootHash]')" = \
+		"[true,null,null,null,null,null,null,\"$root_hash\"]" ]
+	[[ "$(fact boot | jq -r '.usr, .verity')" == /dev/loop*/dev/loop* ]]
+	[ -z "$(fact initrd)" ]
+	[ "$(fact end)" = end ]
+	cmp "$disk" "$copy"
+}
+
+@test "beside a /usr that the initrd carries, state is on the disk that has a partition for it, and is waited for" {
+	local carried=("$usr_image" "$usr_tree" "$signature")
+	make_initrd "$BATS_TEST_TMPDIR/initrd" root-hash-signature=none usr-from=initrd
+	cp "$disk" "$copy"
+	truncate -s 64M "$copy.state"
+	printf 'label: gpt\ntype=%s, name=state-unfinished\n' "$state_type" | sfdisk -q "$copy.state"
+	boot "$BATS_TEST_TMPDIR/initrd" $(virtio_disk "$copy") $(virtio_disk "$copy.state")
+	[ "$(fact var)" = "ext4 rw nosuid nodev " ]
+	[ "$(fact boot | jq -c '[.netboot, .disk, .state, .stateMade]')" = '[true,null,"/dev/vdb1",true]' ]
+	[ "$(sfdisk --part-label "$copy.state" 1)" = state ]
+	cmp "$disk" "$copy"
+
+	# A disk without such a partition gets none.
+	sed -i 's/^disk-timeout=.*/disk-timeout=2/' "$BATS_TEST_TMPDIR/initrd.conf"
+	"$(dirname "$ORLOP")/tests/vm/make-initrd" "$(dirname "$ORLOP")/node/amd64/orlop-init" "$modules" "$BATS_TEST_TMPDIR/initrd.conf" \
+		"$BATS_TEST_TMPDIR/initrd" "${carried[@]}"
+	boot "$BATS_TEST_TMPDIR/initrd" $(virtio_disk "$copy")
+	[[ "$(failure)" == 'no disk has a partition for state, called "state"; seen: vda; powering off' ]]
+	cmp "$disk" "$copy"
+}
+
+@test "a carried /usr that was replaced, and one that a key signed which the kernel does not trust, are refused" {
+	local carried=("$BATS_TEST_TMPDIR/usr" "$usr_tree" "$signature")
+	cp "$usr_image" "${carried[0]}"
+	flip_byte "${carried[0]}" $((1024 + 16))
+	make_initrd "$BATS_TEST_TMPDIR/initrd" root-hash-signature=none usr-from=initrd state=no
+	boot "$BATS_TEST_TMPDIR/initrd" $(virtio_disk "$disk" ,readonly=on)
+	[[ "$output" == *"data block 0 is corrupted"* ]]
+	# The disk that has the right one is not looked at.
+	[[ "$(failure)" == "mount /dev/mapper/usr at /sysroot/usr: "* ]]
+
+	carried[0]=$usr_image
+	make_initrd "$BATS_TEST_TMPDIR/initrd" usr-from=initrd state=no
+	append=dm_verity.require_signatures=1 boot "$BATS_TEST_TMPDIR/initrd"
+	[[ "$(failure)" == "the kernel trusts no key that signed this /usr (ENOKEY); powering off" ]]
+}
+
 @test "an argument that was added to the command line is named and refused" {
 	make_initrd "$BATS_TEST_TMPDIR/initrd" "command-line=console=ttyS0 loglevel=7 no_timer_check usrhash=$root_hash"
 	append=systemd.unit=rescue.target boot "$BATS_TEST_TMPDIR/initrd"
