@@ -44,7 +44,6 @@ struct initrd_options {
 };
 
 /*
-/*
  * The initrd is cpio archives, one behind the other: one with the settings, as it is, then one with what is
  * carried, where anything is, as it is, and one with all else, compressed with gzip. Each is appended to *ret*.
  * The same options always make the same bytes, and other settings leave those of the last archive as they are:

@@ -17,20 +17,31 @@
 		next;                                                      \
 	})
 
-#define NETWORK(code, type, name, parameters, arguments)      \
-	type name parameters                                  \
-	{                                                     \
-		if (fault_unwound(FAULT_CONNECTION, #name)) { \
-			errno = code;                         \
-			return -1;                            \
-		}                                             \
-		return NEXT(name) arguments;                  \
-	}                                                     \
+/* Programs that are run are talked to through sockets, too: those are no connections. */
+static bool is_far(int fd)
+{
+	int domain = AF_UNIX;
+	socklen_t size = sizeof(domain);
+
+	return getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &size) == 0 && domain != AF_UNIX;
+}
+
+#define NETWORK(code, type, name, is_meant, parameters, arguments)          \
+	type name parameters                                                \
+	{                                                                   \
+		if ((is_meant) && fault_unwound(FAULT_CONNECTION, #name)) { \
+			errno = code;                                       \
+			return -1;                                          \
+		}                                                           \
+		return NEXT(name) arguments;                                \
+	}                                                                   \
 	struct name##_needs_semicolon
 
-NETWORK(EMFILE, int, socket, (int domain, int type, int protocol), (domain, type, protocol));
-NETWORK(ECONNREFUSED, int, connect, (int fd, const struct sockaddr *address, socklen_t size),
+NETWORK(EMFILE, int, socket, domain != AF_UNIX, (int domain, int type, int protocol),
+	(domain, type, protocol));
+NETWORK(ECONNREFUSED, int, connect, is_far(fd), (int fd, const struct sockaddr *address, socklen_t size),
 	(fd, address, size));
-NETWORK(ECONNRESET, ssize_t, send, (int fd, const void *data, size_t size, int flags),
+NETWORK(ECONNRESET, ssize_t, send, is_far(fd), (int fd, const void *data, size_t size, int flags),
 	(fd, data, size, flags));
-NETWORK(ECONNRESET, ssize_t, recv, (int fd, void *data, size_t size, int flags), (fd, data, size, flags));
+NETWORK(ECONNRESET, ssize_t, recv, is_far(fd), (int fd, void *data, size_t size, int flags),
+	(fd, data, size, flags));
