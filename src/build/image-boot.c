@@ -57,9 +57,10 @@ static int load_packed(void *userdata, struct content *content, struct buffer *r
 
 	if (r >= 0)
 		r = cache_derived_read(packed->cache, packed->kind, digests->sha256, &object);
-	if (r > 0)
-		*ret = (struct buffer){
-			.data = TAKE_PTR(object.data), .size = object.size, .capacity = object.size};
+	if (r > 0) {
+		ret->data = TAKE_PTR(object.data);
+		ret->size = ret->capacity = object.size;
+	}
 	return r;
 }
 
