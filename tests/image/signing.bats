@@ -230,7 +230,7 @@ carried() { # NAME
 	build_small --keys "$ORLOP_TEST_KEYS" --netboot disk --output expected
 	build_small --keys "$certificates" --netboot disk --sign-later left
 	netboot=$(echo expected/*.netboot.efi)
-	[ "$(ls expected | wc -l)" = 9 ]
+	[ "$(ls expected | wc -l)" = 10 ]
 	[ "$(jq -r '.netboot.state, (.netboot.pcrs.sha256 | keys | join(" "))' expected/*.manifest.json)" = disk$'\n''11 12 4 9' ]
 	# Nothing of the image for disks changes by it.
 	cmp expected/*64.efi "$reference"/*.efi
