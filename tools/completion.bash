@@ -20,6 +20,7 @@ _orlop_value() { # KIND WORD: the values of an option, or an argument
 	ARCH) _orlop_words 'amd64 arm64' "$2" ;;
 	CHANNEL) _orlop_words 'security weekly' "$2" ;;
 	DIR) mapfile -t COMPREPLY < <(compgen -d -- "$2") ;;
+	STATE) _orlop_words 'disk memory' "$2" ;;
 	FORMATS) _orlop_words 'qcow2 raw vhd vhdx' "$2" ;;
 	FILE | IMAGE | PATH) mapfile -t COMPREPLY < <(compgen -f -- "$2") ;;
 	*EDITION*)

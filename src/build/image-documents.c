@@ -186,6 +186,7 @@ int image_describe_provenance(struct image *image, struct error **err)
 				.suite = image->options->suite ? image->options->suite
 							       : image->definition->suite,
 				.formats = image->options->formats,
+				.netboot = initrd_netboot_name(image->options->netboot),
 				.builder = image->options->builder,
 				.sbom = &image->sbom,
 				.files = files.items,

@@ -12,6 +12,14 @@
 #define INIT_MAX MiB(1) /* bytes: what orlop-init promises to stay below */
 #define ORIGIN "initrd"
 
+const char *initrd_netboot_name(enum initrd_netboot netboot)
+{
+	static const char *const names[] = {
+		[INITRD_NETBOOT_MEMORY] = "memory", [INITRD_NETBOOT_DISK] = "disk"};
+
+	return names[netboot];
+}
+
 static int add_type(
 	const char *key, const char *name, const char *architecture, struct buffer *text, struct error **err)
 {

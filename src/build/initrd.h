@@ -23,6 +23,9 @@ enum initrd_netboot {
 	INITRD_NETBOOT_DISK,   /* /var is the state partition of a disk, which has to be there */
 };
 
+/* "memory", "disk"; NULL for none. */
+const char *initrd_netboot_name(enum initrd_netboot netboot);
+
 /*
  * The settings of orlop-init (docs/formats/init.md) for an edition on *architecture* (Debian's name), started
  * with *command_line*, with /usr where *netboot* says. *ret* is the caller's. Returns 0; -EINVAL where the

@@ -129,12 +129,9 @@ static json_t *usr(const struct manifest *manifest)
 /* NULL where there is none. Its registers are known when it is signed. */
 static json_t *netboot(const struct manifest *manifest)
 {
-	static const char *const states[] = {
-		[INITRD_NETBOOT_MEMORY] = "memory", [INITRD_NETBOOT_DISK] = "disk"};
+	const char *state = initrd_netboot_name(manifest->netboot);
 
-	return manifest->netboot != INITRD_NETBOOT_NONE
-		       ? json_pack("{s:s}", "state", states[manifest->netboot])
-		       : NULL;
+	return state ? json_pack("{s:s}", "state", state) : NULL;
 }
 
 int manifest_describe_netboot(json_t *manifest, const struct pcr_prediction *prediction, struct error **err)

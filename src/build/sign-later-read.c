@@ -14,6 +14,7 @@
 #include "format/verity.h"
 
 #define PROGRAM_MAX MiB(512)
+#define NETBOOT_MAX GiB(2) /* with /usr in it; more is no PE image, see format/pe.h */
 #define MANIFEST_MAX MiB(64)
 
 struct signing_taken *signing_taken_free(struct signing_taken *taken)
@@ -71,16 +72,20 @@ static int read_listed(const struct image *image, const char *dir, const char *n
 	size_t *ret_size, struct error **err)
 {
 	_cleanup_close_ int fd = sign_later_open_file(image, dir, name, err);
+	_cleanup_free_ char *data = NULL;
 	uint8_t digest[SHA256_SIZE];
-	int r = fd < 0 ? fd : file_read_fd(fd, name, max, ret, ret_size, err);
+	size_t size;
+	int r = fd < 0 ? fd : file_read_fd(fd, name, max, &data, &size, err);
 
 	if (r < 0)
 		return r;
-	if (sha256_bytes(*ret, *ret_size, digest) < 0)
+	if (sha256_bytes(data, size, digest) < 0)
 		return error_set_errno(err, -ENOMEM, "%s", name);
-	return memcmp(digest, signing_folder_find(&image->taken->folder, name)->sha256, SHA256_SIZE) == 0
-		       ? 0
-		       : changed(dir, name, err);
+	if (memcmp(digest, signing_folder_find(&image->taken->folder, name)->sha256, SHA256_SIZE) != 0)
+		return changed(dir, name, err);
+	*ret = TAKE_PTR(data);
+	*ret_size = size;
+	return 0;
 }
 
 /* ---- What it is of ---- */
@@ -319,7 +324,7 @@ static int read_netboot(struct image *image, const char *dir, struct error **err
 	if (!state || (!streq(state, "memory") && !streq(state, "disk")))
 		return error_set(err, -EBADMSG,
 			"%s/" SIGN_LATER_MANIFEST ": netboot.state is not memory or disk", dir);
-	r = read_listed(image, dir, SIGN_LATER_NETBOOT, PROGRAM_MAX, &data, &size, err);
+	r = read_listed(image, dir, SIGN_LATER_NETBOOT, NETBOOT_MAX, &data, &size, err);
 	if (r < 0)
 		return r;
 	image->unsigned_netboot = (struct buffer){.data = (uint8_t *)data, .size = size, .capacity = size};

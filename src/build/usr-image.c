@@ -108,10 +108,13 @@ static int write_image(struct writing *writing, struct usr_image_result *ret, st
 
 	writing->copy = share ? -1 : options->copy;
 	r = work_run(options->threads, (size_t)div_round_up_u64(blocks, RANGE_BLOCKS), write_range, writing, err);
-	if (r >= 0 && share)
+	if (r < 0)
+		return r;
+	if (share)
 		r = sparse_copy(writing->fd, 0, options->copy, options->copy_offset, blocks * EROFS_BLOCK_SIZE,
 			NULL);
-	return r < 0 ? r : take_leaves(writing, ret, err);
+	return r < 0 ? error_set_errno(err, r, "%s: copy to the disk", writing->path)
+		     : take_leaves(writing, ret, err);
 }
 
 static int write_files(

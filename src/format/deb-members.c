@@ -138,7 +138,9 @@ static ssize_t read_archive(struct deb_stream *stream, uint8_t *buffer, size_t s
 ssize_t deb_stream_read(void *userdata, void *buffer, size_t size, struct error **err)
 {
 	struct deb_stream *stream = userdata;
-	ssize_t n = stream->archive ? read_archive(stream, buffer, size, err) : read_plain(stream, buffer, size);
+	/* A byte more than there may be is enough to see that. */
+	size_t most = (size_t)MIN((uint64_t)size, stream->left + 1);
+	ssize_t n = stream->archive ? read_archive(stream, buffer, most, err) : read_plain(stream, buffer, size);
 	uint64_t done = n < 0 ? 0 : (uint64_t)n;
 
 	if (n < 0)

@@ -90,9 +90,12 @@ static void make_room(const struct control *control, struct buffer *to)
 	const char *text = control_get(control, "Installed-Size");
 	uint64_t size;
 
-	if (text && parse_u64(text, &size) >= 0 && size < GUESS_MAX / KiB(1) &&
-		buffer_reserve(to, (size_t)(size * KiB(1) + PIECE)) >= 0)
+	if (!text || parse_u64(text, &size) < 0 || size >= GUESS_MAX / KiB(1))
+		return;
+	if (buffer_reserve(to, (size_t)(size * KiB(1) + PIECE)) >= 0)
 		memory_will_be_filled(to->data, to->capacity);
+	else
+		buffer_release(to); /* what it really takes may be there */
 }
 
 int deb_decompress(const void *data, size_t size, const char *what, struct buffer *ret, struct error **err)

@@ -5,7 +5,6 @@
 #include <lzma.h>
 #include <string.h>
 
-
 #define DECODER_MEMORY_MAX MiB(256)
 
 bool xz_is(const void *data, size_t size)
@@ -30,13 +29,14 @@ static int decode(lzma_stream *stream, size_t max, struct buffer *to)
 	lzma_ret code = LZMA_OK;
 
 	while (code == LZMA_OK) {
-		size_t room = to->capacity - to->size;
+		/* One byte beyond *max* tells a file that is too large from one that just fits. */
+		size_t left = to->size > max ? 0 : max + 1 - to->size,
+		       room = MIN(to->capacity - to->size, left);
 
+		if (left == 0)
+			return -EFBIG;
 		if (room == 0) {
-			/* One byte beyond *max* tells a file that is too large from one that just fits. */
-			room = MIN(MAX(to->size, (size_t)KiB(64)), max + 1 - to->size);
-			if (room == 0)
-				return -EFBIG;
+			room = MIN(MAX(to->size, (size_t)KiB(64)), left);
 			if (buffer_reserve(to, room) < 0)
 				return -ENOMEM;
 		}

@@ -171,7 +171,7 @@ static int read_object(int fd, const char *kind, const uint8_t key[SHA256_SIZE],
 	if (r < 0)
 		return r;
 	parts = read_le64(header + HEADER_PARTS);
-	if (memcmp(header, magic, MAGIC_SIZE) != 0 || parts > size / PART_SIZE)
+	if (memcmp(header, magic, MAGIC_SIZE) != 0 || parts > MIN(size / PART_SIZE, (uint64_t)PARTS_MAX))
 		return -EBADMSG;
 	object->part_count = (size_t)parts;
 	object->size = (size_t)(size - parts * PART_SIZE);

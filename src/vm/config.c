@@ -189,6 +189,9 @@ bool vm_image_is_url(const char *image)
 /* What is about a disk or a network that is not there. */
 static int check_url(const struct vm_config *config, struct error **err)
 {
+	for (const char *at = config->image; *at; at++)
+		if (*at <= ' ' || *at > '~')
+			return error_set(err, -EINVAL, "a URL has printable characters of ASCII only");
 	if (config->write || config->disk_size > 0)
 		return error_set(err, -EINVAL, "a machine that starts from a URL has no disk to write to");
 	if (config->offline)

@@ -52,11 +52,35 @@ static void refuses_what_is_damaged_or_too_large(void **state)
 	assert_error(xz_decode(twice, twice_size / 2, MiB(1), &data, &size, &err), -EBADMSG, err, "damaged");
 }
 
+/* Whatever room the buffer has beyond the limit. */
+static void the_limit_holds_in_a_buffer_with_room_to_spare(void **state)
+{
+	static const size_t rooms[] = {0, 999, MiB(1), MiB(1) + 1, MiB(3), MiB(299)};
+	_cleanup_scratch_ char *folder = scratch_new();
+	_cleanup_free_ char *packed = NULL;
+	size_t packed_size;
+
+	(void)state;
+	shell(folder, "head -c 300000000 /dev/zero | xz -0 > zeros.xz");
+	packed = scratch_read(folder, "zeros.xz", &packed_size);
+	for (size_t i = 0; i < ARRAY_SIZE(rooms); i++) {
+		_cleanup_buffer_ struct buffer to = {};
+		_cleanup_error_ struct error *err = NULL;
+
+		buffer_append(&to, "before", 6);
+		assert_int_equal(buffer_reserve(&to, rooms[i]), 0);
+		assert_error(xz_append(packed, packed_size, MiB(1), &to, &err), -EFBIG, err,
+			"larger than 1048576 bytes");
+		assert_true(to.size <= 6 + MiB(1) + 1);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(decompresses_what_xz_compresses),
 		cmocka_unit_test(refuses_what_is_damaged_or_too_large),
+		cmocka_unit_test(the_limit_holds_in_a_buffer_with_room_to_spare),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
