@@ -3,6 +3,8 @@
 
 #include "format/time-zone.h"
 
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	_cleanup_time_zone_ struct time_zone *zone = NULL;
