@@ -55,7 +55,8 @@ enum {
 typedef unsigned (*deb_filter_fn)(const char *path, mode_t mode, void *userdata);
 
 /*
- * Reads the package that *package* holds: contents that are not compressed in it are slices of it. *what* names it in errors; *filter* may be NULL: all is wanted.
+ * Reads the package that *package* holds: contents that are not compressed in it are slices of it. *what*
+ * names it in errors; *filter* may be NULL: all is wanted.
  *
  * Returns 0; -EBADMSG where the package is damaged or lies about its size; -EINVAL for a path that leads out
  * of the tree; -ENOTSUP for a device node, FIFO, socket, unknown entry, or unknown compression; -EEXIST for a

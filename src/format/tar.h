@@ -14,8 +14,8 @@
 #include "format/tree.h"
 
 /*
- * Where the archive comes from: reads up to *size* bytes, or passes over them where *buffer* is NULL. Returns how many (fewer at the end only, then 0),
- * or a negative errno with *err* set.
+ * Where the archive comes from: reads up to *size* bytes, or passes over them where *buffer* is NULL. Returns
+ * how many (fewer at the end only, then 0), or a negative errno with *err* set.
  */
 typedef ssize_t (*tar_source_fn)(void *userdata, void *buffer, size_t size, struct error **err);
 
