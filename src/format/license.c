@@ -199,7 +199,7 @@ static int read_name(struct reader *reader, struct strv *ret)
 		buffer_append(&words, reader->at, length);
 		reader->at += length;
 	}
-	if (words.size == 0)
+	if (words.size == 0 && !buffer_failed(&words))
 		return -EINVAL;
 	name = buffer_take(&words, NULL);
 	r = name ? take_name(name, reader->unknown, reader->userdata, &id) : -ENOMEM;

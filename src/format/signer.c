@@ -266,18 +266,33 @@ size_t signer_length(const struct signer *signer)
 
 /* ---- Signatures ---- */
 
-bool signer_verify(const struct signer *signer, const void *data, size_t size, const void *signature,
+/* Whether memory was out, of all that libcrypto noted; which is forgotten. */
+static bool memory_was_out(void)
+{
+	unsigned long code;
+	bool out = false;
+
+	while ((code = ERR_get_error()) != 0)
+		out |= ERR_GET_REASON(code) == ERR_R_MALLOC_FAILURE;
+	return out;
+}
+
+int signer_verify(const struct signer *signer, const void *data, size_t size, const void *signature,
 	size_t signature_size)
 {
 	EVP_MD_CTX *context = EVP_MD_CTX_new();
-	bool right = context &&
-		     EVP_DigestVerifyInit(
-			     context, NULL, EVP_sha256(), NULL, X509_get0_pubkey(signer->certificate)) == 1 &&
-		     EVP_DigestVerify(context, signature, signature_size, data, size) == 1;
+	bool right;
 
-	EVP_MD_CTX_free(context);
 	ERR_clear_error();
-	return right;
+	if (!context)
+		return -ENOMEM;
+	right = EVP_DigestVerifyInit(
+			context, NULL, EVP_sha256(), NULL, X509_get0_pubkey(signer->certificate)) == 1 &&
+		EVP_DigestVerify(context, signature, signature_size, data, size) == 1;
+	EVP_MD_CTX_free(context);
+	if (memory_was_out())
+		return -ENOMEM;
+	return right ? 0 : -EBADMSG;
 }
 
 static int sign_with_key(
@@ -286,11 +301,14 @@ static int sign_with_key(
 	size_t before = ret->size;
 	int r = private_key_sign(signer->key, signer->name, data, size, ret, err);
 
+	if (r < 0)
+		return r;
 	/* A token that computes wrongly would be noticed by the machines that don't start. */
-	if (r >= 0 && !signer_verify(signer, data, size, ret->data + before, ret->size - before))
-		r = error_set(
+	r = signer_verify(signer, data, size, ret->data + before, ret->size - before);
+	if (r == -EBADMSG)
+		return error_set(
 			err, -EIO, "%s: what the key has signed does not fit its certificate", signer->name);
-	return r;
+	return r < 0 ? error_set_errno(err, r, "%s", signer->name) : 0;
 }
 
 int signer_sign(

@@ -67,8 +67,8 @@ const char *signer_subject(const struct signer *signer);
 /* How long its signatures are: the key's modulus, in bytes. */
 size_t signer_length(const struct signer *signer);
 
-/* Whether *signature* is the certificate's over *data*. */
-bool signer_verify(const struct signer *signer, const void *data, size_t size, const void *signature,
+/* 0 where *signature* is the certificate's over *data*, -EBADMSG where it is not, -ENOMEM. */
+int signer_verify(const struct signer *signer, const void *data, size_t size, const void *signature,
 	size_t signature_size);
 
 /* Appends the plain signature over *data*, signer_length() bytes, to *ret*. A key's is looked at: -EIO where

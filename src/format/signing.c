@@ -83,18 +83,19 @@ int signing_give(
 static int check_given(const struct signing_item *item, struct error **err)
 {
 	size_t length = signer_length(item->by);
+	int r;
 
 	if (item->signature.size != length)
 		return error_set(err, -EKEYREJECTED,
 			"the signature %s has %zu bytes, and not the %zu of the key of %s", item->name,
 			item->signature.size, length, signer_subject(item->by));
-	if (!signer_verify(item->by, item->data.data, item->data.size, item->signature.data, length))
+	r = signer_verify(item->by, item->data.data, item->data.size, item->signature.data, length);
+	if (r == -EBADMSG)
 		return error_set(err, -EKEYREJECTED,
 			"the signature %s is not one of %s over what it is for: it was made with another "
-			"key, of "
-			"other data, or is damaged",
+			"key, of other data, or is damaged",
 			item->name, signer_subject(item->by));
-	return 0;
+	return r < 0 ? error_set_errno(err, r, "%s", item->name) : 0;
 }
 
 /* What a signer of the list does. */

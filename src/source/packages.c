@@ -25,7 +25,9 @@ int packages_find(const struct release *release, const char *component, const ch
 	for (size_t i = 0; ret->plain && i < ARRAY_SIZE(endings); i++) {
 		_cleanup_free_ char *path = string_format("%s%s", plain, endings[i]);
 
-		ret->packed = path ? release_find(release, path) : NULL;
+		if (!path)
+			return error_set_errno(err, -ENOMEM, "Packages");
+		ret->packed = release_find(release, path);
 		if (ret->packed)
 			return 0;
 	}

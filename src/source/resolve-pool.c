@@ -108,7 +108,9 @@ static int take_size(Repodata *data, Id package, const struct deb822_field *fiel
 	_cleanup_free_ char *text = deb822_value(field);
 	uint64_t bytes;
 
-	if (!text || parse_u64(text, &bytes) < 0)
+	if (!text)
+		return error_set_errno(err, -ENOMEM, "Packages");
+	if (parse_u64(text, &bytes) < 0)
 		return malformed(field, err);
 	repodata_set_num(data, package, SOLVABLE_DOWNLOADSIZE, bytes);
 	return 0;

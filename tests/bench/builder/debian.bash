@@ -18,10 +18,9 @@ tools_tree() { # FOLDER
 	chmod 755 "$1/usr/bin/mkfs.erofs"
 }
 
-# Only unpacked: its programs are run with its own libraries. A mirror that is behind is no matter here.
+# Only unpacked: its programs are run with its own libraries.
 newest_tree() { # FOLDER
-	mmdebstrap --mode=chrootless --skip=check/chrootless --variant=extract --aptopt='Acquire::Check-Valid-Until "false"' \
-		--include=erofs-utils,cryptsetup-bin sid "$1" "$(apt_mirror)" >"$out/log/newest" 2>&1
+	debian_unpack sid "$1" erofs-utils,cryptsetup-bin >"$out/log/newest" 2>&1
 }
 
 # Both sides decode xz with the same library: newer ones are faster by half. Elsewhere it does not count which one is at hand.
