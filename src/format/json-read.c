@@ -14,7 +14,8 @@ int json_read_document(const void *data, size_t size, uint64_t max, json_t **ret
 	if (size > max)
 		return error_set(err, -EBADMSG, "larger than %ju bytes", (uintmax_t)max);
 	json = json_loadb(data, size, JSON_REJECT_DUPLICATES, &fault);
-	if (!json && json_error_code(&fault) == json_error_out_of_memory)
+	/* Where jansson has no memory to begin with, it says nothing. */
+	if (!json && (json_error_code(&fault) == json_error_out_of_memory || fault.text[0] == 0))
 		return error_set_errno(err, -ENOMEM, "JSON");
 	if (!json)
 		return error_set(err, -EBADMSG, "line %d: %s", fault.line, fault.text);

@@ -13,11 +13,16 @@ debian_unpack() { # SUITE FOLDER PACKAGE,…
 		--include="$3" "$1" "$2" "$(apt_mirror)"
 }
 
-# Runs a program with the C library and all others of the folder.
-debian_run() { # FOLDER PROGRAM ARGUMENT…
-	local folder=$1 libraries=("$1"/usr/lib/*-linux-gnu*) loader
-	shift
-	loader=("$folder/usr/lib"*/ld-linux-*.so.* "${libraries[0]}"/ld-linux-*.so.*)
+# Sets $inside to the start of a command line: the program with the C library and all others of the folder.
+debian_inside() { # FOLDER PROGRAM
+	local libraries=("$1"/usr/lib/*-linux-gnu*) loader
+	loader=("$1/usr/lib"*/ld-linux-*.so.* "${libraries[0]}"/ld-linux-*.so.*)
 	[ -e "${loader[0]}" ] || loader=("${loader[1]}")
-	"${loader[0]}" --library-path "${libraries[0]}:${libraries[0]}/systemd" "$@"
+	inside=("${loader[0]}" --library-path "${libraries[0]}:${libraries[0]}/systemd" "$2")
+}
+
+debian_run() { # FOLDER PROGRAM ARGUMENT…
+	local inside
+	debian_inside "$1" "$2"
+	"${inside[@]}" "${@:3}"
 }

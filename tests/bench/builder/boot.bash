@@ -40,12 +40,15 @@ guest_unit() {
 # guest_run FOLDER OPTION…: starts the guest whose disk is in the folder, and its kernel, where the disk has none. The firmware writes to
 # the second serial line, too.
 guest_run() {
-	local folder=$1 guest
+	local folder=$1 guest inside
 	shift
 	guest_unit
+	debian_inside "$out/qemu" "$out/qemu/usr/bin/qemu-system-x86_64"
+	QEMU_MODULE_DIR=$(echo "$out/qemu/usr/lib/"*-linux-gnu*/qemu)
+	export QEMU_MODULE_DIR
 	[ ! -e "$folder/kernel" ] || guest+=(-kernel "$folder/kernel" -initrd "$folder/initrd" -append "$(cat "$folder/line")")
 	rm -f "$folder/uptime"
-	timeout 1800 qemu-system-x86_64 -nodefaults -no-user-config -display none -machine q35,smm=on -cpu max -m 2048 \
+	timeout 1800 "${inside[@]}" -L "$out/qemu/usr/share/qemu" -L "$out/qemu/usr/share/seabios" -nodefaults -no-user-config -display none -machine q35,smm=on -cpu max -m 2048 \
 		-global driver=cfi.pflash01,property=secure,value=on -global ICH9-LPC.disable_s3=1 \
 		-drive if=pflash,unit=0,format=raw,readonly=on,file=/usr/share/OVMF/OVMF_CODE_4M.secboot.fd \
 		-drive "if=pflash,unit=1,format=raw,file=$folder/vars" -drive "if=virtio,format=raw,cache=unsafe,file=$folder/disk" \
@@ -66,14 +69,15 @@ counted=(-accel 'tcg,thread=single' -smp 1 -icount 'shift=0,sleep=off')
 # guest_measure NAME FOLDER: once with two processors and as fast as QEMU is, where the seconds count, and once with counted instructions.
 guest_measure() {
 	local guest_folder=$2
-	export -f guest_run guest_unit
+	export -f guest_run guest_unit debian_inside
+	export out
 	figures=guest_figures measure "$1" bash -ec 'guest_run "$@"' bash "$2" -accel tcg,thread=multi -smp 2 -snapshot
 	figures=guest_figures measure "$1-instructions" bash -ec 'guest_run "$@"' bash "$2" "${counted[@]}" -snapshot
 }
 
 # The first start, which nobody measures.
 guest_first() { # FOLDER
-	guest_run "$1" "${counted[@]}" || { tail -n 20 "$1/console" >&2; return 1; }
+	guest_run "$1" -accel tcg,thread=multi -smp 2 || { tail -n 20 "$1/console" >&2; return 1; }
 }
 
 boot_stock_prepare() {
@@ -94,7 +98,7 @@ boot_stock_prepare() {
 	fi
 }
 
-boot_prepare() { # COMPRESSION
+boot_prepare() { # NAME
 	local folder=$out/boot-$1 image=$out/images/$1
 	rm -rf "$folder"
 	mkdir "$folder"
@@ -105,6 +109,16 @@ boot_prepare() { # COMPRESSION
 	guest_first "$folder"
 }
 
-boot_measure() { # COMPRESSION
+boot_measure() { # NAME
 	guest_measure "boot-$1" "$out/boot-$1"
+}
+
+# The edition as it is shipped, but that it starts without a TPM: fewer packages and modules than can be built by others, too.
+boot_edition_prepare() {
+	rm -rf "$out/images/edition"
+	mkdir -p "$out/images"
+	orlop_definition edition none
+	orlop_build edition "$out/packages-cache" --quiet >"$out/log/edition.json"
+	mv "$out/image" "$out/images/edition"
+	boot_prepare edition
 }

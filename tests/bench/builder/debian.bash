@@ -29,7 +29,13 @@ tools_liblzma() { # FOLDER
 	cp -L "$out/tools/usr/lib/"*-linux-gnu*/liblzma.so.5 "$1/"
 }
 
+# Debian 12's QEMU emulates no SHA instructions, which every server's processor has.
+qemu_tree() { # FOLDER
+	debian_unpack trixie "$1" "qemu-system-x86" >"$out/log/qemu" 2>&1
+}
+
 debian_prepare() {
+	once "$out/qemu" qemu_tree
 	once "$out/tools" tools_tree
 	once "$out/newest" newest_tree
 	once "$out/liblzma" tools_liblzma
@@ -62,11 +68,6 @@ in_tools() {
 }
 
 # inside_newest PROGRAM: sets $inside to the start of the command line of one of the newest programs.
-inside_newest() {
-	local libraries=("$out/newest/usr/lib/"*-linux-gnu*) loader
-	loader=("$out/newest/usr/lib"*/ld-linux-*.so.* "${libraries[0]}"/ld-linux-*.so.*)
-	[ -e "${loader[0]}" ] || loader=("${loader[1]}")
-	inside=("${loader[0]}" --library-path "${libraries[0]}" "$out/newest/usr/$1")
-}
+inside_newest() { debian_inside "$out/newest" "$out/newest/usr/$1"; }
 
 debian_version() { in_tools dpkg-query -W -f '${Version}' "$1"; }

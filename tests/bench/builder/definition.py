@@ -1,8 +1,8 @@
 # definition.py EDITION FOLDER COMPRESSION PIN
 #
-# Writes FOLDER/bench.yaml: an edition that another program can build, too. Nothing that packages depend on counts as installed, all of
-# their files stay, and so do all modules; a TPM is not needed to start. COMPRESSION is "none" or
-# "ALGORITHM[-LEVEL]"; PIN, where not empty, is "NAME=VERSION" of a package that another version of gets its place.
+# Writes FOLDER/bench.yaml: an edition that starts without a TPM and that another program can build, too. Nothing that packages depend on
+# counts as installed, all of their files stay, and so do all modules; in a FOLDER that is called "edition" these are left as they are.
+# COMPRESSION is "none" or "ALGORITHM[-LEVEL]"; PIN, where not empty, is "NAME=VERSION" of a package that another version of gets its place.
 import os
 import sys
 
@@ -11,11 +11,12 @@ import yaml
 edition, folder, compression, pin = sys.argv[1:]
 with open(edition, encoding="utf-8") as file:
     definition = yaml.safe_load(file)
-for key in ("absent", "links", "require"):
-    definition.pop(key, None)
+del definition["require"]
 definition.update(name="bench", title="Bench")
-definition["exclude"] = ["boot/System.map-*", "boot/config-*"]
-definition["kernel"]["modules"] = []
+if os.path.basename(folder) != "edition":
+    del definition["absent"], definition["links"]
+    definition["exclude"] = ["boot/System.map-*", "boot/config-*"]
+    definition["kernel"]["modules"] = []
 if pin:
     definition["packages"] = [name for name in definition["packages"] if name != pin.split("=")[0]] + [pin]
 if compression != "none":

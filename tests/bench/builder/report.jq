@@ -39,7 +39,7 @@ def limits: [$compressions[] | select(. != "none") as $c | of("compressor"; $c) 
 		(percent($x.seconds; of("writer-orlop"; $c).write - of("writer-orlop"; "none").write) | cell(0)),
 		(of("writer-mkfs"; $c).seconds - of("writer-mkfs"; "none").seconds | cell(2))]];
 
-def boots: [(["Debian's packages and initrd", "boot-stock"], ($compressions[] | ["orlop, \(.)", "boot-\(.)"])) as [$name, $key]
+def boots: [(["Debian's packages and initrd", "boot-stock"], ($compressions[] | ["orlop, \(.)", "boot-\(.)"]), ["orlop, the edition as it is shipped", "boot-edition"]) as [$name, $key]
 	| $r[$key] as $x | $r[$key + "-instructions"] as $i | select($x)
 	| [$name, ($x.seconds | cell(1)), ($i.seconds | cell(2)), ($i.busy | cell(2)), ($x.initrd | mib | cell(1)),
 		(if $key == "boot-stock" then "" else quotient($r["boot-stock"].seconds; $x.seconds) | times end),
@@ -73,6 +73,8 @@ def targets: [
 			percent(of("compressor"; $c).seconds; of("writer-orlop"; $c).write - of("writer-orlop"; "none").write); 90; 0)),
 		target("\($c): start, times as fast"; quotient($r["boot-stock"].seconds; of("boot"; $c).seconds); 2; 1),
 		target("\($c): start, times fewer instructions"; quotient($r["boot-stock-instructions"].busy; $r["boot-\($c)-instructions"].busy); 2; 1))),
+	target("the edition: start, times as fast"; quotient($r["boot-stock"].seconds; $r["boot-edition"].seconds); 2; 1),
+	target("the edition: start, times fewer instructions"; quotient($r["boot-stock-instructions"].busy; $r["boot-edition-instructions"].busy); 2; 1),
 	target("resolve against metadata that is there, s"; $r.resolve.seconds; -0.5; 2)];
 
 "\(.packages) packages, \(.processors) processors, load \(.load) when it began, median of \(.runs), \(.date). mkosi \(.versions.mkosi) "
