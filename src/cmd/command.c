@@ -120,8 +120,10 @@ static int store_number(const struct command_usage *usage, const struct command_
 static int store(const struct command_usage *usage, const struct command_option *option, const char *argument,
 	void *values, struct error **err)
 {
-	void *value = (uint8_t *)values + option->offset;
+	void *value;
 
+	assert(option);
+	value = (uint8_t *)values + option->offset;
 	switch (option->kind) {
 	case OPTION_TRUE:
 	case OPTION_FALSE:

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "init/modules.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <fnmatch.h>
@@ -154,6 +155,7 @@ static int load_with_needs(struct modules *modules, struct module *module, modul
 	for (size_t i = 0; i < module->needs.count; i++) {
 		struct module *needed = find_module(modules, module->needs.items[i]);
 
+		assert(needed);
 		r = load_with_needs(modules, needed, load, userdata, err);
 		if (r < 0)
 			return r;

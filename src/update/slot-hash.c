@@ -24,6 +24,7 @@ int slot_lanes_init(
 {
 	*lanes = (struct slot_lanes){
 		.verity = verity, .count = threads ? MIN(threads, (unsigned)SLOT_LANES) : SLOT_LANES};
+	assert(lanes->count > 0);
 	for (unsigned i = 0; i < lanes->count; i++) {
 		struct slot_lane *lane = &lanes->items[i];
 
@@ -32,7 +33,6 @@ int slot_lanes_init(
 		if (!lane->context || !lane->blocks)
 			return error_set_errno(err, -ENOMEM, "hashing");
 	}
-	assert(lanes->count > 0);
 	memset(lanes->items[0].blocks, 0, USR_BLOCK_SIZE);
 	verity_digest(verity, lanes->items[0].context, lanes->items[0].blocks, lanes->zero_digest);
 	return 0;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "update/wire.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -352,6 +353,7 @@ static void drop(struct wire_files *files, const char *name)
 int wire_files_add(struct wire_files *files, const char *name, const void *data, size_t size)
 {
 	int r = add(files, strdup(name), size, !data);
+	const struct wire_file *first;
 	struct wire_file added;
 
 	if (r < 0)
@@ -360,7 +362,9 @@ int wire_files_add(struct wire_files *files, const char *name, const void *data,
 		memcpy(files->items[files->count - 1].data, data, size);
 	/* An older one of that name is the first that is found. */
 	added = files->items[files->count - 1];
-	if (wire_files_find(files, name)->data != added.data)
+	first = wire_files_find(files, name);
+	assert(first);
+	if (first->data != added.data)
 		drop(files, name);
 	return 0;
 }
