@@ -18,7 +18,6 @@
 /* How many unfilled blocks are looked at for a place: see place_nodes(). */
 #define WINDOW_MAX 1024
 
-#define EMIT_BLOCKS 256
 
 static void forget_numbers(struct tree_inode *inode)
 {
@@ -459,22 +458,4 @@ void erofs_plan_fill(const struct erofs_plan *plan, uint64_t first, size_t count
 		count -= done;
 		ret += done * EROFS_BLOCK_SIZE;
 	}
-}
-
-int erofs_plan_emit(const struct erofs_plan *plan, erofs_sink_fn sink, void *userdata, struct error **err)
-{
-	_cleanup_free_ uint8_t *blocks = malloc(EMIT_BLOCKS * EROFS_BLOCK_SIZE);
-
-	if (!blocks)
-		return error_set_errno(err, -ENOMEM, "erofs");
-	for (uint64_t first = 0; first < plan->blocks; first += EMIT_BLOCKS) {
-		size_t count = (size_t)MIN((uint64_t)EMIT_BLOCKS, plan->blocks - first);
-		int r;
-
-		erofs_plan_fill(plan, first, count, blocks);
-		r = sink(first, blocks, count, userdata, err);
-		if (r < 0)
-			return r;
-	}
-	return 0;
 }

@@ -84,13 +84,6 @@ void erofs_plan_statistics(const struct erofs_plan *plan, struct erofs_statistic
  */
 void erofs_plan_fill(const struct erofs_plan *plan, uint64_t first, size_t count, uint8_t *ret);
 
-/* Takes *count* blocks that begin at block *first*. Returns 0 or a negative errno with *err* set. */
-typedef int (*erofs_sink_fn)(
-	uint64_t first, const uint8_t *blocks, size_t count, void *userdata, struct error **err);
-
-/* Hands the whole image to *sink* from its first block to its last. */
-int erofs_plan_emit(const struct erofs_plan *plan, erofs_sink_fn sink, void *userdata, struct error **err);
-
 /* Where an image is read from: *data* or, where that is NULL, *size* bytes of *fd* from *offset* on. */
 struct erofs_source {
 	const uint8_t *data;

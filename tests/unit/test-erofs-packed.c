@@ -6,8 +6,8 @@
 #include <pthread.h>
 
 #include "base/string-util.h"
+#include "erofs-image.h"
 #include "format/erofs-store.h"
-#include "format/erofs.h"
 #include "trees.h"
 
 static const struct compression compressions[] = {{COMPRESSION_LZ4, 0}, {COMPRESSION_LZ4HC, 3},
@@ -75,15 +75,6 @@ static struct tree *awkward_tree(uint64_t seed)
 	return tree;
 }
 
-static int append_sink(
-	uint64_t first, const uint8_t *blocks, size_t count, void *userdata, struct error **err)
-{
-	(void)err;
-	assert_int_equal(first * EROFS_BLOCK_SIZE, ((struct buffer *)userdata)->size);
-	buffer_append(userdata, blocks, count * EROFS_BLOCK_SIZE);
-	return 0;
-}
-
 static void write_image(const struct tree *tree, const struct compression *compression,
 	enum erofs_layout layout, unsigned threads, struct buffer *ret)
 {
@@ -93,8 +84,7 @@ static void write_image(const struct tree *tree, const struct compression *compr
 	_cleanup_error_ struct error *err = NULL;
 
 	assert_ok(erofs_plan_new(tree_root(tree), &options, &plan, &err), err);
-	assert_int_equal(erofs_plan_emit(plan, append_sink, ret, NULL), 0);
-	assert_false(buffer_failed(ret));
+	append_image(plan, ret);
 }
 
 static const char *save(const struct buffer *image)
@@ -387,10 +377,8 @@ static void write_stored(const struct tree *tree, struct shelf *shelf, struct bu
 	_cleanup_error_ struct error *err = NULL;
 
 	assert_ok(erofs_plan_new(tree_root(tree), &options, &plan, &err), err);
-	assert_int_equal(erofs_plan_emit(plan, append_sink, ret, NULL), 0);
-	assert_false(buffer_failed(ret));
+	append_image(plan, ret);
 }
-
 
 static void what_was_kept_makes_the_same_image(void **state)
 {
