@@ -116,7 +116,12 @@ static int add_folders(struct tree *tree, int64_t mtime, struct error **err)
 	return 0;
 }
 
-/* gzip, RFC 1952, without name and time. What zlib makes has been the same for many versions. */
+/*
+ * gzip, RFC 1952, without name and time. What zlib makes has been the same for many versions. Of modules, which
+ * are full of zeros, level 9 makes as much as 6 in ten times the time.
+ */
+#define GZIP_LEVEL 6
+
 static int compress_archive(const struct buffer *archive, struct buffer *ret, struct error **err)
 {
 	gz_header header = {.os = 255 /* unknown */};
@@ -126,7 +131,7 @@ static int compress_archive(const struct buffer *archive, struct buffer *ret, st
 
 	if (archive->size > UINT_MAX / 2)
 		return error_set(err, -EFBIG, "initrd: %zu bytes are too many", archive->size);
-	if (deflateInit2(&stream, Z_BEST_COMPRESSION, Z_DEFLATED, MAX_WBITS + 16, MAX_MEM_LEVEL,
+	if (deflateInit2(&stream, GZIP_LEVEL, Z_DEFLATED, MAX_WBITS + 16, MAX_MEM_LEVEL,
 		    Z_DEFAULT_STRATEGY) == Z_OK) {
 		uLong bound = deflateBound(&stream, stream.avail_in) + sizeof(header);
 
