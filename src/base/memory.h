@@ -14,8 +14,8 @@
  */
 static inline void memory_will_be_filled(void *data, size_t size)
 {
-	uintptr_t begin = ((uintptr_t)data + KiB(4) - 1) & ~(uintptr_t)(KiB(4) - 1);
+	size_t before = -(uintptr_t)data & (KiB(4) - 1); /* its first page */
 
 	if (size >= MEMORY_HUGE)
-		(void)madvise((void *)begin, size - (begin - (uintptr_t)data), MADV_HUGEPAGE);
+		(void)madvise((uint8_t *)data + before, size - before, MADV_HUGEPAGE);
 }

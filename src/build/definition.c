@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "build/definition.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <sys/stat.h>
@@ -354,6 +355,7 @@ static int extend(const struct definition *child, const char *text, size_t size,
 		r = load(path, find, depth + 1, &definition, err);
 	if (r < 0)
 		return definition_wrap(child, "extends", NULL, err), r;
+	assert(definition);
 	r = subtract(definition, child, err);
 	if (r >= 0)
 		r = leave_out(definition, child, err);

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <assert.h>
 #include <errno.h>
 #include <string.h>
 
@@ -177,6 +178,7 @@ static int inspect_json(const struct verity_range *range, json_t **ret, struct e
 
 	if (r < 0)
 		return r;
+	assert(data);
 	length = strnlen(data, range->size);
 	object = json_loadb(data, length, JSON_REJECT_DUPLICATES, &fault);
 	if (!object)

@@ -43,8 +43,8 @@ static int note_line(struct layout *layout, const char *line, size_t length)
 	_cleanup_free_ char *copy = strndup(line, length);
 	char *at = copy, *type = next_word(&at), *path;
 
-	/* Both point into the copy, which is released. NOLINTNEXTLINE(clang-analyzer-unix.Malloc) */
 	if (!type || !strchr("fdDvqQpLcbC", *type))
+		/* Both point into the copy, which is released. NOLINTNEXTLINE(clang-analyzer-unix.Malloc) */
 		return copy ? 0 : -ENOMEM;
 	path = next_word(&at);
 	if (path && startswith(path, "/etc/") && strchr("dD", *type))

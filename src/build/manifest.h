@@ -42,7 +42,7 @@ int manifest_describe(const struct manifest *manifest, json_t **ret, struct erro
  * Says in a manifest, which says already that there is one, what is measured of the kernel image for start
  * from the network. Returns 0 or -ENOMEM.
  */
-int manifest_describe_netboot(json_t *manifest, const struct pcr_prediction *pcrs, struct error **err);
+int manifest_describe_netboot(json_t *manifest, const struct pcr_prediction *prediction, struct error **err);
 
 /* Appends the manifest's text to *ret*: *manifest* as manifest_describe() made it. Returns 0 or -ENOMEM. */
 int manifest_write(json_t *manifest, const struct manifest_output *outputs, size_t count, struct buffer *ret,

@@ -99,6 +99,7 @@ static int check_libraries(const struct tree *tree, const struct platform *platf
 		r = find_library(tree, platform, libraries.items[i], users.items[i], &library, err);
 		if (r < 0)
 			return r;
+		assert(library);
 		r = add_needed(content_data(library->content), content_size(library->content),
 			libraries.items[i], &libraries, &users, err);
 		if (r < 0)

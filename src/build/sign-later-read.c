@@ -47,7 +47,7 @@ static int open_regular(const char *dir, const char *name, uint64_t *ret_size, s
 int sign_later_open_file(const struct image *image, const char *dir, const char *name, struct error **err)
 {
 	const struct signing_file *file = signing_folder_find(&image->taken->folder, name);
-	uint64_t size;
+	uint64_t size = 0;
 	int fd;
 
 	if (!file)

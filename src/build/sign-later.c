@@ -93,7 +93,7 @@ static int note_output(const struct output *output, struct signing_folder *folde
 {
 	_cleanup_close_ int fd = open(output->path, O_RDONLY | O_CLOEXEC);
 	uint8_t digest[SHA256_SIZE];
-	uint64_t size;
+	uint64_t size = 0;
 	int r = fd < 0 ? -errno : sha256_file(fd, digest, &size);
 
 	return r < 0 ? error_set_errno(err, r, "%s", output->path)

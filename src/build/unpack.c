@@ -560,8 +560,8 @@ int unpack(const struct unpack_package *packages, size_t count, const struct unp
 	struct tree **ret, struct unpacked *ret_unpacked, struct error **err)
 {
 	_cleanup_free_ struct deb *debs = calloc(count + 1, sizeof(*debs));
-	_cleanup_free_ atomic_bool *excluded = calloc(options->exclude.count + 1, sizeof(*excluded)),
-				   *kept = calloc(options->keep.count + 1, sizeof(*kept));
+	_cleanup_free_ atomic_bool *excluded = calloc(options->exclude.count + 1, sizeof(*excluded));
+	_cleanup_free_ atomic_bool *kept = calloc(options->keep.count + 1, sizeof(*kept));
 	struct job job = {
 		.packages = packages, .options = options, .debs = debs, .excluded = excluded, .kept = kept};
 	_cleanup_free_ size_t *order = order_by_size(packages, count);

@@ -28,6 +28,7 @@ struct values {
 	uint64_t threads, cache_days;
 	struct strv formats;
 	bool offline, explain, schema, json, quiet;
+	char today[VERSION_MAX]; /* the version where none is given */
 };
 
 static const struct command_option build_options[] = {
@@ -382,7 +383,6 @@ static int build_again(const struct values *values, const struct command_call *c
 static int build_edition(struct values *values, const char *edition, struct error **err)
 {
 	_cleanup_lock_ struct lock lock = {};
-	char today[VERSION_MAX];
 	unsigned formats = 0;
 	int64_t day;
 	int locked, r = read_formats(&values->formats, &formats, err);
@@ -392,9 +392,9 @@ static int build_edition(struct values *values, const char *edition, struct erro
 	locked = read_lock(values->lock, &lock, err);
 	if (locked < 0)
 		return locked;
-	version_of_day(time(NULL), today);
+	version_of_day(time(NULL), values->today);
 	if (!values->version)
-		values->version = locked ? lock.version : today;
+		values->version = locked ? lock.version : values->today;
 	if (!values->architecture || !platform_find(values->architecture))
 		return command_usage_error(&usage, err, "--arch: \"%s\" is not amd64 or arm64",
 			values->architecture ? values->architecture : "?");

@@ -50,7 +50,7 @@ const char *disk_format_recognize(const uint8_t head[DISK_FORMAT_HEAD]);
 
 /* The names of a set of formats, number N of which is in it where its bit N is: a list, which
  * the caller owns; NULL where memory is out. */
-json_t *disk_formats_json(unsigned formats);
+json_t *disk_formats_json(unsigned set);
 
 /*
  * Writes the image in this format into *to*, an empty file open for reading and writing. Returns 0; -EINVAL

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "format/dsse.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
@@ -103,9 +104,10 @@ static int read_text(
 static int read_base64(const struct json_place *place, const char *member, size_t max, struct buffer *ret,
 	struct error **err)
 {
-	const char *text;
+	const char *text = NULL;
 	int r = read_text(place, member, max, &text, err);
 
+	assert(r < 0 || text);
 	if (r >= 0)
 		r = base64_decode(text, strlen(text), ret);
 	return r == -EINVAL ? json_fault(place, member, "no Base64", err) : r;
@@ -113,7 +115,7 @@ static int read_base64(const struct json_place *place, const char *member, size_
 
 static int read_certificate(const struct json_place *place, X509 **ret, struct dsse *dsse, struct error **err)
 {
-	const char *text;
+	const char *text = NULL;
 	int r = read_text(place, "cert", CERTIFICATE_MAX, &text, err), length;
 	BIO *bio, *name;
 	char *line;
@@ -121,6 +123,7 @@ static int read_certificate(const struct json_place *place, X509 **ret, struct d
 
 	if (r < 0)
 		return r;
+	assert(text);
 	bio = BIO_new_mem_buf(text, (int)strlen(text));
 	*ret = bio ? PEM_read_bio_X509(bio, NULL, NULL, NULL) : NULL;
 	BIO_free(bio);

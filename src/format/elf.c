@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "format/elf.h"
 
+#include <assert.h>
 #include <elf.h>
 #include <errno.h>
 #include <string.h>
@@ -336,10 +337,12 @@ int elf_dynamic(const struct elf *elf, struct elf_dynamic *ret, struct error **e
 		string = elf_string(&strings, entry.value);
 		if (!string)
 			return damaged(err, "a name in the dynamic section lies outside of its strings");
-		if (entry.tag == DT_SONAME)
+		if (entry.tag == DT_SONAME) {
 			dynamic.soname = string;
-		else
+		} else {
+			assert(dynamic.needed); /* it was counted */
 			dynamic.needed[dynamic.needed_count++] = string;
+		}
 	}
 	*ret = dynamic;
 	dynamic = (struct elf_dynamic){};
