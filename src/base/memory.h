@@ -10,7 +10,8 @@
 
 /*
  * Says that a large malloc()ed array is about to be filled from one end to the other: the kernel may give it
- * huge pages, of which clearing and mapping cost a fraction of small ones'. Only a hint; small arrays need none.
+ * huge pages, of which clearing and mapping cost a fraction of small ones'. Only a hint; small arrays need
+ * none.
  */
 static inline void memory_will_be_filled(void *data, size_t size)
 {

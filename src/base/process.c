@@ -73,7 +73,8 @@ static int spawn(const char *const *arguments, struct pipes *pipes, pid_t *ret)
 	for (int i = 0; i < 3 && r == 0; i++)
 		r = posix_spawn_file_actions_adddup2(&actions, pipes->child[i], i);
 	if (r == 0)
-		r = posix_spawnp(&pid, arguments[0], &actions, &attributes, (char *const *)arguments, environ);
+		r = posix_spawnp(
+			&pid, arguments[0], &actions, &attributes, (char *const *)arguments, environ);
 	posix_spawnattr_destroy(&attributes);
 	posix_spawn_file_actions_destroy(&actions);
 	*ret = pid;

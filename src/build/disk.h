@@ -45,8 +45,8 @@ struct disk_options {
 };
 
 /*
- * Writes a disk image to *fd*, a new file: partitions in a row from 1 MiB on, at multiples of 1 MiB. Zeros and
- * holes of the contents stay holes, blocks are shared with their files where the file system can do it.
+ * Writes a disk image to *fd*, a new file: partitions in a row from 1 MiB on, at multiples of 1 MiB. Zeros
+ * and holes of the contents stay holes, blocks are shared with their files where the file system can do it.
  *
  * Returns 0; -ENOSPC with *err* saying what does not fit where, or that the file system is full; another
  * negative errno.
@@ -72,8 +72,8 @@ struct disk_image {
 uint64_t disk_image_usr(uint64_t esp_size);
 
 /*
- * Writes the disk image of a release to *fd*: slot a holds it, slot b is empty. The ids of slot a's data and hash
- * partition are the root hash; all others come from the root hash and version by uuid_from_name(), so that
- * equal input gives equal bytes. Errors as of disk_write().
+ * Writes the disk image of a release to *fd*: slot a holds it, slot b is empty. The ids of slot a's data and
+ * hash partition are the root hash; all others come from the root hash and version by uuid_from_name(), so
+ * that equal input gives equal bytes. Errors as of disk_write().
  */
 int disk_image_write(int fd, const struct disk_image *image, struct error **err);

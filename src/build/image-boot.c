@@ -207,8 +207,8 @@ int image_make_initrd(struct image *image, struct error **err)
 	return buffer_failed(&image->initrd) ? error_set_errno(err, -ENOMEM, "initrd") : 0;
 }
 
-int image_build_netboot_initrd(struct image *image, const struct initrd_carried *carried, struct buffer *ret,
-	struct error **err)
+int image_build_netboot_initrd(
+	struct image *image, const struct initrd_carried *carried, struct buffer *ret, struct error **err)
 {
 	enum initrd_netboot netboot = image->options->netboot;
 	int r = write_initrd_settings(image, netboot, ret, err);
@@ -227,7 +227,7 @@ static int make_initrd_rest(struct image *image, struct error **err)
 
 static int use_tree(size_t index, void *userdata, struct error **err)
 {
-	static int (*const steps[])(struct image *image, struct error **err) = {
+	static int (*const steps[])(struct image * image, struct error * *err) = {
 		write_usr_image, make_initrd_rest, image_collect_sbom};
 
 	return steps[index](userdata, err);

@@ -115,14 +115,14 @@ int image_take_boot_files(struct image *image, struct error **err);
 int image_finish_tree(struct image *image, struct error **err);
 
 /* From the tree to the parts of a disk (image-boot.c). */
-int image_use_tree(struct image *image, struct error **err); /* usr image, bill of materials, most of the initrd */
+int image_use_tree(struct image *image, struct error **err); /* usr image, SBOM, most of the initrd */
 int image_make_command_line(struct image *image, struct error **err);
 int image_make_initrd(struct image *image, struct error **err);
 int image_make_kernel_image(struct image *image, struct error **err);
 
 /* The initrd for start from the network with what is carried, and a kernel image with an initrd. */
-int image_build_netboot_initrd(struct image *image, const struct initrd_carried *carried, struct buffer *ret,
-	struct error **err);
+int image_build_netboot_initrd(
+	struct image *image, const struct initrd_carried *carried, struct buffer *ret, struct error **err);
 int image_build_kernel(
 	struct image *image, const struct buffer *initrd, struct buffer *ret, struct error **err);
 

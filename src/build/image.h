@@ -57,7 +57,8 @@ struct image_result {
  * Builds OUTPUT/orlop-NAME_VERSION_ARCHITECTURE.{raw,usr.erofs,usr.verity,efi,spdx.json,cdx.json,
  * manifest.json,provenance.json}, .netboot.efi where it is asked for, and the disk in the other formats that
  * are. The files appear when all of them are complete, one after the other: the disk last but one, then the
- * manifest. With *sign_later*, private keys are not looked at, and what is left is a folder for image_finish().
+ * manifest. With *sign_later*, private keys are not looked at, and what is left is a folder for
+ * image_finish().
  */
 int image_build(const struct image_options *options, struct image_result *ret, struct error **err);
 void image_result_release(struct image_result *result);

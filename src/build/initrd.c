@@ -117,8 +117,8 @@ static int add_folders(struct tree *tree, int64_t mtime, struct error **err)
 }
 
 /*
- * gzip, RFC 1952, without name and time. What zlib makes has been the same for many versions. Of modules, which
- * are full of zeros, level 9 makes as much as 6 in ten times the time.
+ * gzip, RFC 1952, without name and time. What zlib makes has been the same for many versions. Of modules,
+ * which are full of zeros, level 9 makes as much as 6 in ten times the time.
  */
 #define GZIP_LEVEL 6
 

@@ -48,10 +48,10 @@ struct initrd_options {
 
 /*
  * The initrd is cpio archives, one behind the other: one with the settings, as it is, then one with what is
- * carried, where anything is, as it is, and one with all else, compressed with gzip. Each is appended to *ret*.
- * The same options always make the same bytes, and other settings leave those of the last archive as they are:
- * by no more than that need the kernel images of two releases differ, and the last one can be made before there
- * are any settings.
+ * carried, where anything is, as it is, and one with all else, compressed with gzip. Each is appended to
+ * *ret*. The same options always make the same bytes, and other settings leave those of the last archive as
+ * they are: by no more than that need the kernel images of two releases differ, and the last one can be made
+ * before there are any settings.
  *
  * Compressed it is a third as large, and the firmware, which reads it slowly, and the TPM's measurement of it
  * gain more than the kernel's unpacking costs. zstd would save a sixth of that, but makes something else with

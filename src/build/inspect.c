@@ -11,9 +11,9 @@
 #include "format/disk-format.h"
 #include "format/verity-signature.h"
 
-#define PROGRAM_MAX GiB(2)   /* of an EFI program in memory: one for the network has /usr in it */
-#define JSON_MAX MiB(16)     /* of a manifest; a verity signature has a limit of its own */
-#define HEAD_SIZE 4096	     /* what the kind is seen in */
+#define PROGRAM_MAX GiB(2) /* of an EFI program in memory: one for the network has /usr in it */
+#define JSON_MAX MiB(16)   /* of a manifest; a verity signature has a limit of its own */
+#define HEAD_SIZE 4096	   /* what the kind is seen in */
 #define EROFS_MAGIC_AT 1024
 #define EROFS_MAGIC 0xe0f5e1e2
 

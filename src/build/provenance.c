@@ -84,8 +84,7 @@ static json_t *parameters(const struct provenance *provenance)
 		"version", provenance->version, "architecture", provenance->architecture, "suite",
 		provenance->suite, "components", strings(&definition->components));
 
-	if (provenance->netboot &&
-		json_object_set_new(ret, "netboot", json_string(provenance->netboot)) < 0)
+	if (provenance->netboot && json_object_set_new(ret, "netboot", json_string(provenance->netboot)) < 0)
 		return NULL;
 	if (provenance->formats &&
 		json_object_set_new(ret, "formats", disk_formats_json(provenance->formats)) < 0)

@@ -26,7 +26,7 @@ struct provenance {
 	const struct definition *definition;
 	const char *version, *architecture, *suite;
 	unsigned formats;	 /* of the disk beside raw: bits by the numbers of disk-format.h */
-	const char *netboot;	 /* where /var is after a start from the network; NULL: there is no image for that */
+	const char *netboot;	 /* where /var is after a start from the network; NULL: no image for that */
 	const char *builder;	 /* Orlop's own version */
 	const struct sbom *sbom; /* its packages */
 	const struct provenance_file *files;

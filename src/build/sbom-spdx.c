@@ -44,10 +44,11 @@ static int add_file(struct spdx *spdx, const struct sbom_file *file)
 		(void)spdx_package_id(&sbom->packages[file->package], owner);
 	else
 		(void)snprintf(owner, sizeof(owner), "%s", file->package == SBOM_OF_ORLOP ? ORLOP : IMAGE);
-	r = json_array_append_new(spdx->files,
-		json_pack("{s:s, s:o, s:[{s:s, s:o}, o], s:s*}", "SPDXID", id, "fileName", sbom_text(name),
-			"checksums", "algorithm", "SHA1", "checksumValue", sbom_hex(file->digests->sha1, SHA1_SIZE),
-			spdx_checksum(file->digests->sha256), "comment", comment));
+	r = json_array_append_new(
+		spdx->files, json_pack("{s:s, s:o, s:[{s:s, s:o}, o], s:s*}", "SPDXID", id, "fileName",
+				     sbom_text(name), "checksums", "algorithm", "SHA1", "checksumValue",
+				     sbom_hex(file->digests->sha1, SHA1_SIZE),
+				     spdx_checksum(file->digests->sha256), "comment", comment));
 	if (r >= 0)
 		r = relate(spdx, owner, "CONTAINS", id);
 	if (r >= 0 && finisher && streq(finisher, "depmod") && spdx->kernel != SIZE_MAX)

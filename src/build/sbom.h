@@ -54,9 +54,9 @@ struct sbom_source {
 struct sbom_file {
 	char *path; /* "usr/bin/env" */
 	const struct tree_inode *inode;
-	size_t package;		     /* whose it is, or one of these: */
-#define SBOM_OF_IMAGE SIZE_MAX	     /* of the edition, or made by a finisher */
-#define SBOM_OF_ORLOP (SIZE_MAX - 1) /* a program of ours, or what comes with them */
+	size_t package;		       /* whose it is, or one of these: */
+#define SBOM_OF_IMAGE SIZE_MAX	       /* of the edition, or made by a finisher */
+#define SBOM_OF_ORLOP (SIZE_MAX - 1)   /* a program of ours, or what comes with them */
 	const struct digests *digests; /* belong to its content */
 };
 

@@ -160,14 +160,16 @@ static void set_digests(struct deb *deb, const struct cache_object *object)
 	for (size_t i = 0; i < deb->entry_count; i++) {
 		struct content *content = deb->entries[i].content;
 		const struct cache_part *part =
-			content ? cache_object_part(object, deb->entries[i].offset, content_size(content)) : NULL;
+			content ? cache_object_part(object, deb->entries[i].offset, content_size(content))
+				: NULL;
 
 		if (part)
 			content_set_digests(content, &part->digests);
 	}
 }
 
-/* Every file that is wanted is a part, so that no byte is hashed twice, neither now nor by who reads it again. */
+/* Every file that is wanted is a part, so that no byte is hashed twice, neither now nor by who reads it
+ * again. */
 static int collect_parts(const struct deb *deb, struct cache_object *object)
 {
 	object->parts = calloc(deb->entry_count + 1, sizeof(*object->parts));
@@ -181,16 +183,15 @@ static int collect_parts(const struct deb *deb, struct cache_object *object)
 			continue;
 		if (content_digests(entry->content, &digests) < 0)
 			return -ENOMEM;
-		object->parts[object->part_count++] = (struct cache_part){.offset = entry->offset,
-			.size = content_size(entry->content),
-			.digests = *digests};
+		object->parts[object->part_count++] = (struct cache_part){
+			.offset = entry->offset, .size = content_size(entry->content), .digests = *digests};
 	}
 	return 0;
 }
 
 /* Keeps what the package became. Without memory for that it is not kept. */
-static void keep_package(struct cache *cache, const uint8_t key[SHA256_SIZE], const struct deb *deb,
-	struct content *plain)
+static void keep_package(
+	struct cache *cache, const uint8_t key[SHA256_SIZE], const struct deb *deb, struct content *plain)
 {
 	struct cache_object object = {.data = (uint8_t *)content_data(plain), .size = content_size(plain)};
 

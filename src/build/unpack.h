@@ -39,7 +39,7 @@ struct unpack_options {
 	struct strv keep;    /* … except for these */
 	unsigned threads;    /* 0: one for each processor */
 	deb_filter_fn aside; /* what is taken out whether it is in the tree or not; may be NULL */
-	struct cache *cache;	   /* that keeps packages decompressed; NULL: none does */
+	struct cache *cache; /* that keeps packages decompressed; NULL: none does */
 	struct progress *progress; /* NULL: tell nobody */
 };
 

@@ -12,7 +12,7 @@
 #include "format/fsverity.h"
 
 #define RANGE_BLOCKS 2048 /* one thread's at a time … */
-#define PIECE_BLOCKS 64	  /* … in pieces that are made, hashed and written while the processor has them at hand */
+#define PIECE_BLOCKS 64	  /* … in pieces that the processor still has at hand when they are written */
 
 struct writing {
 	const struct usr_image_options *options;
@@ -53,7 +53,8 @@ static int write_range(size_t index, void *userdata, struct error **err)
 	int r = blocks && context ? 0 : -ENOMEM;
 
 	while (r >= 0 && first < end) {
-		size_t count = (size_t)MIN((uint64_t)PIECE_BLOCKS, end - first), size = count * EROFS_BLOCK_SIZE;
+		size_t count = (size_t)MIN((uint64_t)PIECE_BLOCKS, end - first),
+		       size = count * EROFS_BLOCK_SIZE;
 
 		erofs_plan_fill(writing->plan, first, count, blocks);
 		verity_hash(writing->verity, context, first, blocks, count);
@@ -107,12 +108,13 @@ static int write_image(struct writing *writing, struct usr_image_result *ret, st
 	int r;
 
 	writing->copy = share ? -1 : options->copy;
-	r = work_run(options->threads, (size_t)div_round_up_u64(blocks, RANGE_BLOCKS), write_range, writing, err);
+	r = work_run(
+		options->threads, (size_t)div_round_up_u64(blocks, RANGE_BLOCKS), write_range, writing, err);
 	if (r < 0)
 		return r;
 	if (share)
-		r = sparse_copy(writing->fd, 0, options->copy, options->copy_offset, blocks * EROFS_BLOCK_SIZE,
-			NULL);
+		r = sparse_copy(
+			writing->fd, 0, options->copy, options->copy_offset, blocks * EROFS_BLOCK_SIZE, NULL);
 	return r < 0 ? error_set_errno(err, r, "%s: copy to the disk", writing->path)
 		     : take_leaves(writing, ret, err);
 }

@@ -22,7 +22,7 @@ struct usr_image_options {
 };
 
 struct usr_image_result {
-	uint64_t image_size, hash_size; /* bytes */
+	uint64_t image_size, hash_size;	   /* bytes */
 	uint8_t image_digest[SHA256_SIZE]; /* fs-verity's */
 	uint8_t hash_digest[SHA256_SIZE];  /* SHA-256 of the whole file */
 	uint8_t root_hash[SHA256_SIZE];
@@ -36,7 +36,8 @@ void usr_image_result_release(struct usr_image_result *result);
 
 /*
  * Writes *folder* as image to the file *image_path* and its hash tree to *hash_path*. Both appear under their
- * names only when they are complete and on disk; the copy is not flushed. Returns 0 or a negative errno with *err* set.
+ * names only when they are complete and on disk; the copy is not flushed. Returns 0 or a negative errno with
+ * *err* set.
  */
 int usr_image_write(struct tree_inode *folder, const struct usr_image_options *options,
 	const char *image_path, const char *hash_path, struct usr_image_result *ret, struct error **err);

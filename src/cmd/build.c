@@ -153,15 +153,15 @@ static int print_result(const struct image_result *result, const char *output, d
 			result->packages, format_size(result->usr_size, size), result->root_hash, seconds);
 		return 0;
 	}
-	object = json_pack("{s:s, s:{s:s, s:s*, s:s*, s:s*, s:s, s:s, s:s, s:s*, s:s, s:s, s:s, s:s}, s:s, s:I, "
-			   "s:I, s:f}",
+	object = json_pack(
+		"{s:s, s:{s:s, s:s*, s:s*, s:s*, s:s, s:s, s:s, s:s*, s:s, s:s, s:s, s:s}, s:s, s:I, "
+		"s:I, s:f}",
 		"folder", output, "outputs", "raw", result->raw, "qcow2", result->formats[DISK_FORMAT_QCOW2],
 		"vhd", result->formats[DISK_FORMAT_VHD], "vhdx", result->formats[DISK_FORMAT_VHDX], "usr",
-		result->erofs, "verity", result->verity, "uki", result->uki, "netboot", result->netboot, "spdx",
-		result->spdx,
-		"cyclonedx", result->cyclonedx, "manifest", result->manifest, "provenance",
-		result->provenance, "root_hash", result->root_hash, "usr_size", (json_int_t)result->usr_size,
-		"packages", (json_int_t)result->packages, "seconds", seconds);
+		result->erofs, "verity", result->verity, "uki", result->uki, "netboot", result->netboot,
+		"spdx", result->spdx, "cyclonedx", result->cyclonedx, "manifest", result->manifest,
+		"provenance", result->provenance, "root_hash", result->root_hash, "usr_size",
+		(json_int_t)result->usr_size, "packages", (json_int_t)result->packages, "seconds", seconds);
 	if (!object)
 		return -ENOMEM;
 	r = json_dumpf(object, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(4));

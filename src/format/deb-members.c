@@ -140,7 +140,8 @@ ssize_t deb_stream_read(void *userdata, void *buffer, size_t size, struct error 
 	struct deb_stream *stream = userdata;
 	/* A byte more than there may be is enough to see that. */
 	size_t most = (size_t)MIN((uint64_t)size, stream->left + 1);
-	ssize_t n = stream->archive ? read_archive(stream, buffer, most, err) : read_plain(stream, buffer, size);
+	ssize_t n =
+		stream->archive ? read_archive(stream, buffer, most, err) : read_plain(stream, buffer, size);
 	uint64_t done = n < 0 ? 0 : (uint64_t)n;
 
 	if (n < 0)

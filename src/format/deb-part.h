@@ -34,8 +34,8 @@ int deb_members_read(struct deb_slice file, const char *what, struct deb_members
 /* Lets libarchive decompress what the member's name says, and nothing else. */
 int deb_stream_open(
 	struct deb_stream *stream, const char *ending, struct deb_slice member, struct error **err);
-/* For tar_new(): *userdata* is the stream. Returns the bytes read or, where *buffer* is NULL, passed over; 0 at
- * the end; or a negative errno. */
+/* For tar_new(): *userdata* is the stream. Returns the bytes read or, where *buffer* is NULL, passed over; 0
+ * at the end; or a negative errno. */
 ssize_t deb_stream_read(void *userdata, void *buffer, size_t size, struct error **err);
 void deb_stream_close(struct deb_stream *stream);
 

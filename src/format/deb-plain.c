@@ -57,8 +57,8 @@ static int append_stream(const char *ending, struct deb_slice member, uint64_t l
 	return (int)n;
 }
 
-static int append_xz(struct deb_slice member, uint64_t limit, const char *about, struct buffer *to,
-	struct error **err)
+static int append_xz(
+	struct deb_slice member, uint64_t limit, const char *about, struct buffer *to, struct error **err)
 {
 	int r = xz_append(member.data, member.size, (size_t)MIN(limit, SIZE_MAX), to, err);
 

@@ -288,8 +288,7 @@ static int keep(struct deb *deb, struct tar_entry *from, struct content *content
 	return 0;
 }
 
-static int add_entry(
-	struct payload *payload, struct tar_entry *from, unsigned wanted, struct error **err)
+static int add_entry(struct payload *payload, struct tar_entry *from, unsigned wanted, struct error **err)
 {
 	_cleanup_content_ struct content *content = NULL;
 	size_t offset = payload_offset(payload);
@@ -322,8 +321,7 @@ static int read_entry(struct payload *payload, struct tar_entry *entry, size_t c
 		return S_ISDIR(entry->mode)
 			       ? 0
 			       : error_set(err, -EINVAL, "%s: the root is no folder", payload->what);
-	return add_entry(
-		payload, entry, filter ? filter(entry->path, entry->mode, userdata) : DEB_KEEP, err);
+	return add_entry(payload, entry, filter ? filter(entry->path, entry->mode, userdata) : DEB_KEEP, err);
 }
 
 static int read_data(struct payload *payload, const struct deb_members *members, deb_filter_fn filter,

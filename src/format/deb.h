@@ -69,5 +69,6 @@ int deb_read_content(struct content *package, const char *what, deb_filter_fn fi
 int deb_read(const void *data, size_t size, const char *what, deb_filter_fn filter, void *userdata,
 	struct deb *ret, struct error **err);
 
-/* Copies the contents that are slices, so that the package's bytes are not kept for them. Returns 0 or -ENOMEM. */
+/* Copies the contents that are slices, so that the package's bytes are not kept for them. Returns 0 or
+ * -ENOMEM. */
 int deb_detach(struct deb *deb);

@@ -29,10 +29,10 @@ static int find_contents(struct erofs_plan *plan, struct error **err)
 	qsort(sorted, count, sizeof(struct erofs_node *), erofs_compare_nodes);
 	for (size_t i = 0; i < count; i++) {
 		if (i == 0 || !erofs_same_content(sorted[i - 1], sorted[i]))
-			plan->packed[plan->packed_count++] = (struct erofs_packed){
-				.origin = sorted[i]->inode->content,
-				.content = erofs_node_data(sorted[i]),
-				.size = sorted[i]->size};
+			plan->packed[plan->packed_count++] =
+				(struct erofs_packed){.origin = sorted[i]->inode->content,
+					.content = erofs_node_data(sorted[i]),
+					.size = sorted[i]->size};
 		sorted[i]->packed = &plan->packed[plan->packed_count - 1];
 	}
 	return 0;

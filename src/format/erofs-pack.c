@@ -245,23 +245,35 @@ static ssize_t make_segments(struct packing *packing)
 	return (ssize_t)pieces;
 }
 
+/* Lists the segments of those that are small, or of those that are not, behind the *n* pieces that there are;
+ * returns how many there are then. */
+static size_t list_pieces(struct packing *packing, bool small, size_t n)
+{
+	for (size_t i = 0; i < packing->todo_count; i++) {
+		struct erofs_packed *packed = packing->todo[i];
+
+		assert(packed);
+		if ((packed->size < EROFS_SEGMENT) != small)
+			continue;
+		for (size_t j = 0; j < packed->segment_count; j++)
+			packing->pieces[n++] = (struct piece){.packed = packed, .index = j};
+	}
+	return n;
+}
+
 /* Lists what there is to do, whole segments first: they take longest. */
 static int plan_batches(struct packing *packing)
 {
 	ssize_t pieces = make_segments(packing);
 	uint64_t bytes = EROFS_SEGMENT;
-	size_t n = 0;
+	size_t n;
 
 	packing->pieces = pieces >= 0 ? calloc((size_t)pieces + 1, sizeof(*packing->pieces)) : NULL;
 	packing->batches = pieces >= 0 ? calloc((size_t)pieces + 1, sizeof(*packing->batches)) : NULL;
 	if (!packing->pieces || !packing->batches)
 		return -ENOMEM;
-	for (int small = 0; small <= 1; small++)
-		for (size_t i = 0; i < packing->todo_count; i++)
-			for (size_t j = 0; j < packing->todo[i]->segment_count; j++)
-				if ((packing->todo[i]->size < EROFS_SEGMENT) == small)
-					packing->pieces[n++] =
-						(struct piece){.packed = packing->todo[i], .index = j};
+	n = list_pieces(packing, false, 0);
+	n = list_pieces(packing, true, n);
 	for (size_t i = 0; i < n; i++) {
 		if (bytes >= EROFS_SEGMENT) {
 			packing->batches[packing->batch_count++].first = i;
@@ -296,7 +308,8 @@ int erofs_pack(struct erofs_packed *contents, size_t count, const struct compres
 {
 	struct packing packing = {
 		.contents = contents, .count = count, .compression = compression, .store = store};
-	int r = store ? work_run(threads, (size_t)div_round_up_u64(count, STORE_BATCH), load_batch, &packing, err)
+	int r = store ? work_run(threads, (size_t)div_round_up_u64(count, STORE_BATCH), load_batch, &packing,
+				err)
 		      : 0;
 
 	if (r >= 0)

@@ -46,9 +46,9 @@ struct erofs_packed {
 };
 
 /*
- * Compresses contents, of each *origin*, *content* and *size* (at least 1), on up to *threads* threads (0: one for
- * each processor), but for those that *store* (may be NULL) has. Fills in all but the last two members. Returns 0
- * or -ENOMEM with *err* set; what was filled in is to be released in any case.
+ * Compresses contents, of each *origin*, *content* and *size* (at least 1), on up to *threads* threads (0:
+ * one for each processor), but for those that *store* (may be NULL) has. Fills in all but the last two
+ * members. Returns 0 or -ENOMEM with *err* set; what was filled in is to be released in any case.
  */
 int erofs_pack(struct erofs_packed *contents, size_t count, const struct compression *compression,
 	const struct erofs_store *store, unsigned threads, struct error **err);

@@ -62,7 +62,8 @@ static const uint8_t *take(struct input *input, uint64_t size)
 	return at;
 }
 
-/* The first cluster begins at *at*, the others behind each other and before *end*; their blocks are the segment's. */
+/* The first cluster begins at *at*, the others behind each other and before *end*; their blocks are the
+ * segment's. */
 static int load_clusters(struct erofs_segment *segment, const uint8_t *from, uint64_t at, uint64_t end)
 {
 	uint64_t blocks = 0;
@@ -85,8 +86,7 @@ static int load_clusters(struct erofs_segment *segment, const uint8_t *from, uin
 	return blocks == segment->blocks ? 0 : -EBADMSG;
 }
 
-static int load_segment(
-	struct input *input, uint64_t begin, uint64_t end, struct erofs_segment *segment)
+static int load_segment(struct input *input, uint64_t begin, uint64_t end, struct erofs_segment *segment)
 {
 	const uint8_t *head = take(input, SEGMENT_SIZE), *clusters, *data;
 
@@ -124,8 +124,8 @@ static int load(struct erofs_packed *packed, struct input *input)
 		return -ENOMEM;
 	packed->segment_count = count;
 	for (size_t i = 0; i < count; i++) {
-		int r = load_segment(input, i * EROFS_SEGMENT,
-			MIN((i + 1) * EROFS_SEGMENT, packed->size), &packed->segments[i]);
+		int r = load_segment(input, i * EROFS_SEGMENT, MIN((i + 1) * EROFS_SEGMENT, packed->size),
+			&packed->segments[i]);
 
 		if (r < 0)
 			return r;

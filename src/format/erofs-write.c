@@ -18,7 +18,6 @@
 /* How many unfilled blocks are looked at for a place: see place_nodes(). */
 #define WINDOW_MAX 1024
 
-
 static void forget_numbers(struct tree_inode *inode)
 {
 	inode->number = 0;

@@ -44,8 +44,8 @@ struct erofs_options {
 	enum erofs_layout layout;
 	struct compression compression;
 	const struct erofs_store *store; /* NULL: there is none */
-	unsigned threads; /* that compress: 0: one for each processor */
-	bool keep_times;  /* … but those whose own time differs, where this is set */
+	unsigned threads;		 /* that compress: 0: one for each processor */
+	bool keep_times;		 /* … but those whose own time differs, where this is set */
 };
 
 struct erofs_statistics {

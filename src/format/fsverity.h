@@ -14,7 +14,8 @@
 
 #define FSVERITY_BLOCK_SIZE 4096
 
-/* Blocks whose digests are there already, such as those of a dm-verity tree without salt: they are not read. */
+/* Blocks whose digests are there already, such as those of a dm-verity tree without salt: they are not read.
+ */
 struct fsverity_known {
 	uint64_t offset; /* of the first one in the file, in bytes: a multiple of FSVERITY_BLOCK_SIZE */
 	uint64_t blocks; /* whole ones, inside the file */

@@ -52,8 +52,8 @@ static int decode(lzma_stream *stream, size_t max, struct buffer *to)
 	return code == LZMA_STREAM_END && stream->avail_in == 0 ? 0 : -EBADMSG;
 }
 
-static int append(const void *data, size_t size, size_t max, uint32_t flags, struct buffer *to,
-	struct error **err)
+static int append(
+	const void *data, size_t size, size_t max, uint32_t flags, struct buffer *to, struct error **err)
 {
 	lzma_stream stream = LZMA_STREAM_INIT;
 	int r;

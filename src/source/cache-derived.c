@@ -64,7 +64,8 @@ const struct cache_part *cache_object_part(const struct cache_object *object, ui
 		else
 			high = middle;
 	}
-	return low < object->part_count && object->parts[low].offset == offset && object->parts[low].size == size
+	return low < object->part_count && object->parts[low].offset == offset &&
+			       object->parts[low].size == size
 		       ? &object->parts[low]
 		       : NULL;
 }
@@ -72,8 +73,8 @@ const struct cache_part *cache_object_part(const struct cache_object *object, ui
 /* ---- Digests ---- */
 
 /*
- * Of all but the bytes of the parts, for which their digests stand. Kind and key are part of it: an object that
- * stands in another one's place is damaged, too.
+ * Of all but the bytes of the parts, for which their digests stand. Kind and key are part of it: an object
+ * that stands in another one's place is damaged, too.
  */
 static void object_digest(struct sha256 *context, const char *kind, const uint8_t key[SHA256_SIZE],
 	const uint8_t *table, const struct cache_object *object, uint8_t ret[SHA256_SIZE])
@@ -184,8 +185,8 @@ static int read_object(int fd, const char *kind, const uint8_t key[SHA256_SIZE],
 		       : -EBADMSG;
 }
 
-int cache_derived_read(struct cache *cache, const char *kind, const uint8_t key[SHA256_SIZE],
-	struct cache_object *ret)
+int cache_derived_read(
+	struct cache *cache, const char *kind, const uint8_t key[SHA256_SIZE], struct cache_object *ret)
 {
 	_cleanup_cache_object_ struct cache_object object = {};
 	_cleanup_free_ char *path = NULL;

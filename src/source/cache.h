@@ -19,8 +19,8 @@
 
 #include <time.h>
 
-#include "base/error.h"
 #include "base/digests.h"
+#include "base/error.h"
 
 struct cache;
 
@@ -74,13 +74,13 @@ void cache_object_release(struct cache_object *object);
  * what it is, and in which version ("deb-1"); it is part of a path. Threads may do this at once. *cache* may
  * be NULL, which holds nothing.
  *
- * cache_derived_read() returns 1 with *ret*, whose malloc()ed bytes have a NUL behind them, after all of it was
- * found right, which is when the digests of its parts are as well; 0 where there is none, or was a damaged one,
- * which is removed; -ENOMEM. cache_derived_write() does what it can: where an object can't be written it will
- * be made again. It takes the digests of parts as they are.
+ * cache_derived_read() returns 1 with *ret*, whose malloc()ed bytes have a NUL behind them, after all of it
+ * was found right, which is when the digests of its parts are as well; 0 where there is none, or was a
+ * damaged one, which is removed; -ENOMEM. cache_derived_write() does what it can: where an object can't be
+ * written it will be made again. It takes the digests of parts as they are.
  */
-int cache_derived_read(struct cache *cache, const char *kind, const uint8_t key[SHA256_SIZE],
-	struct cache_object *ret);
+int cache_derived_read(
+	struct cache *cache, const char *kind, const uint8_t key[SHA256_SIZE], struct cache_object *ret);
 void cache_derived_write(struct cache *cache, const char *kind, const uint8_t key[SHA256_SIZE],
 	const struct cache_object *object);
 

@@ -13,9 +13,9 @@
 struct vm_launch {
 	const struct vm_platform *platform;
 	bool kvm;
-	bool parallel; /* without KVM: each processor may have a thread of its own, see vm/tcg.h */
-	const char *code, *vars;	/* firmware and its variable store */
-	const char *serial_log;		/* gets whatever the guest writes to its console */
+	bool parallel;		 /* without KVM: each processor may have a thread of its own, see vm/tcg.h */
+	const char *code, *vars; /* firmware and its variable store */
+	const char *serial_log;	 /* gets whatever the guest writes to its console */
 	const struct strv *credentials; /* files, one SMBIOS string each */
 	int qmp_fd, serial_fd;		/* listening sockets that QEMU inherits */
 	int tpm_fd;			/* QEMU's end of the connection to swtpm, -1 without a TPM */

@@ -13,9 +13,9 @@ struct vm_preparation {
 	char *image;		 /* absolute */
 	char *serial_log;	 /* absolute */
 	bool kvm, parallel;	 /* as in struct vm_launch */
-	int qmp_fd, serial_fd; /* listening sockets */
-	int tpm_fd, swtpm_fd;  /* QEMU's connection to swtpm */
-	int log_fd;	       /* for what QEMU and swtpm say: a file without a name */
+	int qmp_fd, serial_fd;	 /* listening sockets */
+	int tpm_fd, swtpm_fd;	 /* QEMU's connection to swtpm */
+	int log_fd;		 /* for what QEMU and swtpm say: a file without a name */
 	const struct vm_platform *platform;
 };
 #define VM_PREPARATION_INIT                                                               \

@@ -12,8 +12,8 @@
 #include "vm/platform.h"
 
 /*
- * Returns 1 where it may, 0 where it may not or the version is not known, a negative errno where QEMU can't be
- * asked (-ENOENT: it is missing).
+ * Returns 1 where it may, 0 where it may not or the version is not known, a negative errno where QEMU can't
+ * be asked (-ENOENT: it is missing).
  */
 int vm_tcg_is_parallel(const struct vm_platform *platform, struct error **err);
 

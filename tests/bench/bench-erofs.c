@@ -5,8 +5,9 @@
  *
  * Drives the writer of usr images alone, without packages and disk. `write` makes an EROFS image and its
  * dm-verity tree of a folder, both flushed to disk. It prints as JSON what it took to read the folder into
- * memory, which a build never has to do, and to write the image, which includes its fs-verity digest. `hash` makes the
- * tree of an image that is in memory, and nothing else. tools/bench-build compares with other programs.
+ * memory, which a build never has to do, and to write the image, which includes its fs-verity digest. `hash`
+ * makes the tree of an image that is in memory, and nothing else. tools/bench-build compares with other
+ * programs.
  */
 #include <errno.h>
 #include <getopt.h>

@@ -201,7 +201,8 @@ static struct cache_object made = {
 static int digest_parts(void **state)
 {
 	for (size_t i = 0; i < made.part_count; i++)
-		assert_int_equal(digests_compute(made.data + parts[i].offset, parts[i].size, &parts[i].digests), 0);
+		assert_int_equal(
+			digests_compute(made.data + parts[i].offset, parts[i].size, &parts[i].digests), 0);
 	return set_up(state);
 }
 

@@ -8,8 +8,10 @@
 static void a_slice_stays_where_it_is_only_if_a_nul_follows(void **state)
 {
 	_cleanup_content_ struct content *whole = content_copy("ab\0cd\0", 6);
-	_cleanup_content_ struct content *slice = content_slice(whole, 3, 2), *copy = content_slice(whole, 0, 1),
-					 *end = content_slice(whole, 5, 1), *nothing = content_slice(whole, 6, 0);
+	_cleanup_content_ struct content *slice = content_slice(whole, 3, 2),
+					 *copy = content_slice(whole, 0, 1),
+					 *end = content_slice(whole, 5, 1),
+					 *nothing = content_slice(whole, 6, 0);
 
 	(void)state;
 	assert_ptr_equal(content_data(slice), content_data(whole) + 3);

@@ -106,10 +106,11 @@ static void modprobe_finds_modules_in_it(void **state)
 		      "echo \"$a: $(modprobe -C /dev/null -d \"$PWD\" -S 6.1-test -R $a 2>/dev/null)\"; "
 		      "done; } > answers");
 	answers = scratch_read(folder, "answers", NULL);
-	assert_string_equal(answers, "core-bus.ko\ndisk-one.ko\nsum_slow.ko\nsum_fast.ko\nbigfs.ko\nhelper.ko\n"
-				     "virtio:d00000002v00001af4: disk_one\nof:NxTbCx-y: lonely\nof:NxTdCx-y: "
-				     "\nsymbol:help: helper\n"
-				     "fs-built-in: built_in_fs\ncrypto-sum: sum_slow\nsum_fast\n");
+	assert_string_equal(answers,
+		"core-bus.ko\ndisk-one.ko\nsum_slow.ko\nsum_fast.ko\nbigfs.ko\nhelper.ko\n"
+		"virtio:d00000002v00001af4: disk_one\nof:NxTbCx-y: lonely\nof:NxTdCx-y: "
+		"\nsymbol:help: helper\n"
+		"fs-built-in: built_in_fs\ncrypto-sum: sum_slow\nsum_fast\n");
 }
 
 static void refuses_what_modprobe_could_not_use(void **state)

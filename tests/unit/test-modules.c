@@ -218,7 +218,8 @@ static void refuses_what_could_not_be_loaded(void **state)
 
 		make_modules(folder, cases[i].more);
 		tree = tree_of_folder(folder);
-		assert_error(kernel_modules_read(tree, NULL, 0, &modules, &err), cases[i].code, err, cases[i].text);
+		assert_error(kernel_modules_read(tree, NULL, 0, &modules, &err), cases[i].code, err,
+			cases[i].text);
 	}
 }
 

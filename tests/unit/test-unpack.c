@@ -301,10 +301,10 @@ static char *describe(const struct tree *tree)
 /* Changes a byte in the middle of every object that was derived. */
 static void damage_derived(const struct fixture *fixture)
 {
-	shell(fixture->folder,
-		"find cache/derived -type f | while read -r f; do "
-		"at=$(($(stat -c %s $f) / 2)); old=$(od -An -tu1 -j $at -N 1 $f | tr -d ' '); "
-		"printf \"\\\\$(printf %03o $((old ^ 1)))\" | dd of=$f bs=1 seek=$at conv=notrunc status=none; done");
+	shell(fixture->folder, "find cache/derived -type f | while read -r f; do "
+			       "at=$(($(stat -c %s $f) / 2)); old=$(od -An -tu1 -j $at -N 1 $f | tr -d ' '); "
+			       "printf \"\\\\$(printf %03o $((old ^ 1)))\" | dd of=$f bs=1 seek=$at "
+			       "conv=notrunc status=none; done");
 }
 
 static void a_cache_changes_nothing_but_the_time(void **state)
@@ -321,7 +321,8 @@ static void a_cache_changes_nothing_but_the_time(void **state)
 		"mkdir -p usr; : >usr/none; echo x >usr/short; head -c 1024 /dev/urandom >usr/block; "
 		"head -c 700001 /dev/urandom >usr/large; ln usr/large usr/linked");
 	package(fixture, "b", "Installed-Size: 3000\n",
-		"mkdir -p usr/other usr/doc; head -c 300001 /dev/urandom >usr/other/large; head -c 2000000 /dev/zero >usr/doc/x");
+		"mkdir -p usr/other usr/doc; head -c 300001 /dev/urandom >usr/other/large; head -c 2000000 "
+		"/dev/zero >usr/doc/x");
 	assert_int_equal(strv_add(&fixture->options.exclude, "usr/doc"), 0);
 	assert_ok(run(fixture, &err), err);
 	plain = describe(fixture->tree);

@@ -43,9 +43,8 @@ static int tear_down(void **state)
 
 static struct usr_image_options options_with(unsigned threads)
 {
-	return (struct usr_image_options){.erofs = {.build_time = 1700000000, .label = "usr"},
-		.threads = threads,
-		.copy = -1};
+	return (struct usr_image_options){
+		.erofs = {.build_time = 1700000000, .label = "usr"}, .threads = threads, .copy = -1};
 }
 
 static void image_tree_and_digests_belong_together(void **state)
