@@ -263,8 +263,8 @@ static size_t count_segments(const struct erofs_plan *plan)
 /* Places the data of files in the order of the walk; files with the same content share their blocks. */
 static int place_data(struct erofs_plan *plan, struct error **err)
 {
-	_cleanup_free_ struct erofs_node **sorted = calloc(plan->node_count, sizeof(struct erofs_node *));
-	_cleanup_free_ struct erofs_node **first = calloc(plan->node_count, sizeof(struct erofs_node *));
+	_cleanup_free_ struct erofs_node **sorted = calloc(plan->node_count + 1, sizeof(struct erofs_node *));
+	_cleanup_free_ struct erofs_node **first = calloc(plan->node_count + 1, sizeof(struct erofs_node *));
 	size_t count = 0;
 
 	plan->extents = calloc(plan->node_count + count_segments(plan), sizeof(*plan->extents));

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Folders of a FAT32 file system that is open for changes: paths, lists, and the content of files. */
+#include <assert.h>
 #include <errno.h>
 #include <string.h>
 #include <strings.h>
@@ -62,8 +63,10 @@ size_t fat_folder_end(const struct fat_folder *folder)
 uint64_t fat_folder_sector_at(const struct fat_volume *volume, const struct fat_folder *folder, size_t index)
 {
 	uint64_t at = (uint64_t)index * BLOCK_SECTOR;
-	uint32_t cluster = folder->clusters[at / volume->geometry.cluster_size];
+	uint32_t cluster;
 
+	assert(folder->clusters);
+	cluster = folder->clusters[at / volume->geometry.cluster_size];
 	return fat_geometry_offset(&volume->geometry, cluster) + at % volume->geometry.cluster_size;
 }
 

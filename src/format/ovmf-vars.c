@@ -217,7 +217,7 @@ static void write_variable(uint8_t *header, const struct ovmf_variable *variable
 
 int ovmf_vars_set(struct buffer *file, const struct ovmf_variable *variable, struct error **err)
 {
-	struct ovmf_vars vars;
+	struct ovmf_vars vars = {};
 	size_t position, need;
 	int r;
 

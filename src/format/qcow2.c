@@ -100,7 +100,7 @@ static int write_addresses(int to, const struct layout *layout, const struct dis
 static int write_refcounts(int to, const struct layout *layout)
 {
 	uint64_t table_clusters = layout->counts - layout->table, left = layout->end;
-	_cleanup_free_ uint8_t *table = calloc(table_clusters, CLUSTER), *counts = malloc(CLUSTER);
+	_cleanup_free_ uint8_t *table = calloc(table_clusters + 1, CLUSTER), *counts = malloc(CLUSTER);
 	int r = 0;
 
 	if (!table || !counts)

@@ -492,10 +492,12 @@ static int find_name(
 	const char *name;
 	size_t length = 0;
 
-	parent_path = last_component(path, &name, &length) ? strndup(path, (size_t)(name - path)) : NULL;
-	if (name && !parent_path)
+	if (!last_component(path, &name, &length))
+		return error_set_errno(err, -ENOENT, "%s", path);
+	parent_path = strndup(path, (size_t)(name - path));
+	if (!parent_path)
 		return error_set_errno(err, -ENOMEM, "%s", path);
-	parent = parent_path ? tree_resolve(tree, parent_path) : NULL;
+	parent = tree_resolve(tree, parent_path);
 	if (!parent || !S_ISDIR(parent->mode) || !find_entry(parent, name, length, ret_index))
 		return error_set_errno(err, -ENOENT, "%s", path);
 	*ret = parent;

@@ -214,7 +214,7 @@ static int write_metadata(const struct disk_source *source, int to)
 static int write_bat(
 	const struct disk_source *source, int to, const struct disk_blocks *blocks, uint64_t data)
 {
-	_cleanup_free_ uint8_t *bat = calloc(bat_entries(source->size), sizeof(uint64_t));
+	_cleanup_free_ uint8_t *bat = calloc(bat_entries(source->size) * sizeof(uint64_t), 1);
 	uint64_t count = div_round_up_u64(source->size, BLOCK);
 	size_t next = 0;
 
