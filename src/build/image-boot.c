@@ -228,7 +228,7 @@ static int make_initrd_rest(struct image *image, struct error **err)
 static int use_tree(size_t index, void *userdata, struct error **err)
 {
 	static int (*const steps[])(struct image * image, struct error * *err) = {
-		write_usr_image, make_initrd_rest, image_collect_sbom};
+		write_usr_image, make_initrd_rest, image_make_sboms};
 
 	return steps[index](userdata, err);
 }

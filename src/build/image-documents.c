@@ -82,8 +82,7 @@ size_t image_list_outputs(const struct image *image, unsigned end, struct manife
 	return count;
 }
 
-/* All that they say but for what the image has become by then. */
-int image_collect_sbom(struct image *image, struct error **err)
+int image_make_sboms(struct image *image, struct error **err)
 {
 	int r;
 
@@ -105,27 +104,9 @@ int image_collect_sbom(struct image *image, struct error **err)
 		.threads = image->options->threads,
 	};
 	r = digest_file(image->options->init, image->sbom_input.init_sha256, err);
-	return r < 0 ? r : sbom_collect(&image->sbom_input, &image->sbom, err);
-}
-
-int image_write_sboms(struct image *image, struct error **err)
-{
-	memcpy(image->sbom_input.root_hash, image->usr.root_hash, SHA256_SIZE);
-	if (sha256_bytes(image->unsigned_uki.data, image->unsigned_uki.size,
-		    image->sbom_input.kernel_image_sha256) < 0)
-		return error_set_errno(err, -ENOMEM, "kernel image");
-	return work_run(image->options->threads, 2, write_document, image, err);
-}
-
-/* A disk is one thread's work. */
-static int write_disk_or_sboms(size_t index, void *userdata, struct error **err)
-{
-	return index == 0 ? image_write_disk(userdata, err) : image_write_sboms(userdata, err);
-}
-
-int image_write_disk_and_sboms(struct image *image, struct error **err)
-{
-	return work_run(image->options->threads, 2, write_disk_or_sboms, image, err);
+	if (r >= 0)
+		r = sbom_collect(&image->sbom_input, &image->sbom, err);
+	return r < 0 ? r : work_run(image->options->threads, 2, write_document, image, err);
 }
 
 /* ---- Provenance ---- */

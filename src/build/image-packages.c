@@ -59,6 +59,30 @@ static int compare_names(const struct image_options *options, const char *key, c
 		options->lock_path, added ? "without" : "with");
 }
 
+/* Each package comes from the suite, its updates or fixes, or from one of the sources. */
+static int check_origins(
+	const struct image_options *options, const struct package_list *packages, struct error **err)
+{
+	const struct definition *definition = options->definition;
+
+	for (size_t i = 0; i < packages->count; i++) {
+		const struct package *package = &packages->items[i];
+		const char *rest = startswith(package->suite, suite_of(options));
+		bool known = rest && (*rest == 0 || *rest == '-');
+
+		for (size_t k = 0; k < definition->sources.count && !known; k++)
+			known = streq(definition_source(definition, k)->name, package->suite);
+		if (!known)
+			return error_set(err, -ESTALE,
+				"%s has the package %s from \"%s\", which is neither of the suite %s nor one "
+				"of "
+				"the sources of %s",
+				options->lock_path, package->name, package->suite, suite_of(options),
+				definition->path);
+	}
+	return 0;
+}
+
 static int check_lock(const struct image_options *options, struct error **err)
 {
 	_cleanup_lock_ struct lock now = {};
@@ -75,7 +99,11 @@ static int check_lock(const struct image_options *options, struct error **err)
 		r = compare_names(options, "packages", &lock->wanted, &now.wanted, err);
 	if (r >= 0)
 		r = compare_names(options, "boot-packages", &lock->boot_wanted, &now.boot_wanted, err);
-	return r < 0 ? r : compare_names(options, "absent", &lock->absent, &now.absent, err);
+	if (r >= 0)
+		r = compare_names(options, "absent", &lock->absent, &now.absent, err);
+	if (r >= 0)
+		r = check_origins(options, &lock->packages, err);
+	return r < 0 ? r : check_origins(options, &lock->boot_packages, err);
 }
 
 static int write_lock(const struct image_options *options, const struct package_list *packages,

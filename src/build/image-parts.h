@@ -149,9 +149,7 @@ int image_show_outputs(struct image *image, struct error **err);
 
 /* What those are made of, and where they come from (image-documents.c). */
 int image_note_distribution(struct image *image, struct error **err);
-int image_collect_sbom(struct image *image, struct error **err);
-int image_write_sboms(struct image *image, struct error **err);
-int image_write_disk_and_sboms(struct image *image, struct error **err); /* at the same time */
+int image_make_sboms(struct image *image, struct error **err);
 int image_describe_provenance(struct image *image, struct error **err);
 int image_write_provenance(struct image *image, struct error **err);
 

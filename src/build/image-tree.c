@@ -21,13 +21,8 @@ static int unpack_list(const struct package_list *packages, const struct unpack_
 
 	if (!list)
 		return error_set_errno(err, -ENOMEM, "unpacking");
-	for (size_t i = 0; i < packages->count; i++) {
-		const struct package *package = &packages->items[i];
-
-		list[i] = (struct unpack_package){
-			.name = package->name, .path = package->path, .size = package->size};
-		memcpy(list[i].sha256, package->sha256, SHA256_SIZE);
-	}
+	for (size_t i = 0; i < packages->count; i++)
+		list[i] = unpack_package_of(&packages->items[i]);
 	return unpack(list, packages->count, options, ret, ret_unpacked, err);
 }
 
@@ -106,21 +101,45 @@ static int add_links(struct image *image, struct error **err)
 	return 0;
 }
 
-/* What an edition adds to its packages: programs of ours and whom they trust, files, settings, and links. */
+/* Files that the build makes itself, of other things. */
+static int check_files(const struct image *image, struct error **err)
+{
+	static const char *const made[] = {
+		"etc/group", "etc/gshadow", "etc/ld.so.cache", "etc/passwd", "etc/shadow"};
+
+	for (size_t i = 0; i < ARRAY_SIZE(made); i++)
+		if (tree_lookup(image->tree, made[i]))
+			return error_set(err, -EEXIST,
+				"/%s is made by the build: accounts come from `users`, and from "
+				"sysusers.d(5)",
+				made[i]);
+	return 0;
+}
+
+static int add_files(struct image *image, struct error **err)
+{
+	const struct definition *definition = image->definition;
+	int r = 0;
+
+	for (size_t i = 0; i < definition->overlays.count && r >= 0; i++)
+		r = overlay_add(image->tree, definition->overlays.items[i], &definition->left_out,
+			image->time, definition->name, err);
+	if (r >= 0)
+		r = check_files(image, err);
+	return r < 0 ? (definition_wrap(definition, "files", NULL, err), r) : 0;
+}
+
+/* What an edition adds to its packages: files, programs of ours and whom they trust, settings, and links. */
 int image_add_own_files(struct image *image, struct error **err)
 {
 	const struct definition *definition = image->definition;
-	int r = programs_add(image->tree, &definition->programs, image->options->programs, image->platform,
-		image->time, err);
+	int r = add_files(image, err);
 
+	if (r >= 0)
+		r = programs_add(image->tree, &definition->programs, image->options->programs,
+			image->platform, image->time, err);
 	if (r >= 0 && definition->programs.count > 0)
 		r = programs_add_root(image->tree, image->options->keys, image->time, err);
-	for (size_t i = 0; i < definition->overlays.count && r >= 0; i++) {
-		r = overlay_add(image->tree, definition->overlays.items[i], &definition->left_out,
-			image->time, definition->name, err);
-		if (r < 0)
-			(void)definition_wrap(definition, "files", NULL, err);
-	}
 	if (r >= 0)
 		r = settings_add(definition, image->tree, image->time, err);
 	return r < 0 ? r : add_links(image, err);
@@ -178,7 +197,11 @@ static int finish_scripts(struct image *image, struct finish *finish, struct err
 		.version = image->options->version,
 	};
 
-	return definition_blame(definition, "ids", finish_run(finish, &options, err), err);
+	int r = definition_blame(definition, "ids", finish_run(finish, &options, err), err);
+
+	return r < 0 ? r
+		     : definition_blame(
+			       definition, "users", settings_check_users(definition, image->tree, err), err);
 }
 
 static int finish_libraries(struct image *image, struct finish *finish, struct error **err)

@@ -168,7 +168,7 @@ static const image_step complete[] = {
 	image_sign_netboot,
 	image_describe_netboot,
 	image_write_uki,
-	image_write_disk_and_sboms,
+	image_write_disk,
 	image_write_manifest,
 	image_describe_provenance,
 	image_write_provenance,
@@ -179,7 +179,6 @@ static const image_step complete[] = {
 
 /* … or made later, … */
 static const image_step leave[] = {
-	image_write_sboms,
 	image_describe_provenance,
 	image_leave,
 	prune_cache,

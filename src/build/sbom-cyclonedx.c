@@ -282,7 +282,7 @@ static int add_vulnerability(struct cyclonedx *document, const struct fix *fixes
 	return json_array_append_new(document->vulnerabilities,
 		json_pack("{s:s, s:{s:s, s:s}, s:{s:s, s:s}, s:o}", "id", fixes->cve, "source", "name",
 			"Debian security tracker", "url", url, "analysis", "state", "resolved", "detail",
-			"the package's changelog says that it is fixed", "affects", affects));
+			"named in the package's changelog", "affects", affects));
 }
 
 static int add_vulnerabilities(struct cyclonedx *document)

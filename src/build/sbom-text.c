@@ -115,10 +115,13 @@ int sbom_uuid(const struct sbom *sbom, const char *kind, char ret[SBOM_UUID_SIZE
 
 	buffer_printf(&name, "%s %s %s %s %s ", kind, input->builder, input->definition->name, input->version,
 		input->architecture);
-	buffer_append(&name, input->root_hash, SHA256_SIZE);
-	buffer_append(&name, input->kernel_image_sha256, SHA256_SIZE);
+	buffer_append(&name, input->init_sha256, SHA256_SIZE);
 	for (size_t i = 0; i < sbom->package_count; i++)
 		buffer_append(&name, sbom->packages[i].package->sha256, SHA256_SIZE);
+	for (size_t i = 0; i < sbom->file_count; i++) {
+		buffer_append(&name, sbom->files[i].path, strlen(sbom->files[i].path) + 1);
+		buffer_append(&name, sbom->files[i].digests->sha256, SHA256_SIZE);
+	}
 	if (buffer_failed(&name) || uuid_from_name(&sbom_space, name.data, name.size, &uuid) < 0)
 		return -ENOMEM;
 	(void)uuid_format(&uuid, ret);

@@ -29,8 +29,6 @@ struct sbom_input {
 	const char *init;			  /* path of orlop-init, which is in the kernel image … */
 	uint8_t init_sha256[SHA256_SIZE];	  /* … and its digest */
 	const char *disk, *uki;			  /* names of the outputs */
-	uint8_t root_hash[SHA256_SIZE];		  /* of /usr … */
-	uint8_t kernel_image_sha256[SHA256_SIZE]; /* … and of the kernel image before it is signed */
 	unsigned threads;			  /* 0: one for each processor */
 };
 

@@ -2,6 +2,8 @@
 #include "build/settings.h"
 
 #include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
 
 #include "base/buffer.h"
 
@@ -106,6 +108,71 @@ int settings_add(const struct definition *definition, struct tree *tree, int64_t
 	}
 	return r;
 }
+
+/* ---- Accounts that were made ---- */
+
+/* What passwd(5) has of an account behind its ids, ":description:home:shell\n"; NULL: nothing. */
+static const char *find_account(const char *passwd, const char *name)
+{
+	while (*passwd) {
+		const char *at = startswith(passwd, name);
+
+		if (at && *at == ':') {
+			for (unsigned i = 0; at && i < 3; i++) /* password, user, group */
+				at = strchr(at + 1, ':');
+			return at;
+		}
+		passwd += strcspn(passwd, "\n");
+		passwd += *passwd == '\n';
+	}
+	return NULL;
+}
+
+/* Also where only a link will lead there, /bin to /usr/bin. */
+static int has_file(const struct tree *tree, const char *path)
+{
+	_cleanup_free_ char *below = string_format("usr%s", path);
+
+	return below ? tree_resolve(tree, path) || tree_resolve(tree, below) : -ENOMEM;
+}
+
+static int check_user(
+	const struct definition_user *user, const struct tree *tree, const char *passwd, struct error **err)
+{
+	_cleanup_free_ char *wanted = string_format(":%s:%s:%s\n", user->description,
+		user->home ? user->home : "/", user->shell ? user->shell : "/usr/sbin/nologin");
+	const char *found = find_account(passwd, user->name);
+	int has_shell = user->shell ? has_file(tree, user->shell) : 1;
+
+	if (!wanted || has_shell < 0)
+		return error_set_errno(err, -ENOMEM, "users");
+	if (!found || !startswith(found, wanted))
+		return error_about(err, user->name,
+			error_set(err, -EEXIST,
+				"%s: base-passwd or a package brings this account, and not as it is here; "
+				"choose another name",
+				user->name));
+	return has_shell ? 0
+			 : error_about(err, user->name,
+				   error_set(err, -ENOENT, "%s: the shell %s is not in the image", user->name,
+					   user->shell));
+}
+
+int settings_check_users(const struct definition *definition, const struct tree *tree, struct error **err)
+{
+	const struct tree_inode *passwd = tree_lookup(tree, "etc/passwd");
+	_cleanup_free_ char *text =
+		passwd && S_ISREG(passwd->mode)
+			? strndup((const char *)content_data(passwd->content), content_size(passwd->content))
+			: strdup("");
+	int r = text ? 0 : error_set_errno(err, -ENOMEM, "users");
+
+	for (size_t i = 0; i < definition->users.count && r >= 0; i++)
+		r = check_user(definition_user(definition, i), tree, text, err);
+	return r;
+}
+
+/* ---- Units ---- */
 
 int settings_units(
 	const struct definition *definition, const char *what, struct strv *ret, struct error **err)

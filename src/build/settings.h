@@ -17,6 +17,13 @@
  * definition's own files have one of them; -ENOMEM. */
 int settings_add(const struct definition *definition, struct tree *tree, int64_t mtime, struct error **err);
 
+/*
+ * Whether the accounts that were made (/etc/passwd of the tree) are those of *users*, and their shells are
+ * there. Returns 0; -EEXIST where something else brings an account of that name; -ENOENT; -ENOMEM. The error
+ * is about the account (error_about()).
+ */
+int settings_check_users(const struct definition *definition, const struct tree *tree, struct error **err);
+
 /* Appends the units to which that is to happen: "enable", "disable" or "mask". Returns 0 or -ENOMEM. */
 int settings_units(
 	const struct definition *definition, const char *what, struct strv *ret, struct error **err);

@@ -256,13 +256,49 @@ static int read_whole(
 	return r < 0 ? error_set_errno(err, r, "%s", package->path) : 0;
 }
 
+static int compare_field(const struct unpack_package *package, const char *field, const char *found,
+	size_t length, const char *said, struct error **err)
+{
+	if (!said || (strlen(said) == length && strncmp(found, said, length) == 0))
+		return 0;
+	return error_set(err, -EBADMSG,
+		"package %s: %s: %s is \"%.*s\" in the package, and \"%s\" in the index or lock that names "
+		"it",
+		package->name, package->path, field, (int)length, found, said);
+}
+
+/*
+ * What was said of a package is what bills of materials and provenance say: it must be so. "Source: NAME" or
+ * "Source: NAME (VERSION)" (deb-control(5)) is left out where both are the binary package's own.
+ */
+static int check_control(
+	const struct unpack_package *package, const struct control *control, struct error **err)
+{
+	const char *name = control_get(control, "Package"), *version = control_get(control, "Version"),
+		   *architecture = control_get(control, "Architecture"),
+		   *source = control_get(control, "Source"), *of = source ? strchr(source, '(') : NULL;
+	int r = compare_field(package, "Package", name, strlen(name), package->name, err);
+
+	if (r >= 0)
+		r = compare_field(package, "Version", version, strlen(version), package->version, err);
+	if (r >= 0)
+		r = compare_field(package, "Architecture", architecture, strlen(architecture),
+			package->architecture, err);
+	source = source ? source : name;
+	of = of ? of + 1 : version;
+	if (r >= 0)
+		r = compare_field(package, "Source", source, strcspn(source, " \t("), package->source, err);
+	return r < 0 ? r
+		     : compare_field(package, "the version of Source", of, strcspn(of, ")"),
+			       package->source_version, err);
+}
+
 static int unpack_one(size_t place, void *userdata, struct error **err)
 {
 	struct job *job = userdata;
 	size_t index = job->order[place];
 	const struct unpack_package *package = &job->packages[index];
 	struct deb *deb = &job->debs[index];
-	const char *name;
 	int r;
 
 	r = read_kept(job, package, deb, err);
@@ -272,10 +308,9 @@ static int unpack_one(size_t place, void *userdata, struct error **err)
 		r = check_capabilities(deb, err);
 	if (r < 0)
 		return error_wrap(err, "package %s", package->name);
-	name = control_get(&deb->control, "Package");
-	if (!streq(name, package->name))
-		return error_set(err, -EBADMSG, "package %s: %s is the package \"%s\"", package->name,
-			package->path, name);
+	r = check_control(package, &deb->control, err);
+	if (r < 0)
+		return r;
 	progress_add(job->options->progress, package->size);
 	return 0;
 }
@@ -555,6 +590,20 @@ static size_t *order_by_size(const struct unpack_package *packages, size_t count
 		order[i] = i;
 	qsort_r(order, count, sizeof(*order), compare_sizes, (void *)packages);
 	return order;
+}
+
+struct unpack_package unpack_package_of(const struct package *package)
+{
+	struct unpack_package ret = {.name = package->name,
+		.version = package->version,
+		.architecture = package->architecture,
+		.source = package->source,
+		.source_version = package->source_version,
+		.path = package->path,
+		.size = package->size};
+
+	memcpy(ret.sha256, package->sha256, SHA256_SIZE);
+	return ret;
 }
 
 int unpack(const struct unpack_package *packages, size_t count, const struct unpack_options *options,

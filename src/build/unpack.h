@@ -26,9 +26,11 @@
 #include "format/control.h"
 #include "format/deb.h"
 #include "format/tree.h"
+#include "source/package.h"
 
 struct unpack_package {
-	const char *name;	     /* as the repository calls it; the package's own name must be the same */
+	/* As the repository has them; what the package says of itself must be the same. NULL: anything. */
+	const char *name, *version, *architecture, *source, *source_version;
 	const char *path;	     /* of the .deb */
 	uint64_t size;		     /* of that file, in bytes */
 	uint8_t sha256[SHA256_SIZE]; /* of that file */
@@ -65,6 +67,9 @@ struct unpacked {
 
 void unpacked_release(struct unpacked *unpacked);
 #define _cleanup_unpacked_ _cleanup_(unpacked_release)
+
+/* What unpack() is told of a package of a repository; its texts stay the package's. */
+struct unpack_package unpack_package_of(const struct package *package);
 
 /*
  * Unpacks *count* packages into a new tree, which the caller frees. No package is looked into before its

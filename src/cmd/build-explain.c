@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "cmd/build-explain.h"
+#include "cmd/command-json.h"
 
 #include <errno.h>
 #include <jansson.h>
@@ -288,7 +289,6 @@ static json_t *plan_json(const struct image_options *options, const struct image
 int build_explain(const struct image_options *options, bool json, struct error **err)
 {
 	_cleanup_image_plan_ struct image_plan plan = {};
-	_cleanup_json_ json_t *object = NULL;
 	int r = image_plan(options, &plan, err);
 
 	if (r < 0)
@@ -297,9 +297,5 @@ int build_explain(const struct image_options *options, bool json, struct error *
 		print_plan(options, &plan);
 		return 0;
 	}
-	object = plan_json(options, &plan);
-	if (!object || json_dumpf(object, stdout, JSON_INDENT(2)) < 0)
-		return error_set_errno(err, -ENOMEM, "plan");
-	putchar('\n');
-	return 0;
+	return command_print_json(plan_json(options, &plan), err);
 }

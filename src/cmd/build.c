@@ -13,6 +13,7 @@
 #include "build/platform.h"
 #include "build/version.h"
 #include "cmd/build-explain.h"
+#include "cmd/command-json.h"
 #include "cmd/command.h"
 #include "cmd/paths.h"
 #include "cmd/secret.h"
@@ -123,30 +124,25 @@ static const struct command_usage usage = {
 	.most = 1,
 };
 
-static int print_left(const struct image_result *result, const char *folder, double seconds, bool json)
+static int print_left(
+	const struct image_result *result, const char *folder, double seconds, bool json, struct error **err)
 {
-	json_t *object;
-	int r;
-
-	if (json) {
-		object = json_pack("{s:s, s:s, s:s, s:I, s:f}", "folder", folder, "signing_sha256",
-			result->left, "root_hash", result->root_hash, "packages",
-			(json_int_t)result->packages, "seconds", seconds);
-		r = object ? json_dumpf(object, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(4)) : -1;
-		json_decref(object);
-		putchar('\n');
-		return r < 0 ? -EIO : 0;
-	}
+	if (json)
+		return command_print_json(
+			json_pack("{s:s, s:s, s:s, s:I, s:f}", "folder", folder, "signing_sha256",
+				result->left, "root_hash", result->root_hash, "packages",
+				(json_int_t)result->packages, "seconds", seconds),
+			err);
 	printf("%s: to be signed, of %zu packages, root hash %s, signing.json has SHA-256 %s, %.1f s\n",
 		folder, result->packages, result->root_hash, result->left, seconds);
 	return 0;
 }
 
-static int print_result(const struct image_result *result, const char *output, double seconds, bool json)
+static int print_result(
+	const struct image_result *result, const char *output, double seconds, bool json, struct error **err)
 {
 	char size[SIZE_TEXT_MAX];
 	json_t *object;
-	int r;
 
 	if (!json) {
 		printf("%s/%s: %zu packages, /usr %s, root hash %s, %.1f s\n", output, result->raw,
@@ -162,12 +158,7 @@ static int print_result(const struct image_result *result, const char *output, d
 		"spdx", result->spdx, "cyclonedx", result->cyclonedx, "manifest", result->manifest,
 		"provenance", result->provenance, "root_hash", result->root_hash, "usr_size",
 		(json_int_t)result->usr_size, "packages", (json_int_t)result->packages, "seconds", seconds);
-	if (!object)
-		return -ENOMEM;
-	r = json_dumpf(object, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(4));
-	json_decref(object);
-	putchar('\n');
-	return r < 0 ? -EIO : 0;
+	return command_print_json(object, err);
 }
 
 static double seconds_since(const struct timespec *begun)
@@ -243,8 +234,8 @@ static int build(struct values *values, struct image_options *options, struct er
 	if (r < 0)
 		return r;
 	return values->sign_later
-		       ? print_left(&result, values->sign_later, seconds_since(&begun), values->json)
-		       : print_result(&result, values->output, seconds_since(&begun), values->json);
+		       ? print_left(&result, values->sign_later, seconds_since(&begun), values->json, err)
+		       : print_result(&result, values->output, seconds_since(&begun), values->json, err);
 }
 
 static int finish(const struct values *values, struct error **err)
@@ -268,7 +259,7 @@ static int finish(const struct values *values, struct error **err)
 	r = image_finish(&options, &result, err);
 	if (r == -ENOKEY)
 		return EXIT_UNSIGNED;
-	return r < 0 ? r : print_result(&result, values->output, seconds_since(&begun), values->json);
+	return r < 0 ? r : print_result(&result, values->output, seconds_since(&begun), values->json, err);
 }
 
 static int run(struct values *values, unsigned formats, const char *edition, const struct lock *lock,
@@ -311,12 +302,7 @@ static int run(struct values *values, unsigned formats, const char *edition, con
 
 static int print_schema(struct error **err)
 {
-	json_t *schema = definition_schema();
-	int r = schema ? json_dumpf(schema, stdout, JSON_INDENT(2)) : -1;
-
-	json_decref(schema);
-	putchar('\n');
-	return r < 0 ? error_set_errno(err, -ENOMEM, "schema") : 0;
+	return command_print_json(definition_schema(), err);
 }
 
 /* Returns 1 with the lock, 0 where there is to be none, or is none yet. */

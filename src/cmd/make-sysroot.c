@@ -39,13 +39,8 @@ static int unpack_all(const struct package_list *packages, struct tree **ret, st
 	for (size_t i = 0; i < ARRAY_SIZE(left_out) && r >= 0; i++)
 		if (strv_add(&options.exclude, left_out[i]) < 0)
 			r = error_set_errno(err, -ENOMEM, "unpacking");
-	for (size_t i = 0; i < packages->count && r >= 0; i++) {
-		const struct package *package = &packages->items[i];
-
-		list[i] = (struct unpack_package){
-			.name = package->name, .path = package->path, .size = package->size};
-		memcpy(list[i].sha256, package->sha256, SHA256_SIZE);
-	}
+	for (size_t i = 0; i < packages->count && r >= 0; i++)
+		list[i] = unpack_package_of(&packages->items[i]);
 	if (r >= 0)
 		r = unpack(list, packages->count, &options, ret, NULL, err);
 	strv_release(&options.exclude);

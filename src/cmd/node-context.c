@@ -7,6 +7,7 @@
 
 #include "base/file.h"
 #include "base/string-util.h"
+#include "cmd/command-json.h"
 #include "cmd/node-print.h"
 
 #define WORKER_USER "orlop-fetch"
@@ -220,7 +221,7 @@ static int follow(struct running *running, struct error **err)
 		return error_set(err, -EPERM, "%s", decision.sentence);
 	}
 	if (running->round->json)
-		return node_print_json(node_decision_json(&decision), err);
+		return command_print_json(node_decision_json(&decision), err);
 	printf("%s\n", decision.sentence);
 	if (running->round->dry || decision.action == POLICY_NOTHING)
 		return 0;

@@ -10,6 +10,7 @@
 #include "base/file.h"
 #include "base/journal.h"
 #include "base/string-util.h"
+#include "cmd/command-json.h"
 #include "cmd/node-print.h"
 #include "cmd/node.h"
 #include "format/canonical-json.h"
@@ -194,7 +195,7 @@ static int run_gate(
 	tell_console(&gate);
 	if (r < 0)
 		fprintf(stderr, "orlop-node: health: %s\n", error_message(trial_err));
-	return json ? node_print_json(health_gate_json(&gate), err) : 0;
+	return json ? command_print_json(health_gate_json(&gate), err) : 0;
 }
 
 static int show(
@@ -204,8 +205,8 @@ static int show(
 		print_report(report, stdout);
 		return 0;
 	}
-	return node_print_json(json_pack("{s:s?, s:s?, s:o}", "version", running->version, "slot",
-				       running->slot, "health", health_report_json(report)),
+	return command_print_json(json_pack("{s:s?, s:s?, s:o}", "version", running->version, "slot",
+					  running->slot, "health", health_report_json(report)),
 		err);
 }
 

@@ -2,21 +2,8 @@
 #include "cmd/node-print.h"
 
 #include <errno.h>
-#include <stdio.h>
 
 #include "format/tuf.h"
-
-int node_print_json(json_t *object, struct error **err)
-{
-	int r = object ? json_dumpf(object, stdout, JSON_INDENT(2)) : -ENOMEM;
-
-	json_decref(object);
-	if (r == -ENOMEM)
-		return error_set_errno(err, r, "JSON");
-	if (r < 0 || putchar('\n') == EOF)
-		return error_set_errno(err, errno ? -errno : -EIO, "cannot write to standard output");
-	return 0;
-}
 
 json_t *node_time_json(int64_t time)
 {

@@ -8,9 +8,6 @@
 
 #include "update/policy.h"
 
-/* Prints an object on standard output. */
-int node_print_json(json_t *object, struct error **err);
-
 /* "2030-01-01T00:00:00Z"; null where it is not after 1970. */
 json_t *node_time_json(int64_t time);
 

@@ -8,6 +8,7 @@
 
 #include "base/file.h"
 #include "base/string-util.h"
+#include "cmd/command-json.h"
 #include "cmd/node-context.h"
 #include "cmd/node-print.h"
 #include "cmd/node.h"
@@ -86,8 +87,9 @@ static int print_explanation(const struct node *node, const struct strv *lines, 
 			printf("%s\n", lines->items[i]);
 		else if (json_array_append_new(list, json_string(lines->items[i])) < 0)
 			return json_decref(list), error_set_errno(err, -ENOMEM, "JSON");
-	return json ? node_print_json(json_pack("{s:s, s:o}", "channel",
-					      node_channel_name(node->config.channel), "explanation", list),
+	return json ? command_print_json(
+			      json_pack("{s:s, s:o}", "channel", node_channel_name(node->config.channel),
+				      "explanation", list),
 			      err)
 		    : 0;
 }
@@ -119,7 +121,7 @@ static int print_channel(bool json, struct error **err)
 	int r = node_open_here(&node, err);
 
 	if (r >= 0 && json)
-		return node_print_json(
+		return command_print_json(
 			json_pack("{s:s}", "channel", node_channel_name(node->config.channel)), err);
 	if (r >= 0)
 		printf("%s\n", node_channel_name(node->config.channel));
@@ -171,7 +173,7 @@ static int print_pin(bool json, struct error **err)
 	int r = node_open_here(&node, err);
 
 	if (r >= 0 && json)
-		return node_print_json(json_pack("{s:s?}", "pin", node->config.pin), err);
+		return command_print_json(json_pack("{s:s?}", "pin", node->config.pin), err);
 	if (r >= 0)
 		printf("%s\n", node->config.pin ? node->config.pin : "none");
 	return r;

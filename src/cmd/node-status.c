@@ -9,6 +9,7 @@
 
 #include "base/encoding.h"
 #include "base/string-util.h"
+#include "cmd/command-json.h"
 #include "cmd/node-context.h"
 #include "cmd/node-print.h"
 #include "cmd/node.h"
@@ -133,7 +134,7 @@ static int print_netboot_json(const struct status *status, struct error **err)
 		json_decref(object);
 		object = NULL;
 	}
-	return node_print_json(object, err);
+	return command_print_json(object, err);
 }
 
 static int print_status_json(const struct status *status, struct error **err)
@@ -153,7 +154,7 @@ static int print_status_json(const struct status *status, struct error **err)
 		object = NULL;
 	}
 	json_decref(more);
-	return node_print_json(object, err);
+	return command_print_json(object, err);
 }
 
 static const char *entry_text(const struct boot_entry *entry, char ret[64])
@@ -318,7 +319,7 @@ int node_history(int argc, char **argv, struct error **err)
 	path = node_path(node, NODE_HISTORY);
 	r = path ? history_load(path, &history, err) : error_set_errno(err, -ENOMEM, "history");
 	if (r >= 0 && values.json)
-		return node_print_json(history_json(&history), err);
+		return command_print_json(history_json(&history), err);
 	for (size_t i = 0; r >= 0 && i < history.count; i++) {
 		_cleanup_free_ char *line = history_entry_text(&history.entries[i]);
 

@@ -2,6 +2,7 @@
 #include "cmd/secret.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 
@@ -37,12 +38,24 @@ static int read_secret(const char *path, const char *variable, const char *what,
 
 /* ---- The terminal ---- */
 
+/* libcrypto would read standard input where there is no terminal. */
+static bool has_terminal(void)
+{
+	_cleanup_close_ int fd = open("/dev/tty", O_RDWR | O_NOCTTY | O_CLOEXEC);
+
+	return fd >= 0;
+}
+
 /* On the terminal, even where standard input and output are somebody else's. */
 static int prompt(const char *what, const char *name, bool twice, char ret[KEY_SECRET_MAX])
 {
 	_cleanup_free_ char *text = string_format("%s of %s: ", what, name);
 
-	return text && EVP_read_pw_string_min(ret, 1, KEY_SECRET_MAX - 1, text, twice) == 0 ? 0 : -ENOKEY;
+	if (!text)
+		return -ENOMEM;
+	return has_terminal() && EVP_read_pw_string_min(ret, 1, KEY_SECRET_MAX - 1, text, twice) == 0
+		       ? 0
+		       : -ENOKEY;
 }
 
 static int know_passphrase(struct secrets *secrets, const struct key_question *question)

@@ -66,7 +66,7 @@ static int blame(const struct asking *asking, struct error **err)
 
 	if (!asking->asked)
 		return error_set(err, -EBADMSG, "%s: no private key in PEM (%s)", name, reason());
-	if (!asking->secret)
+	if (!asking->secret || (!asking->answered && asking->question.attempt == 0))
 		return error_set(err, -EKEYREJECTED,
 			"%s: the key is encrypted, and nobody can be asked for its passphrase", name);
 	return error_set(err, -EKEYREJECTED, "%s: the passphrase does not open it", name);

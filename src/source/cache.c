@@ -98,15 +98,19 @@ int cache_object_check(const char *path, const uint8_t sha256[SHA256_SIZE], uint
 		return CACHE_MISSING;
 	if (fd < 0 || fstat(fd, &st) < 0)
 		return error_set_errno(err, -errno, "cache: %s (make it readable, or remove it)", path);
-	if ((uint64_t)st.st_size == size) {
-		r = sha256_file(fd, found, NULL);
-		if (r < 0)
-			return error_set_errno(err, r, "cache: %s (remove it)", path);
-		if (memcmp(found, sha256, SHA256_SIZE) == 0) {
-			(void)futimens(fd, NULL);
-			return CACHE_WHOLE;
-		}
+	r = sha256_file(fd, found, NULL);
+	if (r < 0)
+		return error_set_errno(err, r, "cache: %s (remove it)", path);
+	if (memcmp(found, sha256, SHA256_SIZE) == 0 && (uint64_t)st.st_size == size) {
+		(void)futimens(fd, NULL);
+		return CACHE_WHOLE;
 	}
+	if (memcmp(found, sha256, SHA256_SIZE) == 0)
+		return error_set(err, -EBADMSG,
+			"the file with that SHA-256 has %ju bytes, and not %ju: the lock or index that says "
+			"so "
+			"is wrong",
+			(uintmax_t)st.st_size, (uintmax_t)size);
 	if (unlink(path) < 0 && errno != ENOENT)
 		return error_set_errno(err, -errno, "cache: %s is damaged and can't be removed", path);
 	return CACHE_DAMAGED;

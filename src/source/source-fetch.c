@@ -28,7 +28,7 @@ static int check_package(size_t index, void *userdata, struct error **err)
 	int r = cache_object_check(package->path, package->sha256, package->size, err);
 
 	if (r < 0)
-		return r;
+		return error_wrap(err, "package %s", package->name), r;
 	check->states[index] = (uint8_t)r;
 	return 0;
 }
@@ -119,6 +119,10 @@ int source_fetch(struct source *source, struct package_list *packages, struct er
 
 	if (!states)
 		return error_set_errno(err, -ENOMEM, "packages");
+	/* A lock may be older than what a definition says of its sources. */
+	r = source_check_taken(source, packages, err);
+	if (r < 0)
+		return r;
 	for (size_t i = 0; i < packages->count; i++) {
 		packages->items[i].path = string_free(packages->items[i].path);
 		r = cache_object_path(

@@ -178,6 +178,15 @@ on_small_disk() {
 	refused 1 'bad.lock: packages[0].file: not a path below an archive' --lock bad.lock
 	head -c 1000 small.lock >bad.lock
 	refused 1 'bad.lock: line ' --lock bad.lock
+	# What it says of a package is not so: nothing in the cache suffers from that, and no statement repeats it.
+	jq '.packages[0].size = 12' small.lock >bad.lock
+	refused 1 'bytes, and not 12: the lock or index that says so is wrong' --lock bad.lock
+	jq '.packages[0].version = "99"' small.lock >bad.lock
+	refused 1 ': Version is "' --lock bad.lock
+	jq '.packages[0].source = "evil"' small.lock >bad.lock
+	refused 1 ': Source is "' --lock bad.lock
+	jq '.packages[0].suite = "nonsense"' small.lock >bad.lock
+	refused 1 'which is neither of the suite trixie nor one of the sources of' --lock bad.lock
 	# A package that is another one than was locked.
 	jq '.packages[0].sha256 = "00" * 32' small.lock >bad.lock
 	refused 1 'is not in the cache' --lock bad.lock
@@ -464,6 +473,34 @@ teardown() { [ ! -e "$BATS_TEST_TMPDIR/httpd.pid" ] || kill "$(cat "$BATS_TEST_T
 		s/modules: .dm_verity, erofs/modules: [dm_verity/|wrong.yaml:12: initrd: modules: must have erofs
 		s/usr: 64M, verity: 2M/usr: 64M, verity: 2M, esp: 1M/|wrong.yaml:13: disk: esp: is there twice
 	END
+}
+
+@test "an account that a package brings is not made another one, and a shell has to be there" {
+	local user text
+	while IFS='|' read -r user text; do
+		printf 'extends: container-linux\nname: own\nusers: {%s}\n' "$user" >own.yaml
+		edition=./own.yaml refused 1 "./own.yaml:3: users: $text" || return 1
+	done <<-'END'
+		daemon: {description: me, groups: [disk]}|daemon: base-passwd or a package brings this account, and not as it is here
+		me: {description: me, shell: /bin/none}|me: the shell /bin/none is not in the image
+	END
+}
+
+@test "files that the build makes itself are not laid over, and whom a node trusts neither" {
+	mkdir -p own/etc own/usr/share/orlop
+	printf 'extends: container-linux\nname: own\nfiles: own\n' >own.yaml
+	echo 'root::0:0::/:/bin/sh' >own/etc/passwd
+	edition=./own.yaml refused 1 './own.yaml:3: files: /etc/passwd is made by the build'
+	rm own/etc/passwd
+	echo '{}' >own/usr/share/orlop/root.json
+	edition=./own.yaml refused 1 'usr/share/orlop/root.json'
+}
+
+@test "what is printed has to arrive" {
+	run bash -c '"$ORLOP" build --schema >/dev/full'
+	[ "$status" = 1 ] && [ "$output" = "orlop: cannot write to standard output: No space left on device" ]
+	run bash -c '"$ORLOP" build "$edition" --offline --cache "$cache" --keys none --explain --json --quiet >/dev/full'
+	[ "$status" = 1 ] && [ "$output" = "orlop: cannot write to standard output: No space left on device" ]
 }
 
 @test "an entry of a definition that does nothing is warned of, with its line, but where it may do nothing" {

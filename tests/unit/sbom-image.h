@@ -149,8 +149,6 @@ static inline void sbom_image_init(struct sbom_image *image)
 		.boot_unpacked = &image->unpacked_boot_list,
 		.disk = image->disk.name,
 		.uki = image->uki.name,
-		.root_hash = {5},
-		.kernel_image_sha256 = {6},
 		.threads = 2,
 	};
 	assert_ok(sbom_collect(&image->input, &image->sbom, &err), err);

@@ -77,10 +77,10 @@ static void believes_only_what_has_the_digest_and_the_size(void **state)
 		assert_int_equal(check(f, 3, &err), CACHE_DAMAGED);
 		assert_int_not_equal(access(f->path, F_OK), 0);
 	}
-	/* The signed size is part of what is checked. */
+	/* The size is part of what is checked: whoever says another one is wrong, and the file stays. */
 	put(f, "abc");
-	assert_int_equal(check(f, 4, &err), CACHE_DAMAGED);
-	assert_int_equal(check(f, 4, &err), CACHE_MISSING);
+	assert_error(check(f, 4, &err), -EBADMSG, err, "has 3 bytes, and not 4");
+	assert_int_equal(check(f, 3, &err), CACHE_WHOLE);
 }
 
 static void an_object_that_cannot_be_read_is_an_error(void **state)

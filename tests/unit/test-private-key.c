@@ -80,8 +80,9 @@ static void a_passphrase_is_asked_for_until_it_opens_the_key(void **state)
 			assert_int_equal(answers.asked, cases[j].asked);
 			assert_int_equal(answers.kind, KEY_PASSPHRASE);
 			if (cases[j].code < 0)
-				assert_non_null(
-					strstr(error_message(err), "the passphrase does not open it"));
+				assert_non_null(strstr(error_message(err),
+					cases[j].texts[0] ? "the passphrase does not open it"
+							  : "nobody can be asked"));
 		}
 	}
 }

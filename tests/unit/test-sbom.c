@@ -199,8 +199,10 @@ static void what_can_differ_makes_another_document(void **state)
 	(void)state;
 	sbom_image_init(&image);
 	{
-		uint8_t *const bytes[] = {&image.input.root_hash[0], &image.input.kernel_image_sha256[31],
-			&image.packages[0].sha256[0], &image.boot[0].sha256[31]};
+		uint8_t *const bytes[] = {&image.input.init_sha256[0],
+			(uint8_t *)(uintptr_t)&image.sbom.files[0].digests->sha256[31],
+			(uint8_t *)image.sbom.files[0].path, &image.packages[0].sha256[0],
+			&image.boot[0].sha256[31]};
 
 		assert_int_equal(sbom_uuid(&image.sbom, "spdx", before), 0);
 		for (size_t i = 0; i < ARRAY_SIZE(bytes); i++) {

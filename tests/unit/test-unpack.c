@@ -268,7 +268,38 @@ static void refuses_a_package_that_is_not_the_one_promised(void **state)
 	fixture->packages[0].size++;
 	free((char *)fixture->packages[0].name);
 	fixture->packages[0].name = strdup("b");
-	assert_error(run(fixture, &err), -EBADMSG, err, "is the package \"a\"");
+	assert_error(run(fixture, &err), -EBADMSG, err, "Package is \"a\"");
+}
+
+static void what_is_said_of_a_package_is_what_it_says_itself(void **state)
+{
+	struct fixture *fixture = *state;
+	_cleanup_error_ struct error *err = NULL;
+	struct unpack_package *first = &fixture->packages[0], *second = &fixture->packages[1];
+
+	package(fixture, "a", "Source: b (1:3)\\n", "mkdir -p usr; echo > usr/a");
+	package(fixture, "c", "", "mkdir -p usr; echo > usr/c");
+	first->version = second->version = "2";
+	first->architecture = second->architecture = "all";
+	first->source = "b";
+	first->source_version = "1:3";
+	second->source = "c";
+	second->source_version = "2";
+	assert_ok(run(fixture, &err), err);
+	first->version = "3";
+	assert_error(run(fixture, &err), -EBADMSG, err, "Version is \"2\"");
+	first->version = "2";
+	first->architecture = "amd64";
+	assert_error(run(fixture, &err), -EBADMSG, err, "is \"all\" in the package, and \"amd64\" in");
+	first->architecture = "all";
+	first->source = "bb";
+	assert_error(run(fixture, &err), -EBADMSG, err, "is \"b\" in the package, and \"bb\"");
+	first->source = "b";
+	first->source_version = "3";
+	assert_error(run(fixture, &err), -EBADMSG, err, "is \"1:3\" in the package, and \"3\"");
+	first->source_version = "1:3";
+	second->source = "b";
+	assert_error(run(fixture, &err), -EBADMSG, err, "is \"c\" in the package, and \"b\"");
 }
 
 /* What is in the tree, with the digests of files, for comparing two. */
@@ -377,6 +408,8 @@ int main(void)
 			a_package_that_replaces_another_has_the_file, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			refuses_a_path_above_and_below_usr_in_one_package, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			what_is_said_of_a_package_is_what_it_says_itself, setup, teardown),
 		cmocka_unit_test_setup_teardown(refuses_folders_that_disagree, setup, teardown),
 		cmocka_unit_test_setup_teardown(names_the_package_whose_payload_is_damaged, setup, teardown),
 		cmocka_unit_test_setup_teardown(
