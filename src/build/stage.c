@@ -3,12 +3,15 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
 
 #include "base/buffer.h"
 #include "base/draft.h"
 #include "base/file.h"
 
 #define NAMES_MAX KiB(64)
+#define REMOVE_TRIES 100
 
 /* In a stage's folder while its outputs are shown: their names, one a line, and the older ones' place. */
 #define SHOWN ".shown"
@@ -17,6 +20,12 @@
 struct stage {
 	char *output;
 	struct draft draft;
+
+	/* A thread waits for signals that end the program, which all others block. */
+	pthread_t watcher;
+	bool is_watched;
+	sigset_t watched, before;
+	pthread_mutex_t showing; /* held while outputs are shown */
 };
 
 /* Outputs on their way from a stage to the output folder. The last name is the manifest's. */
@@ -172,6 +181,63 @@ static int recover(const char *output, const char *stage)
 
 static const struct draft_kind stage_kind = {.prefix = ".orlop-build-", .recover = recover};
 
+/* ---- What ends a build ---- */
+
+/* Those of them that do: a shell may have the program ignore some. */
+static void list_signals(sigset_t *ret)
+{
+	static const int all[] = {SIGHUP, SIGINT, SIGTERM};
+	struct sigaction action;
+
+	sigemptyset(ret);
+	for (size_t i = 0; i < ARRAY_SIZE(all); i++)
+		if (sigaction(all[i], NULL, &action) == 0 && action.sa_handler == SIG_DFL)
+			sigaddset(ret, all[i]);
+}
+
+/*
+ * Outputs that are being shown are shown first. Other threads may go on making files until there is no folder
+ * any more; who fails for that closes the stage, and waits there for the end.
+ */
+static void *watch(void *userdata)
+{
+	struct stage *stage = userdata;
+	int number, state;
+
+	if (sigwait(&stage->watched, &number) != 0)
+		return NULL;
+	(void)pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
+	(void)pthread_mutex_lock(&stage->showing);
+	for (unsigned i = 0; i < REMOVE_TRIES && remove_tree(stage->draft.path, NULL) < 0; i++)
+		;
+	(void)pthread_sigmask(SIG_UNBLOCK, &stage->watched, NULL);
+	(void)raise(number);
+	return NULL;
+}
+
+/* They wait from before there is a folder until somebody takes them. */
+static void block_signals(struct stage *stage)
+{
+	list_signals(&stage->watched);
+	(void)pthread_sigmask(SIG_BLOCK, &stage->watched, &stage->before);
+}
+
+static void begin_watch(struct stage *stage)
+{
+	stage->is_watched = pthread_create(&stage->watcher, NULL, watch, stage) == 0;
+	if (!stage->is_watched)
+		(void)pthread_sigmask(SIG_SETMASK, &stage->before, NULL);
+}
+
+static void end_watch(struct stage *stage)
+{
+	if (stage->is_watched) {
+		(void)pthread_cancel(stage->watcher);
+		(void)pthread_join(stage->watcher, NULL);
+	}
+	(void)pthread_sigmask(SIG_SETMASK, &stage->before, NULL);
+}
+
 /* ---- Stages ---- */
 
 int stage_open(const char *output, struct stage **ret, struct error **err)
@@ -182,6 +248,8 @@ int stage_open(const char *output, struct stage **ret, struct error **err)
 	if (!stage)
 		return error_set_errno(err, -ENOMEM, "%s", output);
 	stage->draft = (struct draft)DRAFT_INIT;
+	(void)pthread_mutex_init(&stage->showing, NULL);
+	block_signals(stage);
 	stage->output = strdup(output);
 	if (!stage->output)
 		return error_set_errno(err, -ENOMEM, "%s", output);
@@ -191,6 +259,7 @@ int stage_open(const char *output, struct stage **ret, struct error **err)
 	r = draft_open(&stage->draft, output, &stage_kind, err);
 	if (r < 0)
 		return error_wrap(err, "cannot write to the output folder");
+	begin_watch(stage);
 	*ret = TAKE_PTR(stage);
 	return 0;
 }
@@ -227,7 +296,7 @@ static int announce(const struct outputs *outputs, struct error **err)
 	return file_write_atomic(path, text.data, text.size, 0600, err);
 }
 
-int stage_commit(struct stage *stage, const char *const *names, struct error **err)
+static int commit(struct stage *stage, const char *const *names, struct error **err)
 {
 	_cleanup_(outputs_release) struct outputs outputs = {};
 	_cleanup_close_ int lock = -1;
@@ -252,9 +321,21 @@ int stage_commit(struct stage *stage, const char *const *names, struct error **e
 	return r;
 }
 
+int stage_commit(struct stage *stage, const char *const *names, struct error **err)
+{
+	int r;
+
+	(void)pthread_mutex_lock(&stage->showing);
+	r = commit(stage, names, err);
+	(void)pthread_mutex_unlock(&stage->showing);
+	return r;
+}
+
 struct stage *stage_close(struct stage *stage)
 {
 	if (stage) {
+		end_watch(stage);
+		(void)pthread_mutex_destroy(&stage->showing);
 		draft_close(&stage->draft);
 		free(stage->output);
 		free(stage);

@@ -2,8 +2,9 @@
 /*
  * The outputs of a build, made in a hidden folder beside their final place and shown together at the end. A
  * build that fails shows nothing and leaves older outputs as they were: stage_close() removes the hidden
- * folder. One that is killed is cleared up by the next stage_open() or stage_commit() in the same place,
- * which also takes back what it had begun to show.
+ * folder, and so do SIGHUP, SIGINT and SIGTERM where they end the program: stage_open() is called before
+ * there are threads, which must block them. One that is killed otherwise is cleared up by the next
+ * stage_open() or stage_commit() in the same place, which also takes back what it had begun to show.
  */
 #pragma once
 
