@@ -155,7 +155,7 @@ int file_read_private(const char *path, size_t max, char **ret, size_t *ret_size
 		return error_set_errno(err, -errno, "%s", path);
 	if (S_ISREG(st.st_mode) && (st.st_mode & (S_IWGRP | S_IRWXO)) != 0)
 		return error_set(err, -EPERM,
-			"%s: others may read or change this private key (mode %04o); run: chmod 600 %s", path,
+			"%s: others may read or change what is private (mode %04o); run: chmod 600 %s", path,
 			(unsigned)(st.st_mode & 07777), path);
 	return file_read_fd(fd, path, max, ret, ret_size, err);
 }
