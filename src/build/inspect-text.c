@@ -235,8 +235,13 @@ static void print_provenance(struct text *text, const json_t *object)
 		json_array_size(json_object_get(definition, "resolvedDependencies")));
 	print_heading(text, "files that it is about", json_array_size(json_object_get(object, "subjects")));
 	json_array_foreach(json_object_get(object, "subjects"), i, subject)
-		buffer_printf(text->out, "%*s%s  %s\n", text->indent + 2, "", string_of(subject, "sha256"),
-			string_of(subject, "name"));
+	{
+		bool is_fsverity = json_object_get(subject, "fsverity");
+
+		buffer_printf(text->out, "%*s%s%s  %s\n", text->indent + 2, "",
+			is_fsverity ? "fsverity:" : "",
+			string_of(subject, is_fsverity ? "fsverity" : "sha256"), string_of(subject, "name"));
+	}
 }
 
 static void print_partition(struct text *text, const json_t *partition)

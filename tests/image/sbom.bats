@@ -108,6 +108,7 @@ expect_complaints() { # KIND FILE
 	[ "$(jq '.subject | length' payload)" = 7 ]
 	jq -r '.predicate.buildDefinition.resolvedDependencies[] | select(.annotations.kind == "definition") | .digest.sha256' payload |
 		grep -qF "$(sha256sum <"$ORLOP_EDITIONS/container-linux.yaml" | cut -c-64)"
+	"$ORLOP" inspect "$provenance" | grep -q "^  fsverity:$(manifest '.outputs[] | select(.kind == "disk").fsverity')  "
 	"$ORLOP" inspect --json "$provenance" | jq -e --arg certificate "$(manifest .certificate_sha256)" \
 		'.kind == "provenance" and .certificate_sha256 == $certificate'
 	jq '.payload |= sub("^ey"; "eZ")' "$provenance" >damaged.json
