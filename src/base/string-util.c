@@ -73,6 +73,14 @@ int parse_size(const char *string, uint64_t *ret)
 	return 0;
 }
 
+bool string_has_control(const char *string)
+{
+	for (; *string; string++)
+		if ((unsigned char)*string < ' ' || *string == 127)
+			return true;
+	return false;
+}
+
 char *format_size(uint64_t bytes, char ret[SIZE_TEXT_MAX])
 {
 	static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};

@@ -64,6 +64,9 @@ int parse_size(const char *string, uint64_t *ret);
 #define SIZE_TEXT_MAX 32
 char *format_size(uint64_t bytes, char ret[SIZE_TEXT_MAX]);
 
+/* Whether a control character of ASCII is in a string. */
+bool string_has_control(const char *string);
+
 /* A list of strings. Initialise with `= {}`. The array is always followed by NULL once something was added.
  */
 struct strv {

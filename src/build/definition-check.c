@@ -1,90 +1,37 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * What a definition must be beyond its types. All of it is checked when the definition is read: before
- * anything is fetched or made.
+ * What a definition must be beyond each of its texts (build/definition-text.h). All of it is checked when the
+ * definition is read: before anything is fetched or made.
  */
 #include <errno.h>
-#include <limits.h>
 #include <sys/stat.h>
 
-#include "build/definition-check.h"
-#include "format/compressor.h"
+#include "build/definition.h"
+
+#define SOURCES_MAX 16
 
 /* The kernel takes 2048 bytes on x86 with the NUL, and "usrhash=" and a digest come behind the arguments. */
 #define COMMAND_LINE_MAX (2047 - strlen(" usrhash=") - 64)
 
-/* A name is part of file names, partition labels and os-release: it has a small alphabet. */
-static int check_name(const struct definition *definition, struct error **err)
+static int check_sources(const struct definition *definition, struct error **err)
 {
-	size_t length = strspn(definition->name, LOWER DIGITS "-");
+	if (definition->sources.count > SOURCES_MAX)
+		return definition_error(definition, "sources", NULL, err, "has more than %d", SOURCES_MAX);
+	for (size_t i = 0; i < definition->sources.count; i++) {
+		const char *name = definition_source(definition, i)->name;
 
-	if (definition->name[length] || length > 32 || definition->name[0] == '-')
-		return definition_error(definition, "name", NULL, err,
-			"\"%s\" may hold a-z, 0-9 and \"-\", at most 32 of them", definition->name);
+		if (streq(name, definition->suite))
+			return definition_error(definition, "sources", name, err,
+				"\"%s\" is the name of the archive's suite", name);
+	}
 	return 0;
-}
-
-/* os-release(5) takes a title without escapes, whatever reads it. */
-static int check_title(const struct definition *definition, struct error **err)
-{
-	for (const char *at = definition->title; *at; at++)
-		if ((unsigned char)*at < ' ' || *at == 127 || strchr("\"'\\$`", *at))
-			return definition_error(definition, "title", NULL, err,
-				"\"%s\" may hold no quote, \"$\", backslash or control character",
-				definition->title);
-	return 0;
-}
-
-bool definition_is_word(const char *text, const char *end, const char *alphabet)
-{
-	if (text == end || !strchr(LOWER UPPER DIGITS, *text))
-		return false;
-	while (text < end && strchr(alphabet, *text))
-		text++;
-	return text == end;
-}
-
-/* Debian Policy, 5.6.1: a name of a package; here also with "{architecture}" in it. */
-static bool is_package(const char *text, size_t length)
-{
-	static const char mark[] = "{architecture}";
-	const char *at = strstr(text, mark), *end = text + length;
-
-	if (!at || at >= end)
-		return definition_is_word(text, end, LOWER DIGITS "+.-");
-	return at > text && definition_is_word(text, at, LOWER DIGITS "+.-") &&
-	       strspn(at + strlen(mark), LOWER DIGITS "+.-") == (size_t)(end - at) - strlen(mark);
-}
-
-/* *separator* begins what may follow the name: "=" a version, ":" an architecture. */
-static int check_package(const struct definition *definition, const char *key, const char *entry,
-	const char *name, const char *separator, struct error **err)
-{
-	size_t length = strcspn(name, separator);
-
-	if (is_package(name, length) && (!name[length] || name[length + 1]))
-		return 0;
-	return definition_error(definition, key, entry, err, "\"%s\" is no name of a package", entry);
-}
-
-static int check_packages(
-	const struct definition *definition, const char *key, const struct strv *list, struct error **err)
-{
-	int r = 0;
-
-	for (size_t i = 0; r >= 0 && i < list->count; i++)
-		r = check_package(definition, key, list->items[i], list->items[i], "=", err);
-	return r;
 }
 
 static int check_absent(const struct definition *definition, struct error **err)
 {
 	for (size_t i = 0; i < definition->absent.count; i++) {
 		const char *entry = definition->absent.items[i], *name = entry + (entry[0] == '-');
-		int r = check_package(definition, "absent", entry, name, ":", err);
 
-		if (r < 0)
-			return r;
 		if (strv_contains(&definition->packages, name))
 			return definition_error(definition, "absent", entry, err,
 				"%s is asked for as well, in packages", name);
@@ -92,89 +39,25 @@ static int check_absent(const struct definition *definition, struct error **err)
 	return 0;
 }
 
-static int check_all_packages(const struct definition *definition, struct error **err)
+static int check_ids(const struct definition *definition, struct error **err)
 {
-	int r = check_packages(definition, "packages", &definition->packages, err);
+	const struct pairs *ids = &definition->ids;
 
-	if (r >= 0)
-		r = check_packages(definition, "boot-packages", &definition->boot_packages, err);
-	return r < 0 ? r : check_absent(definition, err);
-}
+	for (size_t i = 0; i < ids->count; i++) {
+		const struct pair *pair = &ids->items[i];
+		uint64_t id = 0, other;
 
-/* A path in the tree: relative, and nowhere out of it. */
-static int check_path(
-	const struct definition *definition, const char *key, const char *path, struct error **err)
-{
-	for (const char *at = path;; at++) {
-		size_t length = strcspn(at, "/");
-
-		if (length == 0 || (length == 1 && *at == '.') ||
-			(length == 2 && at[0] == '.' && at[1] == '.'))
-			return definition_error(definition, key, path, err,
-				"\"%s\" is no path from the root without a leading \"/\", \".\" and \"..\"",
-				path);
-		if (length > NAME_MAX)
-			return definition_error(definition, key, path, err,
-				"\"%.64s…\" has a name longer than %d bytes", path, NAME_MAX);
-		at += length;
-		if (!*at)
-			return 0;
-	}
-}
-
-/* An image carries /usr and what it says about /etc and /var; the others are links to folders in /usr. */
-static bool is_carried(const char *path)
-{
-	static const char *const folders[] = {
-		"usr/", "etc/", "var/", "bin/", "sbin/", "lib/", "lib32/", "lib64/"};
-
-	for (size_t i = 0; i < ARRAY_SIZE(folders); i++)
-		if (startswith(path, folders[i]))
-			return true;
-	return false;
-}
-
-static int check_links(const struct definition *definition, struct error **err)
-{
-	for (size_t i = 0; i < definition->links.count; i++) {
-		const char *path = definition->links.items[i].name;
-		int r = check_path(definition, "links", path, err);
-
-		if (r < 0)
-			return r;
-		if (!is_carried(path))
-			return definition_error(definition, "links", path, err,
-				"\"%s\" is outside of /usr, /etc and /var, which are all that an image has",
-				path);
+		(void)parse_u64(pair->value, &id);
+		for (size_t j = 0; j < i; j++)
+			if (parse_u64(ids->items[j].value, &other) == 0 && other == id)
+				return definition_error(definition, "ids", pair->name, err,
+					"%s: %s has the id %s already", pair->name, ids->items[j].name,
+					pair->value);
 	}
 	return 0;
 }
 
-static int check_setuid(const struct definition *definition, struct error **err)
-{
-	int r = 0;
-
-	for (size_t i = 0; r >= 0 && i < definition->setuid.count; i++)
-		r = check_path(definition, "setuid", definition->setuid.items[i], err);
-	return r;
-}
-
-/* Whether an entry of the command line is for all architectures, or for one that there is. */
-static bool is_for_any(const char *entry)
-{
-	static const char *const architectures[] = {"amd64", "arm64"};
-	bool any = false;
-
-	for (size_t i = 0; i < ARRAY_SIZE(architectures) && !any; i++)
-		(void)definition_argument(entry, architectures[i], &any);
-	return any;
-}
-
-/*
- * The command line is text that the kernel, systemd and orlop-init take apart at spaces and quotes, each in
- * its own way, that the firmware gets as UTF-16, and that orlop-init compares: one argument is one word of
- * ASCII.
- */
+/* The pattern of what is refused here is in build/definition-text.c. */
 static int check_command_line(const struct definition *definition, struct error **err)
 {
 	static const char key[] = "kernel: command-line";
@@ -185,14 +68,6 @@ static int check_command_line(const struct definition *definition, struct error 
 		const char *argument = arguments->items[i];
 		size_t size = strcspn(argument, " ");
 
-		for (size_t j = 0; j < size; j++)
-			if (argument[j] <= ' ' || argument[j] > '~' || argument[j] == '"')
-				size = 0;
-		if (size == 0 || !is_for_any(argument))
-			return definition_error(definition, key, argument, err,
-				"\"%s\" must be one argument of ASCII, without spaces or quotes, and behind "
-				"it perhaps [amd64] or [arm64]",
-				argument);
 		if (startswith(argument, "usrhash=") ||
 			(size == strlen("usrhash") && startswith(argument, "usrhash")))
 			return definition_error(definition, key, argument, err,
@@ -262,20 +137,10 @@ static int check_sizes(const struct definition *definition, struct error **err)
 	return 0;
 }
 
-static int check_compression(const struct definition *definition, struct error **err)
-{
-	struct compression compression;
-
-	int r = definition->compression ? compression_parse(definition->compression, &compression, err) : 0;
-
-	return r < 0 ? definition_wrap(definition, "compression", NULL, err), r : 0;
-}
-
 int definition_check(const struct definition *definition, struct error **err)
 {
-	static int (*const checks[])(const struct definition *, struct error **) = {check_name, check_title,
-		definition_check_archive, check_all_packages, check_links, check_setuid,
-		definition_check_node, check_command_line, check_initrd, check_compression, check_sizes};
+	static int (*const checks[])(const struct definition *, struct error **) = {
+		check_sources, check_absent, check_ids, check_command_line, check_initrd, check_sizes};
 	int r = 0;
 
 	for (size_t i = 0; r >= 0 && i < ARRAY_SIZE(checks); i++)

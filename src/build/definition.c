@@ -8,10 +8,12 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "build/definition-text.h"
 
 #define DEFINITION_MAX MiB(1)
 
 static const char *const requirements[] = {"secure-boot", "tpm2", "command-line", NULL};
+static const char *const verbs[] = {"enable", "disable", "mask", NULL};
 
 #define FIELD(name, kind, member, text, ...)                                                  \
 	{                                                                                     \
@@ -36,7 +38,8 @@ static const char *const requirements[] = {"secure-boot", "tpm2", "command-line"
 	}
 
 static const struct yaml_field kernel_fields[] = {
-	SUBFIELD("command-line", YAML_STRINGS, kernel, command_line, "arguments of the kernel"),
+	SUBFIELD("command-line", YAML_STRINGS, kernel, command_line, "arguments of the kernel",
+		.text = &definition_text_argument),
 	SUBFIELD("modules", YAML_STRINGS, kernel, modules,
 		"patterns of the modules to keep, ! in front: not these"),
 	OPTION("firmware", YAML_STRINGS, kernel, firmware,
@@ -47,23 +50,29 @@ static const struct yaml_field kernel_fields[] = {
 static const struct yaml_field source_fields[] = {
 	COLUMN("url", YAML_STRING, definition_source, url,
 		"where it is: an http, https or file URL, or a folder beside the definition",
-		.required = true),
-	COLUMN("suite", YAML_STRING, definition_source, suite, "its suite", .required = true),
-	COLUMN("components", YAML_STRINGS, definition_source, components, "its components; main by itself"),
+		.required = true, .text = &definition_text_url),
+	COLUMN("suite", YAML_STRING, definition_source, suite, "its suite", .required = true,
+		.text = &definition_text_suite),
+	COLUMN("components", YAML_STRINGS, definition_source, components, "its components; main by itself",
+		.text = &definition_text_component),
 	COLUMN("keyring", YAML_STRING, definition_source, keyring,
 		"file, beside the definition, with the OpenPGP keys that its metadata is signed with",
 		.required = true),
 	COLUMN("packages", YAML_STRINGS, definition_source, packages,
-		"names of packages, or patterns of names, that may come from there", .required = true),
+		"names of packages, or patterns of names, that may come from there", .required = true,
+		.text = &definition_text_taken, .least = 1),
 	{},
 };
 
 static const struct yaml_field user_fields[] = {
 	COLUMN("description", YAML_STRING, definition_user, description, "what or whom it is for",
-		.required = true),
-	COLUMN("home", YAML_STRING, definition_user, home, "its home folder; / by itself"),
-	COLUMN("shell", YAML_STRING, definition_user, shell, "its shell; without one nobody can log in"),
-	COLUMN("groups", YAML_STRINGS, definition_user, groups, "groups besides the one of its own"),
+		.required = true, .text = &definition_text_description),
+	COLUMN("home", YAML_STRING, definition_user, home, "its home folder; / by itself",
+		.text = &definition_text_absolute),
+	COLUMN("shell", YAML_STRING, definition_user, shell, "its shell; without one nobody can log in",
+		.text = &definition_text_absolute),
+	COLUMN("groups", YAML_STRINGS, definition_user, groups, "groups besides the one of its own",
+		.text = &definition_text_account),
 	{},
 };
 
@@ -133,32 +142,41 @@ static const struct yaml_field fields[] = {
 	FIELD("extends", YAML_STRING, extends, "the edition that this one adds to and takes from"),
 	FIELD("without", YAML_MAPPING, without, "what of the extended edition goes",
 		.fields = without_fields),
-	FIELD("name", YAML_STRING, name, "the edition's id", .required = true),
-	FIELD("title", YAML_STRING, title, "the edition's name for people", .required = true),
-	FIELD("suite", YAML_STRING, suite, "Debian suite", .required = true),
-	FIELD("components", YAML_STRINGS, components, "components of the archive", .required = true),
+	FIELD("name", YAML_STRING, name, "the edition's id", .required = true, .text = &definition_text_name),
+	FIELD("title", YAML_STRING, title, "the edition's name for people", .required = true,
+		.text = &definition_text_title),
+	FIELD("suite", YAML_STRING, suite, "Debian suite", .required = true, .text = &definition_text_suite),
+	FIELD("components", YAML_STRINGS, components, "components of the archive", .required = true,
+		.text = &definition_text_component),
 	FIELD("sources", YAML_TABLE, sources, "repositories beside the archive", .fields = source_fields,
-		.size = sizeof(struct definition_source)),
-	FIELD("packages", YAML_STRINGS, packages, "packages, with their dependencies", .required = true),
+		.size = sizeof(struct definition_source), .text = &definition_text_source),
+	FIELD("packages", YAML_STRINGS, packages, "packages, with their dependencies", .required = true,
+		.text = &definition_text_package),
 	FIELD("absent", YAML_STRINGS, absent,
-		"packages that others depend on and that the image does without"),
+		"packages that others depend on and that the image does without",
+		.text = &definition_text_absent),
 	FIELD("boot-packages", YAML_STRINGS, boot_packages, "packages that only the build reads",
-		.required = true),
+		.required = true, .text = &definition_text_package),
 	FIELD("exclude", YAML_STRINGS, exclude, "patterns of paths that are not unpacked"),
 	FIELD("keep", YAML_STRINGS, keep, "exceptions from exclude"),
 	FIELD("programs", YAML_STRINGS, programs, "programs of Orlop's own that the node has"),
 	FIELD("files", YAML_STRING, files, "folder, beside the definition, that is laid over the tree"),
-	FIELD("links", YAML_PAIRS, links, "symbolic links: path and target"),
-	FIELD("sysctl", YAML_PAIRS, sysctl, "settings of the kernel: name and value"),
+	FIELD("links", YAML_PAIRS, links, "symbolic links: path and target", .text = &definition_text_link),
+	FIELD("sysctl", YAML_PAIRS, sysctl, "settings of the kernel: name and value",
+		.text = &definition_text_setting, .value = &definition_text_setting_value),
 	FIELD("users", YAML_TABLE, users, "accounts of the edition's own", .fields = user_fields,
-		.size = sizeof(struct definition_user)),
-	FIELD("ids", YAML_PAIRS, ids, "fixed ids of users and groups"),
-	FIELD("units", YAML_PAIRS, units, "units, and what becomes of them: enable, disable or mask"),
-	FIELD("setuid", YAML_STRINGS, setuid, "files that keep their setuid or setgid bit"),
+		.size = sizeof(struct definition_user), .text = &definition_text_account),
+	FIELD("ids", YAML_PAIRS, ids, "fixed ids of users and groups", .text = &definition_text_account,
+		.value = &definition_text_id),
+	FIELD("units", YAML_PAIRS, units, "units, and what becomes of them: enable, disable or mask",
+		.text = &definition_text_unit, .choices = verbs),
+	FIELD("setuid", YAML_STRINGS, setuid, "files that keep their setuid or setgid bit",
+		.text = &definition_text_path),
 	FIELD("kernel", YAML_MAPPING, kernel, "the kernel", .required = true, .fields = kernel_fields),
 	FIELD("initrd", YAML_MAPPING, initrd, "the initrd", .required = true, .fields = initrd_fields),
 	FIELD("compression", YAML_STRING, compression,
-		"of /usr: none, lz4, lz4hc or zstd, with a level if need be: zstd:9; none by itself"),
+		"of /usr: none, lz4, lz4hc or zstd, with a level if need be: zstd:9; none by itself",
+		.text = &definition_text_compression),
 	FIELD("disk", YAML_MAPPING, disk, "the disk image", .required = true, .fields = disk_fields),
 	FIELD("require", YAML_CHOICES, require, "what a node must have to come up", .choices = requirements),
 	{},

@@ -17,6 +17,9 @@
 /* What is left of the room when another piece is no longer worth its header. */
 #define ROOM_MIN 192
 
+/* As liblz4 1.9 has it; 1.10 has a level 2 of another kind. */
+#define LZ4HC_LEAST 3
+
 /* The last block of a frame, empty: RFC 8878, 3.1.1.2. */
 static const uint8_t last_block[] = {1, 0, 0};
 
@@ -33,7 +36,7 @@ static const struct {
 } algorithms[] = {
 	[COMPRESSION_NONE] = {"none", "", 0, 0, 0},
 	[COMPRESSION_LZ4] = {"lz4", "liblz4", 0, 0, 0},
-	[COMPRESSION_LZ4HC] = {"lz4hc", "liblz4", LZ4HC_CLEVEL_MIN, LZ4HC_CLEVEL_MAX, LZ4HC_CLEVEL_DEFAULT},
+	[COMPRESSION_LZ4HC] = {"lz4hc", "liblz4", LZ4HC_LEAST, LZ4HC_CLEVEL_MAX, LZ4HC_CLEVEL_DEFAULT},
 	[COMPRESSION_ZSTD] = {"zstd", "libzstd", 1, 22, ZSTD_CLEVEL_DEFAULT},
 };
 

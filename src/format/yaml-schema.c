@@ -2,7 +2,7 @@
 #include "format/yaml-schema.h"
 
 /* A size as parse_size() reads it. */
-#define SIZE_PATTERN "^[0-9]+[KMGT]?$"
+#define SIZE_PATTERN "^[0-9]+([KMGT](iB)?)?$"
 
 static json_t *mapping(const struct yaml_field *fields, bool strict);
 
@@ -18,10 +18,49 @@ static json_t *choices(const char *const *names)
 	return json_pack("{s:o}", "enum", array);
 }
 
-/* YAML has numbers and truth values of its own, and a scalar is taken as its text. */
-static json_t *scalar(void)
+static json_t *pattern_of(const struct yaml_text *kind)
 {
-	return json_pack("{s:[s, s, s]}", "type", "string", "number", "boolean");
+	json_t *value = json_pack("{s:s}", "pattern", kind->pattern);
+
+	if (kind->never && json_object_set_new(value, "not",
+				   json_pack("{s:s, s:s}", "type", "string", "pattern", kind->never)) < 0) {
+		json_decref(value);
+		return NULL;
+	}
+	return value;
+}
+
+static bool takes(const struct yaml_text *kind, const char *text)
+{
+	return !kind || kind->is(text);
+}
+
+/* What a reader of YAML makes of a text without quotes: a number where it looks like one, which is no matter
+ * to a pattern. */
+static int set_types(json_t *value, const struct yaml_text *kind)
+{
+	bool any = takes(kind, "1.5");
+	int r;
+
+	if (!any && !takes(kind, "7"))
+		return json_object_set_new(value, "type", json_string("string"));
+	r = json_object_set_new(value, "type", json_pack("[s, s]", "string", any ? "number" : "integer"));
+	if (r >= 0 && kind && kind->most > 0)
+		r = json_object_set_new(value, "maximum", json_integer(kind->most));
+	if (r >= 0 && !takes(kind, "-7"))
+		r = json_object_set_new(value, "minimum", json_integer(kind && kind->most > 0));
+	return r;
+}
+
+static json_t *scalar(const struct yaml_text *kind)
+{
+	json_t *value = kind ? pattern_of(kind) : json_pack("{s:i}", "minLength", 1);
+
+	if (!value || set_types(value, kind) < 0) {
+		json_decref(value);
+		return NULL;
+	}
+	return value;
 }
 
 static json_t *list_of(json_t *items)
@@ -29,13 +68,38 @@ static json_t *list_of(json_t *items)
 	return json_pack("{s:s, s:o, s:b}", "type", "array", "items", items, "uniqueItems", 1);
 }
 
+static json_t *texts_of(const struct yaml_field *field)
+{
+	json_t *value = list_of(scalar(field->text));
+
+	if (value && field->least > 0 &&
+		json_object_set_new(value, "minItems", json_integer(field->least)) < 0) {
+		json_decref(value);
+		return NULL;
+	}
+	return value;
+}
+
+/* A mapping of names to *values*. */
+static json_t *names_to(const struct yaml_field *field, json_t *values)
+{
+	json_t *value = json_pack("{s:s, s:o}", "type", "object", "additionalProperties", values);
+
+	if (value && field->text &&
+		json_object_set_new(value, "propertyNames", pattern_of(field->text)) < 0) {
+		json_decref(value);
+		return NULL;
+	}
+	return value;
+}
+
 static json_t *value_of(const struct yaml_field *field, bool strict)
 {
 	switch (field->type) {
 	case YAML_STRINGS:
-		return list_of(scalar());
+		return texts_of(field);
 	case YAML_PAIRS:
-		return json_pack("{s:s, s:o}", "type", "object", "additionalProperties", scalar());
+		return names_to(field, field->choices ? choices(field->choices) : scalar(field->value));
 	case YAML_SIZE:
 		return json_pack("{s:[s, s], s:s, s:i}", "type", "string", "integer", "pattern", SIZE_PATTERN,
 			"minimum", 0);
@@ -55,10 +119,9 @@ static json_t *value_of(const struct yaml_field *field, bool strict)
 			"maxItems", (json_int_t)field->most);
 	case YAML_TABLE:
 		/* Each as a whole, also where a file extends another one. */
-		return json_pack(
-			"{s:s, s:o}", "type", "object", "additionalProperties", mapping(field->fields, true));
+		return names_to(field, mapping(field->fields, true));
 	default:
-		return scalar();
+		return scalar(field->text);
 	}
 }
 

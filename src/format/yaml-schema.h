@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * The JSON Schema (draft 2020-12) of what a table of YAML fields describes, for editors and for who writes
- * such files by a program. It is as strict as yaml_parse() about keys, kinds of values and choices; what a
- * parser of a single text wants is told in words.
+ * such files by a program. It is as strict as yaml_parse() about keys, kinds of values, choices and texts
+ * (struct yaml_text); what the parser of a single field wants is told in words.
  */
 #pragma once
 

@@ -101,23 +101,79 @@ static yaml_node_t *node_at(struct reader *reader, int index)
 	return yaml_document_get_node(&reader->document, index);
 }
 
-/* The text of a scalar, NULL where the node is something else, is empty or holds a NUL. */
+/* Whether a node is one of *words* without quotes. */
+static bool is_plain(const yaml_node_t *node, const char *const *words)
+{
+	if (node->type != YAML_SCALAR_NODE || node->data.scalar.style != YAML_PLAIN_SCALAR_STYLE)
+		return false;
+	while (*words && !streq(*words, (const char *)node->data.scalar.value))
+		words++;
+	return *words;
+}
+
+static bool is_null(const yaml_node_t *node)
+{
+	return is_plain(node, (const char *const[]){"~", "null", "Null", "NULL", NULL});
+}
+
+static bool is_boolean(const yaml_node_t *node)
+{
+	return is_plain(node, (const char *const[]){"true", "True", "TRUE", "false", "False", "FALSE", NULL});
+}
+
+/* The text of a scalar, NULL where the node is something else, is null, is empty or holds a NUL. */
 static const char *scalar_text(const yaml_node_t *node)
 {
 	const char *text;
 
-	if (node->type != YAML_SCALAR_NODE)
+	if (node->type != YAML_SCALAR_NODE || is_null(node))
 		return NULL;
 	text = (const char *)node->data.scalar.value;
 	return text[0] && strlen(text) == node->data.scalar.length ? text : NULL;
 }
 
+static int bad_text(const struct reader *reader, const yaml_node_t *node, const struct yaml_field *field,
+	struct error **err)
+{
+	_cleanup_free_ char *what = NULL;
+
+	if (!is_null(node) && !is_boolean(node))
+		return bad_type(reader, node, field, err);
+	what = string_format(
+		"must be a text, and %s is none without quotes", (const char *)node->data.scalar.value);
+	return bad(reader, node, field->key, what ? what : "must be a text", err);
+}
+
+/* *ret* is the text where the node is one of that kind (NULL: any). *name* is what it is the value of among
+ * pairs, or NULL. */
+static int read_text(const struct reader *reader, const struct yaml_field *field,
+	const struct yaml_text *kind, const char *name, const yaml_node_t *node, const char **ret,
+	struct error **err)
+{
+	const char *text = scalar_text(node), *quoted;
+	_cleanup_free_ char *what = NULL;
+
+	if (!text || is_boolean(node))
+		return bad_text(reader, node, field, err);
+	if (!kind || kind->is(text)) {
+		*ret = text;
+		return 0;
+	}
+	/* A message is one line. */
+	quoted = string_has_control(text) ? "…" : text;
+	what = string_format("%s%s\"%s\" %s", name ? name : "", name ? ": " : "", quoted, kind->wrong);
+	return bad(reader, node, field->key, what ? what : kind->wrong, err);
+}
+
 static int read_string(struct reader *reader, const struct yaml_field *field, const yaml_node_t *node,
 	char **ret, struct error **err)
 {
-	const char *text = scalar_text(node);
+	const char *text = NULL;
+	int r = read_text(reader, field, field->text, NULL, node, &text, err);
 
-	if (!text || (field->parse && !field->parse(text, NULL)))
+	if (r < 0)
+		return r;
+	if (field->parse && !field->parse(text, NULL))
 		return bad_type(reader, node, field, err);
 	free(*ret);
 	*ret = strdup(text);
@@ -214,17 +270,20 @@ static int read_list(struct reader *reader, const struct yaml_field *field, cons
 {
 	if (node->type != YAML_SEQUENCE_NODE)
 		return bad_type(reader, node, field, err);
+	if (node->data.sequence.items.top - node->data.sequence.items.start < (ptrdiff_t)field->least)
+		return bad(reader, node, field->key, "has too few entries", err);
 	for (yaml_node_item_t *item = node->data.sequence.items.start; item < node->data.sequence.items.top;
 		item++) {
 		const yaml_node_t *entry = node_at(reader, *item);
-		int r;
+		const char *text = NULL;
+		int r = read_text(reader, field, field->text, NULL, entry, &text, err);
 
-		if (!scalar_text(entry))
-			return bad_type(reader, entry, field, err);
+		if (r < 0)
+			return r;
 		r = add(reader, field, entry, value, err);
 		if (r < 0)
 			return r;
-		if (note_place(reader, field, scalar_text(entry), entry) < 0)
+		if (note_place(reader, field, text, entry) < 0)
 			return error_set_errno(err, -ENOMEM, "%s", reader->name);
 	}
 	return 0;
@@ -284,6 +343,23 @@ static bool replace_pair(const struct reader *reader, const struct yaml_field *f
 	return false;
 }
 
+/* The texts of a name and of its value. */
+static int read_pair(struct reader *reader, const struct yaml_field *field, const yaml_node_pair_t *pair,
+	const char **ret_name, const char **ret_value, struct error **err)
+{
+	const yaml_node_t *key = node_at(reader, pair->key), *value = node_at(reader, pair->value);
+	int r;
+
+	if (!scalar_text(key))
+		return bad_type(reader, key, field, err);
+	r = read_text(reader, field, field->text, NULL, key, ret_name, err);
+	if (r >= 0)
+		r = read_text(reader, field, field->value, *ret_name, value, ret_value, err);
+	if (r >= 0 && field->choices && find_choice(field, value) < 0)
+		r = bad_choice(reader, field, value, err);
+	return r;
+}
+
 static int read_pairs(struct reader *reader, const struct yaml_field *field, const yaml_node_t *node,
 	struct pairs *ret, struct error **err)
 {
@@ -291,17 +367,18 @@ static int read_pairs(struct reader *reader, const struct yaml_field *field, con
 		return bad_type(reader, node, field, err);
 	for (yaml_node_pair_t *pair = node->data.mapping.pairs.start; pair < node->data.mapping.pairs.top;
 		pair++) {
-		const yaml_node_t *key = node_at(reader, pair->key), *value = node_at(reader, pair->value);
+		const yaml_node_t *key = node_at(reader, pair->key);
+		const char *name = NULL, *value = NULL;
 		bool replaced;
 		struct pair *items;
-		int r;
+		int r = read_pair(reader, field, pair, &name, &value, err);
 
-		if (!scalar_text(key) || !scalar_text(value))
-			return bad_type(reader, key, field, err);
-		replaced = replace_pair(reader, field, ret, scalar_text(key), scalar_text(value), &r);
-		if (!replaced && pairs_get(ret, scalar_text(key)))
-			return bad_repetition(reader, key, field, scalar_text(key), err);
-		if (r < 0 || note_place(reader, field, scalar_text(key), key) < 0)
+		if (r < 0)
+			return r;
+		replaced = replace_pair(reader, field, ret, name, value, &r);
+		if (!replaced && pairs_get(ret, name))
+			return bad_repetition(reader, key, field, name, err);
+		if (r < 0 || note_place(reader, field, name, key) < 0)
 			return error_set_errno(err, -ENOMEM, "%s", reader->name);
 		if (replaced)
 			continue;
@@ -309,8 +386,8 @@ static int read_pairs(struct reader *reader, const struct yaml_field *field, con
 		if (!items)
 			return error_set_errno(err, -ENOMEM, "%s", reader->name);
 		ret->items = items;
-		items[ret->count].name = strdup(scalar_text(key));
-		items[ret->count].value = strdup(scalar_text(value));
+		items[ret->count].name = strdup(name);
+		items[ret->count].value = strdup(value);
 		ret->count++;
 		if (!items[ret->count - 1].name || !items[ret->count - 1].value)
 			return error_set_errno(err, -ENOMEM, "%s", reader->name);
@@ -413,11 +490,14 @@ static int read_table(struct reader *reader, const struct yaml_field *field, con
 	for (yaml_node_pair_t *pair = node->data.mapping.pairs.start;
 		r >= 0 && pair < node->data.mapping.pairs.top; pair++) {
 		const yaml_node_t *key = node_at(reader, pair->key), *value = node_at(reader, pair->value);
+		const char *name = NULL;
 		void *row = NULL;
 
 		if (!scalar_text(key) || value->type != YAML_MAPPING_NODE)
 			return bad_type(reader, key, field, err);
-		r = take_row(reader, field, key, ret, &row, err);
+		r = read_text(reader, field, field->text, NULL, key, &name, err);
+		if (r >= 0)
+			r = take_row(reader, field, key, ret, &row, err);
 		if (r >= 0)
 			r = read_row(reader, field, scalar_text(key), value, row, err);
 	}

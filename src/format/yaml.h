@@ -5,6 +5,9 @@
  *
  * A file is one mapping. Anchors, tags and several documents have no use here and are refused, as are a key
  * twice and a key that the table does not have. Where the table requires nothing, a file may be empty.
+ *
+ * A text needs no quotes, also where it looks like a number; but what YAML has as null or as a truth value
+ * (YAML 1.2, 10.3.2) is a text in quotes alone.
  */
 #pragma once
 
@@ -28,15 +31,33 @@ enum yaml_type {
 	YAML_LINE,    /* size_t: the line at which the mapping itself begins; its key is "", in no file */
 };
 
+/*
+ * What a text must be beyond being there: said to the program and, in another way, to the JSON Schema. Both
+ * say the same, which a test has to show. Patterns are regular expressions of ECMA-262 with its flag "u" and
+ * POSIX extended ones in one, from "^" to "$".
+ */
+struct yaml_text {
+	bool (*is)(const char *text);
+	const char *wrong;   /* behind a text that is none: "is no name of a unit" */
+	const char *pattern; /* what is one */
+	const char *never;   /* what of that is refused where the structure is looked at; may be NULL */
+	unsigned most;	     /* of texts that are numbers: from 1 to that; 0: others */
+};
+
 struct yaml_field {
 	const char *key;
 	enum yaml_type type;
 	size_t offset; /* of the value, from the beginning of the structure that *fields* describe */
 	bool required;
-	const char *const *choices; /* of YAML_CHOICE, YAML_CHOICES: the first or bit 0's first, then NULL */
+	const char *const *choices; /* of YAML_CHOICE, YAML_CHOICES: the first or bit 0's first, then NULL; of
+				       YAML_PAIRS: the values that there are, may be NULL */
 	const struct yaml_field *fields; /* of YAML_MAPPING, YAML_LIST, YAML_TABLE: ends with a NULL key */
 	size_t size;			 /* of YAML_LIST, YAML_TABLE: of one structure */
-	unsigned least, most;		 /* of YAML_NUMBER, YAML_LIST */
+	unsigned least, most;		 /* of YAML_NUMBER, YAML_LIST; of YAML_STRINGS: *least* entries */
+
+	/* May be NULL: any. Of YAML_STRING, of the entries of YAML_STRINGS, and of the names in YAML_PAIRS
+	 * and YAML_TABLE; *value* of the values of YAML_PAIRS. */
+	const struct yaml_text *text, *value;
 
 	/* Of YAML_STRING (may be NULL) and YAML_PARSED: whether the text will do, *expected* says which
 	 * would; YAML_PARSED has it stored in *value*. */

@@ -32,23 +32,91 @@ jsonschema.Draft202012Validator.check_schema(json.load(open(sys.argv[1])))
 jsonschema.validate(yaml.safe_load(sys.stdin), json.load(open(sys.argv[1])), jsonschema.Draft202012Validator)' docs/definition.schema.json 2>&1
 }
 
+# One that is changed by sed, without files and programs, and what orlop says of it: it has no archive.
+change_definition() {
+	sed '/^files:/d; /^programs:/d' editions/container-linux.yaml >"$BATS_TEST_TMPDIR/good.yaml"
+	sed "$1" "$BATS_TEST_TMPDIR/good.yaml" >"$BATS_TEST_TMPDIR/changed.yaml"
+	! cmp -s "$BATS_TEST_TMPDIR/good.yaml" "$BATS_TEST_TMPDIR/changed.yaml" || { echo "nothing changed: $1"; return 1; }
+	run "$ORLOP" build "$BATS_TEST_TMPDIR/changed.yaml" --offline --keys none --cache "$BATS_TEST_TMPDIR/none"
+	[ "$status" = 1 ]
+}
+
 @test "docs/definition.schema.json is what orlop build --schema prints, and judges as orlop does" {
 	local change
 	"$ORLOP" build --schema | diff docs/definition.schema.json -
-	for edition in editions/*.yaml; do judge_definition <"$edition"; done
+	for edition in editions/*.yaml docs/examples/*/*.yaml; do judge_definition <"$edition"; done
 	# One that extends another needs nothing but a name.
 	printf 'extends: container-linux\nname: x\npackages: [vim]\nkernel: {modules: [a]}\nwithout: {units: [b], initrd: {modules: [c]}}\n' | judge_definition
 	! printf 'extends: container-linux\npackages: [vim]\n' | judge_definition || return 1
 	# What neither takes.
-	for change in 's/^name:/nome:/' 's/^suite:.*//' 's/^components:.*/components: main/' 's/^  usr: .*/  usr: [1G]/' \
-		's/^require: .*/require: [tpm3]/' 's/^kernel:/kernel: 7\nx:/' '$a users: {a: {shell: b}}' '$a without: {suite: [x]}'; do
-		sed "$change" editions/container-linux.yaml >"$BATS_TEST_TMPDIR/wrong.yaml"
-		! cmp -s editions/container-linux.yaml "$BATS_TEST_TMPDIR/wrong.yaml" || { echo "nothing changed: $change"; return 1; }
-		! judge_definition <"$BATS_TEST_TMPDIR/wrong.yaml" || { echo "the schema takes $change"; return 1; }
-		run "$ORLOP" build "$BATS_TEST_TMPDIR/wrong.yaml" --offline --keys none --cache "$BATS_TEST_TMPDIR/none"
-		[ "$status" = 1 ]
-		[[ $output == *wrong.yaml:* ]] || { echo "$change: $output"; return 1; }
-	done
+	while read -r change; do
+		change_definition "$change"
+		! judge_definition <"$BATS_TEST_TMPDIR/changed.yaml" || { echo "the schema takes $change"; return 1; }
+		[[ $output == *changed.yaml:* ]] || { echo "$change: $output"; return 1; }
+	done <<-'END'
+		s/^name:/nome:/
+		s/^name: .*/name: X_1/
+		s/^name: .*/name: true/
+		s/^title: .*/title: ~/
+		s/^title: .*/title: "a $x"/
+		s/^suite:.*//
+		s/^suite: .*/suite: ..\/x/
+		s/^components:.*/components: main/
+		s/^components:.*/components: [a.b]/
+		s/^  - bash$/  - Bash/
+		s/^  - bash$/  - ..\/x/
+		s/^  - bash$/  - "bash=1 2"/
+		s/^  - runit-helper$/  - --runit-helper/
+		s/^  - systemd-boot-efi$/  - systemd-boot_efi/
+		s/^  etc.resolv.conf:/  \/etc\/resolv.conf:/
+		s/^  etc.resolv.conf:/  opt\/x:/
+		s/^  vm.max_map_count:/  vm.max map count:/
+		s/^  vm.max_map_count: .*/  vm.max_map_count: "1\\n2"/
+		s/^  ssh.service: enable/  ssh.service: start/
+		s/^  ssh.service:/  ssh:/
+		s/^  - usr.bin.su .*/  - \/usr\/bin\/su/
+		s/^  sshd: .*/  sshd: abc/
+		s/^  sshd: .*/  sshd: 1000/
+		s/^  sshd: .*/  s shd: 10/
+		s/^  orlop-fetch: {.*/  orlop-fetch: {description: "a:b"}/
+		s/^  orlop-fetch: {.*/  orlop-fetch: {description: a, home: var}/
+		s/^  orlop-fetch: {.*/  orlop-fetch: {description: a, groups: [1a]}/
+		s/^  orlop-fetch: {.*/  orlop-fetch: {shell: b}/
+		s/^  orlop-fetch: {/  1a: {/
+		s/^    - quiet$/    - usrhash=abc/
+		s/^    - quiet$/    - quiet please/
+		s/^    - quiet$/    - quiet [mips]/
+		s/^  usr: .*/  usr: [1G]/
+		s/^  usr: .*/  usr: 1GB/
+		s/^require: .*/require: [tpm3]/
+		s/^kernel:/kernel: 7\nx:/
+		$a without: {suite: [x]}
+		$a compression: gzip
+		$a compression: zstd:99
+		$a sources: {Foo!: {url: a, suite: s, keyring: k, packages: [p]}}
+		$a sources: {a: {url: "ftp://x", suite: s, keyring: k, packages: [p]}}
+		$a sources: {a: {url: a, suite: ../s, keyring: k, packages: [p]}}
+		$a sources: {a: {url: a, suite: s, keyring: k, packages: []}}
+		$a sources: {a: {url: a, suite: s, keyring: k, packages: [P]}}
+	END
+	# What both take.
+	while read -r change; do
+		change_definition "$change"
+		judge_definition <"$BATS_TEST_TMPDIR/changed.yaml" || { echo "the schema refuses $change"; return 1; }
+		[[ $output != *changed.yaml:* ]] || { echo "$change: $output"; return 1; }
+	done <<-'END'
+		s/^name: .*/name: 7/
+		s/^title: .*/title: 1.5/
+		s/^title: .*/title: "~"/
+		s/^  - bash$/  - bash=5.2.37-2/
+		s/^  - bash$/  - 2048/
+		s/^  vm.max_map_count: .*/  vm.max_map_count: -1/
+		s/^  sshd: .*/  sshd: "010"/
+		s/^    - quiet$/    - 3/
+		s/^  usr: .*/  usr: 1GiB/
+		s/^  usr: .*/  usr: 1073741824/
+		$a compression: lz4hc:12
+	END
 }
 
 # The keys of the tables in node-config.c.

@@ -446,6 +446,7 @@ teardown() { [ ! -e "$BATS_TEST_TMPDIR/httpd.pid" ] || kill "$(cat "$BATS_TEST_T
 		s/verity: 2M/verity: 4K/|wrong.yaml:13: disk: verity: must be at least
 		s/^name: small/name: Sm all/|wrong.yaml:1: name: "Sm all" may hold
 		s/^title: .*/title: "a $x"/|wrong.yaml:2: title: "a $x" may hold
+		s/^title: .*/title: ~/|wrong.yaml:2: title: must be a text, and ~ is none without quotes
 		s/trixie/..\/x/|wrong.yaml:3: suite: "../x" is no name of a suite
 		/^disk/d|wrong.yaml:1: disk: is missing
 		/^suite/p|wrong.yaml:4: suite
@@ -456,7 +457,7 @@ teardown() { [ ! -e "$BATS_TEST_TMPDIR/httpd.pid" ] || kill "$(cat "$BATS_TEST_T
 		s/^files: small/&\nlinks: {..\/x: y}/|wrong.yaml:11: links: "../x" is no path
 		s/^files: small/&\nlinks: {usr\/lib\/systemd\/system\/multi-user.target: y}/|wrong.yaml:11: links: usr/lib/systemd/system/multi-user.target is in the folder of files
 		s/^files: small/&\nlinks:\n  etc\/new: y\n  usr\/lib\/os-release: y/|wrong.yaml:13: links: "usr/lib/os-release" of small is there already: a file of base-files
-		s/^files: small/&\nids: {sshd: 5000}/|wrong.yaml:11: ids: sshd: an id
+		s/^files: small/&\nids: {sshd: 5000}/|wrong.yaml:11: ids: sshd: "5000" is no id
 		s/^files: small/&\nids:\n  nobodyhere: 100/|wrong.yaml:12: ids: nobodyhere: no package has such an account
 		s/^files: small/&\nsetuid: [usr\/bin\/nothere]/|wrong.yaml:11: setuid: no package has a setuid or setgid file /usr/bin/nothere
 		s/^files: small/&\nunits: {nothere.service: mask}/|wrong.yaml:11: units: no package has the unit "nothere.service"

@@ -12,6 +12,19 @@
 
 static const char *const colours[] = {"red", "green", NULL};
 
+static bool is_digit(const char *text)
+{
+	return text[0] >= '1' && text[0] <= '9' && !text[1];
+}
+
+static bool is_lower(const char *text)
+{
+	return text[0] >= 'a' && text[0] <= 'z' && !text[1];
+}
+
+static const struct yaml_text digit = {.is = is_digit, .pattern = "^[1-9]$", .most = 9};
+static const struct yaml_text lower = {.is = is_lower, .pattern = "^[a-z]$", .never = "^x$"};
+
 static const struct yaml_field inner[] = {
 	{.key = "", .type = YAML_LINE},
 	{.key = "name", .type = YAML_STRING, .required = true, .help = "its name"},
@@ -28,14 +41,22 @@ static const struct yaml_field fields[] = {
 	{.key = "choices", .type = YAML_CHOICES, .choices = colours},
 	{.key = "strings", .type = YAML_STRINGS},
 	{.key = "pairs", .type = YAML_PAIRS},
+	{.key = "text", .type = YAML_STRING, .text = &lower},
+	{.key = "texts", .type = YAML_STRINGS, .text = &digit, .least = 1},
+	{.key = "digits", .type = YAML_PAIRS, .text = &lower, .value = &digit},
+	{.key = "chosen", .type = YAML_PAIRS, .choices = colours},
 	{.key = "mapping", .type = YAML_MAPPING, .required = true, .fields = inner},
 	{.key = "list", .type = YAML_LIST, .fields = inner, .most = 3},
-	{.key = "table", .type = YAML_TABLE, .fields = inner},
+	{.key = "table", .type = YAML_TABLE, .fields = inner, .text = &lower},
 	{},
 };
 
 #define COUNT "\"count\": {\"type\": \"integer\", \"minimum\": 2, \"maximum\": 9, \"description\": \"\"}"
-#define NAME "\"name\": {\"type\": [\"string\", \"number\", \"boolean\"], \"description\": \"its name\"}"
+#define ANY "\"type\": [\"string\", \"number\"], \"minLength\": 1"
+#define NAME "\"name\": {" ANY ", \"description\": \"its name\"}"
+#define DIGIT \
+	"{\"type\": [\"string\", \"integer\"], \"pattern\": \"^[1-9]$\", \"minimum\": 1, \"maximum\": 9}"
+#define LOWER "\"pattern\": \"^[a-z]$\", \"not\": {\"type\": \"string\", \"pattern\": \"^x$\"}"
 /* The mapping of "inner", by itself. */
 #define INNER                                                                                     \
 	"\"type\": \"object\", \"properties\": {" NAME ", " COUNT "}, \"required\": [\"name\"], " \
@@ -83,15 +104,22 @@ static void each_type_of_a_field_has_its_keywords(void **state)
 	assert_property(schema, "choice", "{\"enum\": [\"red\", \"green\"]}");
 	assert_property(schema, "choices",
 		"{\"type\": \"array\", \"items\": {\"enum\": [\"red\", \"green\"]}, \"uniqueItems\": true}");
-	assert_property(schema, "strings",
-		"{\"type\": \"array\", \"items\": {\"type\": [\"string\", \"number\", \"boolean\"]}, "
-		"\"uniqueItems\": true}");
-	assert_property(schema, "pairs",
-		"{\"type\": \"object\", \"additionalProperties\": {\"type\": [\"string\", \"number\", "
-		"\"boolean\"]}}");
+	assert_property(
+		schema, "strings", "{\"type\": \"array\", \"items\": {" ANY "}, \"uniqueItems\": true}");
+	assert_property(schema, "pairs", "{\"type\": \"object\", \"additionalProperties\": {" ANY "}}");
+	assert_property(schema, "text", "{\"type\": \"string\", " LOWER "}");
+	assert_property(schema, "texts",
+		"{\"type\": \"array\", \"items\": " DIGIT ", \"uniqueItems\": true, \"minItems\": 1}");
+	assert_property(schema, "digits",
+		"{\"type\": \"object\", \"propertyNames\": {" LOWER "}, \"additionalProperties\": " DIGIT
+		"}");
+	assert_property(schema, "chosen",
+		"{\"type\": \"object\", \"additionalProperties\": {\"enum\": [\"red\", \"green\"]}}");
 	assert_property(schema, "mapping", "{" INNER "}");
 	assert_property(schema, "list", "{\"type\": \"array\", \"items\": {" INNER "}, \"maxItems\": 3}");
-	assert_property(schema, "table", "{\"type\": \"object\", \"additionalProperties\": {" INNER "}}");
+	assert_property(schema, "table",
+		"{\"type\": \"object\", \"propertyNames\": {" LOWER "}, \"additionalProperties\": {" INNER
+		"}}");
 	json_decref(schema);
 }
 

@@ -18,6 +18,9 @@ struct all {
 	int digit;
 	char *word;
 	struct yaml_list items, table;
+	char *brief;
+	struct strv briefs;
+	struct pairs pairs, chosen;
 };
 
 struct row {
@@ -37,6 +40,14 @@ static bool is_lower(const char *text, void *value)
 	(void)value;
 	return text[0] >= 'a' && text[0] <= 'z';
 }
+
+/* The same as the pattern, and in a message: of names, values and entries alike. */
+static bool is_short(const char *text)
+{
+	return strlen(text) <= 2;
+}
+
+static const struct yaml_text short_text = {.is = is_short, .pattern = "^.{1,2}$", .wrong = "is too long"};
 
 static const char *const colours[] = {"red", "green", "blue", NULL};
 
@@ -78,7 +89,20 @@ static const struct yaml_field fields[] = {
 		.type = YAML_TABLE,
 		.offset = offsetof(struct all, table),
 		.fields = row_fields,
+		.text = &short_text,
 		.size = sizeof(struct row)},
+	{.key = "brief", .type = YAML_STRING, .offset = offsetof(struct all, brief), .text = &short_text},
+	{.key = "briefs",
+		.type = YAML_STRINGS,
+		.offset = offsetof(struct all, briefs),
+		.text = &short_text,
+		.least = 1},
+	{.key = "pairs",
+		.type = YAML_PAIRS,
+		.offset = offsetof(struct all, pairs),
+		.text = &short_text,
+		.value = &short_text},
+	{.key = "chosen", .type = YAML_PAIRS, .offset = offsetof(struct all, chosen), .choices = colours},
 	{},
 };
 
@@ -96,9 +120,13 @@ static void reads_each_type(void **state)
 				   "    count: 2\n"
 				   "  - {name: b}\n"
 				   "table:\n"
-				   "  one: {word: w, list: [l]}\n"
-				   "  two:\n"
-				   "    word: v\n";
+				   "  1: {word: w, list: [l]}\n"
+				   "  2:\n"
+				   "    word: v\n"
+				   "brief: 'no'\n"
+				   "briefs: [1, '~', a]\n"
+				   "pairs: {a: b, c: 2}\n"
+				   "chosen: {'null': red, 'true': green}\n";
 	_cleanup_error_ struct error *err = NULL;
 	struct yaml_places places = {};
 	struct all all = {};
@@ -122,13 +150,17 @@ static void reads_each_type(void **state)
 	assert_string_equal(items[1].name, "b");
 	rows = all.table.items;
 	assert_int_equal(all.table.count, 2);
-	assert_string_equal(rows[0].name, "one");
+	assert_string_equal(rows[0].name, "1");
 	assert_string_equal(rows[0].word, "w");
 	assert_string_equal(rows[0].list.items[0], "l");
-	assert_string_equal(rows[1].name, "two");
+	assert_string_equal(rows[1].name, "2");
 	assert_string_equal(rows[1].word, "v");
-	assert_int_equal(yaml_places_find(&places, "table", "two")->line, 14);
-	assert_int_equal(yaml_places_find(&places, "table: two: word", NULL)->line, 15);
+	assert_int_equal(yaml_places_find(&places, "table", "2")->line, 14);
+	assert_int_equal(yaml_places_find(&places, "table: 2: word", NULL)->line, 15);
+	assert_string_equal(all.brief, "no");
+	assert_string_equal(all.briefs.items[1], "~");
+	assert_string_equal(pairs_get(&all.pairs, "c"), "2");
+	assert_string_equal(pairs_get(&all.chosen, "null"), "red");
 	yaml_places_release(&places);
 	yaml_release(fields, &all);
 	assert_null(all.items.items);
@@ -185,6 +217,21 @@ static void faults_name_file_line_and_key(void **state)
 		{"table:\n  a: {}", "x.yaml:2: table: a: word: is missing"},
 		{"table:\n  a: {word: b}\n  a: {word: c}", "x.yaml:3: table: \"a\" is there twice"},
 		{"table:\n  a: {word: b,\n    wort: c}", "x.yaml:3: table: a: wort: is no key"},
+		{"table:\n  abc: {word: c}", "x.yaml:2: table: \"abc\" is too long"},
+		{"brief: abc", "x.yaml:1: brief: \"abc\" is too long"},
+		{"brief: \"a\\nbc\"", "x.yaml:1: brief: \"…\" is too long"},
+		{"briefs: []", "x.yaml:1: briefs: has too few entries"},
+		{"briefs:\n- a\n- abc", "x.yaml:3: briefs: \"abc\" is too long"},
+		{"pairs: {abc: a}", "x.yaml:1: pairs: \"abc\" is too long"},
+		{"pairs: {a: abc}", "x.yaml:1: pairs: a: \"abc\" is too long"},
+		{"pairs: {a: [b]}", "x.yaml:1: pairs: must be a mapping of names to texts"},
+		{"chosen: {a: pink}", "x.yaml:1: chosen: \"pink\" is not known; there are red, green, blue"},
+		{"brief: ~", "x.yaml:1: brief: must be a text, and ~ is none without quotes"},
+		{"brief:", "x.yaml:1: brief: must be a text"},
+		{"briefs: [null]", "x.yaml:1: briefs: must be a text, and null is none without quotes"},
+		{"pairs: {a: FALSE}", "x.yaml:1: pairs: must be a text, and FALSE is none without quotes"},
+		{"~: a", "x.yaml:1: key: must be a text"},
+		{"number: ~", "x.yaml:1: number: must be a number"},
 		{"word: &a x", "x.yaml:1: anchors and tags have no use here"},
 		{"items: &a []", "x.yaml:1: anchors and tags"},
 		{"\n&a word: x", "x.yaml:2: anchors and tags"},
