@@ -11,6 +11,7 @@
 #include "cmd/paths.h"
 #include "format/canonical-json.h"
 #include "format/erofs.h"
+#include "release/build-changes.h"
 #include "release/file-changes.h"
 #include "release/manifest-find.h"
 #include "release/notes.h"
@@ -41,9 +42,10 @@ static const struct command_usage usage = {
 	.name = "orlop diff",
 	.arguments = "A B",
 	.summary =
-		"Says what changed from A to B: packages added, removed and changed, sizes, the kernel, and "
-		"the CVE ids that the changelogs of the changed packages name. Each of A and B is a "
-		"manifest, the folder of a build, or a version in a repository.",
+		"Says what changed from A to B: packages added, removed and changed, sizes, the kernel and "
+		"its command line, the signing certificate, the outputs, and the CVE ids that the changelogs "
+		"of the changed packages name. Each of A and B is a manifest, an output with its manifest "
+		"beside it, the folder of a build, or a version in a repository.",
 	.notes = "Exit status: 0 for success, whether there are differences or not, 1 where something can't "
 		 "be "
 		 "read, 2 where the command line is wrong.",
@@ -64,7 +66,6 @@ static void images_release(struct images *images)
 	tree_free(images->before);
 	tree_free(images->after);
 }
-#define _cleanup_images_ _cleanup_(images_release)
 
 static int read_image(
 	const struct manifest_found *found, const char *text, struct tree **ret, struct error **err)
@@ -93,29 +94,61 @@ static int compare_images(const struct manifest_found *before, const struct mani
 	return r < 0 ? r : file_changes_find(ret->before, ret->after, &ret->changes, err);
 }
 
-static int print_json(const struct notes *notes, const struct images *images, struct error **err)
-{
-	_cleanup_json_ json_t *object = notes_json(notes);
+/* All that is printed. */
+struct differences {
+	struct notes notes;
+	struct build_changes build;
+	struct images images;
+};
 
-	if (!object || (images->after &&
-			       json_object_set_new(object, "files", file_changes_json(&images->changes)) < 0))
+static void differences_release(struct differences *differences)
+{
+	images_release(&differences->images);
+	build_changes_release(&differences->build);
+	notes_release(&differences->notes);
+}
+#define _cleanup_differences_ _cleanup_(differences_release)
+
+static int add_members(const struct differences *differences, json_t *object)
+{
+	int r = build_changes_json(&differences->build, object);
+
+	if (r < 0 || !differences->images.after)
+		return r;
+	return json_object_set_new(object, "files", file_changes_json(&differences->images.changes));
+}
+
+static int print_json(const struct differences *differences, struct error **err)
+{
+	_cleanup_json_ json_t *object = notes_json(&differences->notes);
+
+	if (!object || add_members(differences, object) < 0)
 		return error_set_errno(err, -ENOMEM, "diff");
 	if (json_dumpf(object, stdout, JSON_INDENT(2)) < 0 || putchar('\n') == EOF)
 		return error_set_errno(err, errno ? -errno : -EIO, "cannot write to standard output");
 	return 0;
 }
 
-static int print(const struct values *values, const struct notes *notes, const struct images *images,
-	struct error **err)
+static int write_text(const struct differences *differences, struct buffer *ret, struct error **err)
+{
+	int r = notes_text(&differences->notes, ret, err);
+
+	if (r == 0)
+		r = build_changes_text(&differences->build, ret, err);
+	if (r == 0 && differences->images.after)
+		r = file_changes_text(&differences->images.changes, ret, err);
+	return r;
+}
+
+static int print(const struct values *values, const struct differences *differences, struct error **err)
 {
 	_cleanup_buffer_ struct buffer text = {};
 	int r;
 
 	if (values->json)
-		return print_json(notes, images, err);
-	r = values->markdown ? notes_markdown(notes, &text, err) : notes_text(notes, &text, err);
-	if (r == 0 && images->after)
-		r = file_changes_text(&images->changes, &text, err);
+		return print_json(differences, err);
+	r = values->markdown ? notes_markdown(&differences->notes, &text, err)
+			     : write_text(differences, &text, err);
 	if (r == 0)
 		(void)fwrite(text.data, 1, text.size, stdout);
 	return r;
@@ -126,18 +159,19 @@ static int compare(const struct values *values, char *const *texts, struct error
 	const struct manifest_place place = {values->repository, values->edition, values->architecture};
 	_cleanup_manifest_found_ struct manifest_found before = {}, after = {};
 	_cleanup_free_ char *cache = values->cache ? path_given(values->cache, err) : path_cache(err);
-	_cleanup_images_ struct images images = {};
-	_cleanup_notes_ struct notes notes = {};
+	_cleanup_differences_ struct differences differences = {};
 	struct notes_input input = {&before.manifest, &after.manifest, cache};
 	int r = cache ? manifest_find(texts[0], &place, &before, err) : -ENOENT;
 
 	if (r == 0)
 		r = manifest_find(texts[1], &place, &after, err);
 	if (r == 0)
-		r = notes_compare(&input, &notes, err);
+		r = notes_compare(&input, &differences.notes, err);
+	if (r == 0)
+		r = build_changes_find(&before.manifest, &after.manifest, &differences.build, err);
 	if (r == 0 && values->files)
-		r = compare_images(&before, &after, texts, &images, err);
-	return r < 0 ? r : print(values, &notes, &images, err);
+		r = compare_images(&before, &after, texts, &differences.images, err);
+	return r < 0 ? r : print(values, &differences, err);
 }
 
 int cmd_diff(int argc, char **argv, struct error **err)

@@ -41,6 +41,48 @@ static int read_manifest(const char *path, struct manifest_found *ret, struct er
 	return ret->image ? 0 : error_set_errno(err, -ENOMEM, "%s", path);
 }
 
+/* Of the names of a build's other files: with ENDING in its place it is the manifest's name. */
+static const char *const output_endings[] = {".raw", ".qcow2", ".vhd", ".vhdx", ".usr.erofs", ".usr.verity",
+	".netboot.efi", ".efi", ".spdx.json", ".cdx.json", ".provenance.json"};
+
+/* Finds the manifest beside an output: 1 with *ret*, its path; 0 where there is none. */
+static int find_beside(const char *path, const char *ending, char **ret, struct error **err)
+{
+	_cleanup_free_ char *manifest =
+		string_format("%.*s" ENDING, (int)(strlen(path) - strlen(ending)), path);
+
+	if (!manifest)
+		return error_set_errno(err, -ENOMEM, "%s", path);
+	if (access(manifest, F_OK) < 0)
+		return errno == ENOENT ? 0 : error_set_errno(err, -errno, "%s", manifest);
+	*ret = TAKE_PTR(manifest);
+	return 1;
+}
+
+/* A manifest, or another file of a build with its manifest beside it. */
+static int read_file(const char *path, const struct stat *st, struct manifest_found *ret, struct error **err)
+{
+	_cleanup_free_ char *manifest = NULL;
+	bool is_output = false;
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(output_endings); i++)
+		if (endswith(path, output_endings[i])) {
+			is_output = true;
+			r = find_beside(path, output_endings[i], &manifest, err);
+		}
+	if (r != 0)
+		return r < 0 ? r : read_manifest(manifest, ret, err);
+	/* Whatever it is called, this is no manifest. */
+	if (is_output || S_ISBLK(st->st_mode) || (uint64_t)st->st_size > MANIFEST_MAX)
+		return error_set(err, -EINVAL,
+			"%s: not a manifest, and no output of a build with its manifest, NAME" ENDING
+			", beside it; name a manifest, the folder of a build, or a version in the repository "
+			"of --repository",
+			path);
+	return read_manifest(path, ret, err);
+}
+
 static int read_folder(const char *folder, struct manifest_found *ret, struct error **err)
 {
 	_cleanup_strv_ struct strv names = {};
@@ -216,7 +258,7 @@ int manifest_find(
 	int r;
 
 	if (stat(text, &st) == 0)
-		r = S_ISDIR(st.st_mode) ? read_folder(text, &found, err) : read_manifest(text, &found, err);
+		r = S_ISDIR(st.st_mode) ? read_folder(text, &found, err) : read_file(text, &st, &found, err);
 	else if (errno != ENOENT || !release_version_is_valid(text))
 		r = error_set_errno(err, -errno, "%s", text);
 	else if (!place->repository)

@@ -5,6 +5,8 @@
 
 #include "base/string-util.h"
 #include "format/json-read.h"
+#include "format/pcr.h"
+#include "format/uki.h"
 
 #define WORD_MAX 255
 #define PACKAGES_MAX 65536
@@ -16,7 +18,13 @@ void release_manifest_release(struct release_manifest *manifest)
 	free(manifest->version);
 	free(manifest->architecture);
 	free(manifest->kernel);
-	free(manifest->usr_name);
+	free(manifest->command_line);
+	for (size_t i = 0; i < manifest->output_count; i++) {
+		free(manifest->outputs[i].kind);
+		free(manifest->outputs[i].name);
+	}
+	free(manifest->outputs);
+	free(manifest->pcrs);
 	package_list_release(&manifest->packages);
 	*manifest = (struct release_manifest){};
 }
@@ -136,24 +144,62 @@ static int read_all_packages(const struct json_place *document, struct package_l
 	return r < 0 ? r : add_missing(ret, &boot, err);
 }
 
+static bool has(const struct json_place *place, const char *member)
+{
+	return json_object_get(place->json, member) != NULL;
+}
+
+static int read_name(const struct json_place *place, struct release_output *output, struct error **err)
+{
+	int r = read_word(place, "name", &output->name, err);
+
+	/* It is opened beside the manifest. */
+	if (r == 0 && (strchr(output->name, '/') || output->name[0] == '.'))
+		r = json_fault(place, "name", "not the name of a file", err);
+	return r;
+}
+
+static int read_digest(const struct json_place *place, struct release_output *output, struct error **err)
+{
+	static const char *const names[] = {"sha256", "fsverity"};
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+		if (has(place, names[i])) {
+			output->digest_name = names[i];
+			return json_read_hex(place, names[i], output->digest, SHA256_SIZE, err);
+		}
+	return 0;
+}
+
 static int read_output(const struct json_place *place, struct release_manifest *ret, struct error **err)
 {
-	const char *kind = NULL;
+	struct release_output *output = &ret->outputs[ret->output_count++];
 	int r = json_read_object(place, err);
 
 	if (r == 0)
-		r = json_read_string(place, "kind", WORD_MAX, &kind, err);
-	if (r == 0 && streq(kind, "uki"))
-		return json_read_number(place, "size", 1, INT64_MAX, &ret->uki_size, err);
-	if (r < 0 || !streq(kind, "usr"))
+		r = read_word(place, "kind", &output->kind, err);
+	if (r < 0)
 		return r;
-	if (ret->usr_name)
-		return json_fault(place, "kind", "a second image", err);
-	r = read_word(place, "name", &ret->usr_name, err);
-	/* It is opened beside the manifest. */
-	if (r == 0 && (strchr(ret->usr_name, '/') || ret->usr_name[0] == '.'))
-		r = json_fault(place, "name", "not the name of a file", err);
-	return r;
+	if (release_manifest_output(ret, output->kind) != output)
+		return json_fault(place, "kind", "there are two of it", err);
+	if (streq(output->kind, "usr") || has(place, "name"))
+		r = read_name(place, output, err);
+	if (r == 0 && (streq(output->kind, "uki") || has(place, "size")))
+		r = json_read_number(place, "size", 1, INT64_MAX, &output->size, err);
+	return r < 0 ? r : read_digest(place, output, err);
+}
+
+/* What of the outputs is wanted by itself. */
+static int take_images(const struct json_place *document, struct release_manifest *ret, struct error **err)
+{
+	const struct release_output *uki = release_manifest_output(ret, "uki"),
+				    *usr = release_manifest_output(ret, "usr");
+
+	if (!uki)
+		return json_fault(document, "outputs", "there is no kernel image among them", err);
+	ret->uki_size = uki->size;
+	ret->usr_name = usr ? usr->name : NULL;
+	return 0;
 }
 
 static int read_outputs(const struct json_place *document, struct release_manifest *ret, struct error **err)
@@ -166,6 +212,11 @@ static int read_outputs(const struct json_place *document, struct release_manife
 		r = json_read_number(&usr, "size", 1, INT64_MAX, &ret->usr_size, err);
 	if (r == 0)
 		r = json_read_array(document, "outputs", OUTPUTS_MAX, &array, err);
+	if (r < 0)
+		return r;
+	ret->outputs = calloc(json_array_size(array) + 1, sizeof(*ret->outputs));
+	if (!ret->outputs)
+		return error_set_errno(err, -ENOMEM, "outputs");
 	for (size_t i = 0; r == 0 && i < json_array_size(array); i++) {
 		_cleanup_free_ char *path = string_format("outputs[%zu].", i);
 		const struct json_place place = {json_array_get(array, i), path};
@@ -174,9 +225,85 @@ static int read_outputs(const struct json_place *document, struct release_manife
 			return error_set_errno(err, -ENOMEM, "outputs");
 		r = read_output(&place, ret, err);
 	}
-	if (r == 0 && ret->uki_size == 0)
-		r = json_fault(document, "outputs", "there is no kernel image among them", err);
+	return r < 0 ? r : take_images(document, ret, err);
+}
+
+/* ---- What starts it: none of this has to be there ---- */
+
+static int read_command_line(
+	const struct json_place *document, struct release_manifest *ret, struct error **err)
+{
+	const char *text = NULL;
+	int r = json_read_string(document, "command_line", UKI_CMDLINE_MAX, &text, err);
+
+	if (r < 0)
+		return r;
+	/* It is printed to terminals, and a build takes nothing else. */
+	for (const char *at = text; *at; at++)
+		if (*at < ' ' || *at >= 0x7f)
+			return json_fault(
+				document, "command_line", "has characters that no command line has", err);
+	ret->command_line = strdup(text);
+	return ret->command_line ? 0 : error_set_errno(err, -ENOMEM, "command_line");
+}
+
+/* The registers of one list, which are like *as*. */
+static int read_registers(const struct json_place *place, const struct release_pcr *as,
+	struct release_manifest *ret, struct error **err)
+{
+	int r = json_read_object(place, err);
+
+	for (unsigned i = 0; r == 0 && i < PCR_COUNT; i++) {
+		struct release_pcr *pcr = &ret->pcrs[ret->pcr_count];
+		char name[16];
+
+		(void)snprintf(name, sizeof(name), "%u", i);
+		if (!has(place, name))
+			continue;
+		*pcr = *as;
+		pcr->index = i;
+		r = json_read_hex(place, name, pcr->value, SHA256_SIZE, err);
+		ret->pcr_count++;
+	}
 	return r;
+}
+
+#define PCR_LISTS 4
+
+static int read_pcrs(const struct json_place *document, struct release_manifest *ret, struct error **err)
+{
+	const json_t *disk = json_object_get(document->json, "pcrs"),
+		     *netboot = json_object_get(json_object_get(document->json, "netboot"), "pcrs");
+	const struct {
+		struct json_place place;
+		struct release_pcr as;
+	} lists[PCR_LISTS] = {
+		{{json_object_get(disk, "sha256"), "pcrs.sha256."}, {}},
+		{{json_object_get(disk, "sha256_kernel_start"), "pcrs.sha256_kernel_start."},
+			{.kernel_start = true}},
+		{{json_object_get(netboot, "sha256"), "netboot.pcrs.sha256."}, {.netboot = true}},
+		{{json_object_get(netboot, "sha256_kernel_start"), "netboot.pcrs.sha256_kernel_start."},
+			{.netboot = true, .kernel_start = true}},
+	};
+	int r = 0;
+
+	ret->pcrs = calloc(PCR_LISTS * PCR_COUNT, sizeof(*ret->pcrs));
+	if (!ret->pcrs)
+		return error_set_errno(err, -ENOMEM, "pcrs");
+	for (size_t i = 0; r == 0 && i < PCR_LISTS; i++)
+		if (lists[i].place.json)
+			r = read_registers(&lists[i].place, &lists[i].as, ret, err);
+	return r;
+}
+
+static int read_start(const struct json_place *document, struct release_manifest *ret, struct error **err)
+{
+	int r = has(document, "command_line") ? read_command_line(document, ret, err) : 0;
+
+	ret->has_certificate = has(document, "certificate_sha256");
+	if (r == 0 && ret->has_certificate)
+		r = json_read_hex(document, "certificate_sha256", ret->certificate, SHA256_SIZE, err);
+	return r < 0 ? r : read_pcrs(document, ret, err);
 }
 
 static int read_manifest(const struct json_place *document, struct release_manifest *ret, struct error **err)
@@ -193,6 +320,8 @@ static int read_manifest(const struct json_place *document, struct release_manif
 		r = json_read_hex(document, "root_hash", ret->root_hash, SHA256_SIZE, err);
 	if (r == 0)
 		r = read_outputs(document, ret, err);
+	if (r == 0)
+		r = read_start(document, ret, err);
 	return r < 0 ? r : read_all_packages(document, &ret->packages, err);
 }
 
@@ -211,4 +340,21 @@ int release_manifest_parse(const void *data, size_t size, struct release_manifes
 	*ret = manifest;
 	manifest = (struct release_manifest){};
 	return 0;
+}
+
+const struct release_output *release_manifest_output(
+	const struct release_manifest *manifest, const char *kind)
+{
+	for (size_t i = 0; i < manifest->output_count; i++)
+		if (streq(manifest->outputs[i].kind, kind))
+			return &manifest->outputs[i];
+	return NULL;
+}
+
+bool release_output_is_same(const struct release_output *a, const struct release_output *b)
+{
+	if (a->size != b->size || !a->digest_name != !b->digest_name)
+		return false;
+	return !a->digest_name ||
+	       (streq(a->digest_name, b->digest_name) && memcmp(a->digest, b->digest, SHA256_SIZE) == 0);
 }

@@ -52,6 +52,8 @@ static int add_row(struct table *table, const char *a, const char *b, const char
 	return r;
 }
 
+#define OTHER_IMAGE "another image"
+
 static void size_text(uint64_t bytes, char ret[SIZE_TEXT_MAX + 32])
 {
 	char rounded[SIZE_TEXT_MAX];
@@ -59,26 +61,29 @@ static void size_text(uint64_t bytes, char ret[SIZE_TEXT_MAX + 32])
 	(void)snprintf(ret, SIZE_TEXT_MAX + 32, "%s (%" PRIu64 ")", format_size(bytes, rounded), bytes);
 }
 
-static void change_text(uint64_t before, uint64_t after, char ret[SIZE_TEXT_MAX + 32])
+/* *other*: the bytes are not the same, of whatever size. */
+static void change_text(uint64_t before, uint64_t after, bool other, char ret[SIZE_TEXT_MAX + 32])
 {
 	char rounded[SIZE_TEXT_MAX];
 
 	if (before == after)
-		(void)snprintf(ret, SIZE_TEXT_MAX + 32, "none");
+		(void)snprintf(ret, SIZE_TEXT_MAX + 32, other ? OTHER_IMAGE : "none");
 	else
 		(void)snprintf(ret, SIZE_TEXT_MAX + 32, "%c%s", after > before ? '+' : '-',
 			format_size(after > before ? after - before : before - after, rounded));
 }
 
-static int add_size(struct table *table, const char *what, uint64_t before, uint64_t after, bool compare)
+/* *before* is NULL where there is nothing to compare with. */
+static int add_size(struct table *table, const char *what, const uint64_t *before, uint64_t after, bool other)
 {
 	char sizes[2][SIZE_TEXT_MAX + 32], change[SIZE_TEXT_MAX + 32];
 
-	size_text(before, sizes[0]);
 	size_text(after, sizes[1]);
-	change_text(before, after, change);
-	return compare ? add_row(table, what, sizes[0], sizes[1], change)
-		       : add_row(table, what, sizes[1], NULL, NULL);
+	if (!before)
+		return add_row(table, what, sizes[1], NULL, NULL);
+	size_text(*before, sizes[0]);
+	change_text(*before, after, other, change);
+	return add_row(table, what, sizes[0], sizes[1], change);
 }
 
 static int add_summary(const struct notes *notes, struct table *table)
@@ -117,21 +122,30 @@ static int add_root(struct table *table, const uint8_t *before, const uint8_t *a
 	strcat(texts[0], "...");
 	strcat(texts[1], "...");
 	return add_row(table, "root hash of /usr", texts[0], texts[1],
-		memcmp(before, after, SHA256_SIZE) == 0 ? "none" : "another image");
+		memcmp(before, after, SHA256_SIZE) == 0 ? "none" : OTHER_IMAGE);
+}
+
+static bool is_other_kernel_image(const struct release_manifest *before, const struct release_manifest *after)
+{
+	const struct release_output *a = release_manifest_output(before, "uki"),
+				    *b = release_manifest_output(after, "uki");
+
+	return a && b && !release_output_is_same(a, b);
 }
 
 /* Versions, kernel, sizes. */
 static int summary_table(const struct notes *notes, struct table *ret)
 {
 	const struct release_manifest *after = notes->after, *before = notes->before ? notes->before : after;
+	bool compare = notes->before != NULL;
 	int r = add_summary(notes, ret);
 
 	if (r == 0)
-		r = add_size(ret, "image of /usr (bytes)", before->usr_size, after->usr_size,
-			notes->before != NULL);
+		r = add_size(ret, "image of /usr (bytes)", compare ? &before->usr_size : NULL,
+			after->usr_size, memcmp(before->root_hash, after->root_hash, SHA256_SIZE) != 0);
 	if (r == 0)
-		r = add_size(ret, "kernel image (bytes)", before->uki_size, after->uki_size,
-			notes->before != NULL);
+		r = add_size(ret, "kernel image (bytes)", compare ? &before->uki_size : NULL, after->uki_size,
+			is_other_kernel_image(before, after));
 	return r < 0 ? r : add_root(ret, before->root_hash, after->root_hash);
 }
 
@@ -417,12 +431,15 @@ int notes_text(const struct notes *notes, struct buffer *ret, struct error **err
 
 static json_t *manifest_json(const struct release_manifest *manifest)
 {
-	char root[SHA256_HEX_SIZE];
+	char root[SHA256_HEX_SIZE], certificate[SHA256_HEX_SIZE];
 
 	hex_encode(manifest->root_hash, SHA256_SIZE, root);
-	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:I, s:I}", "edition", manifest->edition, "architecture",
-		manifest->architecture, "version", manifest->version, "kernel", manifest->kernel, "root_hash",
-		root, "usr_size", (json_int_t)manifest->usr_size, "uki_size", (json_int_t)manifest->uki_size);
+	hex_encode(manifest->certificate, SHA256_SIZE, certificate);
+	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:s*, s:s*}", "edition", manifest->edition,
+		"architecture", manifest->architecture, "version", manifest->version, "kernel",
+		manifest->kernel, "root_hash", root, "usr_size", (json_int_t)manifest->usr_size, "uki_size",
+		(json_int_t)manifest->uki_size, "command_line", manifest->command_line, "certificate_sha256",
+		manifest->has_certificate ? certificate : NULL);
 }
 
 static json_t *package_json(const struct package *package)

@@ -113,6 +113,83 @@ two_releases() {
 	[ "$("$ORLOP" diff new new --json | jq -c '[.packages_changed, .packages_added, .packages_removed, .sources]')" = '[[],[],[],[]]' ]
 }
 
+# one_build FOLDER LETTER ARGUMENT DISK-SIZE: a build of one version, the rest the same; all digests but the root hash are of this letter
+one_build() {
+	mkdir -p "$1"
+	jq -n --arg letter "$2" --arg argument "$3" --argjson disk "$4" '($letter * 64) as $digest | {edition: "host", title: "A",
+		version: "202611.23.0", architecture: "amd64", suite: "trixie", kernel: "6.12.1",
+		command_line: "quiet \($argument) usrhash=\("0" * 64)", root_hash: ("0" * 64), usr: {size: 8192},
+		outputs: [{kind: "disk", name: "orlop-host.raw", size: $disk, fsverity: $digest},
+			{kind: "usr", name: "orlop-host.usr.erofs", size: 8192, fsverity: ("0" * 64)},
+			{kind: "uki", name: "orlop-host.efi", size: 4096, sha256: $digest}],
+		pcrs: {sha256: {"4": $digest, "9": $digest, "11": $digest, "12": ("0" * 64)}, sha256_kernel_start: {"11": $digest}},
+		certificate_sha256: $digest, packages: [], boot_packages: []}' >"$1/orlop-host_202611.23.0_amd64.manifest.json"
+}
+
+@test "of two builds of one version the command line, certificate, outputs and registers that differ are told" {
+	one_build old a debug 1073741824
+	one_build new b loglevel=3 2147483648
+	"$ORLOP" diff old new >out
+	tr -s ' ' <out >squeezed
+	grep -qx ' image of /usr (bytes) 8.0 KiB (8192) 8.0 KiB (8192) none' squeezed
+	grep -qx ' kernel image (bytes) 4.0 KiB (4096) 4.0 KiB (4096) another image' squeezed
+	[ "$(sed -n '/^Command line/,$p' out)" = 'Command line (2)
+  - debug
+  + loglevel=3
+
+Signing certificate
+  aaaaaaaaaaaaaaaa... -> bbbbbbbbbbbbbbbb...
+
+Other outputs (1)
+  disk       1.0 GiB       2.0 GiB       +1.0 GiB
+
+Predicted PCRs (3)
+  4   boot programs
+  9   command line and initrd
+  11  kernel image' ]
+	"$ORLOP" diff old new --json >out.json
+	[ "$(jq -c '[.arguments_removed, .arguments_added, .arguments_reordered]' out.json)" = '[["debug"],["loglevel=3"],false]' ]
+	[ "$(jq -c '[.outputs_changed[] | [.kind, .before.size, .after.size]]' out.json)" = '[["disk",1073741824,2147483648],["uki",4096,4096]]' ]
+	[ "$(jq -c '[.outputs_added, .outputs_removed]' out.json)" = '[[],[]]' ]
+	[ "$(jq -c '[.pcrs_changed[] | [.register, .kernel_start]]' out.json)" = '[[4,false],[9,false],[11,false],[11,true]]' ]
+	jq -e '.before.certificate_sha256 == "a" * 64 and .after.certificate_sha256 == "b" * 64' out.json
+	jq -e '.after.command_line | startswith("quiet loglevel=3 usrhash=")' out.json
+	jq -e '.outputs_changed[0].after == {kind: "disk", name: "orlop-host.raw", size: 2147483648, fsverity: ("b" * 64)}' out.json
+	# A release's notes have none of it.
+	"$ORLOP" diff old new --markdown >out.md
+	! grep -qE 'loglevel|bbbb|boot programs' out.md || return 1
+}
+
+@test "of a build and itself nothing more is told" {
+	one_build old a debug 1073741824
+	"$ORLOP" diff old old >out
+	[ "$(wc -l <out)" = 8 ]
+	"$ORLOP" diff old old --json |
+		jq -e '[.arguments_removed, .arguments_added, .outputs_changed, .outputs_added, .outputs_removed, .pcrs_changed] == [[],[],[],[],[],[]]'
+}
+
+@test "an output stands for the manifest beside it; without one, it is said what is wanted" {
+	local name=orlop-host_202611.23.0_amd64 ending
+	one_build old a debug 1073741824
+	one_build new b loglevel=3 2147483648
+	"$ORLOP" diff old new >expected
+	truncate -s 20M old/$name.raw
+	for ending in raw usr.erofs usr.verity efi netboot.efi qcow2 vhd vhdx spdx.json cdx.json provenance.json; do
+		: >new/$name.$ending
+		"$ORLOP" diff old/$name.raw new/$name.$ending | cmp expected -
+	done
+	(cd new && "$ORLOP" diff ../old/$name.raw $name.efi) | cmp expected -
+	rm old/*.manifest.json
+	run "$ORLOP" diff old/$name.raw new
+	[ "$status" = 1 ]
+	[[ $output == "orlop: old/$name.raw: not a manifest, and no output"*'name a manifest, the folder of a build, or a version in'* ]]
+	# Nor is any other large file.
+	mv old/$name.raw disk
+	run "$ORLOP" diff disk new
+	[ "$status" = 1 ]
+	[[ $output == 'orlop: disk: not a manifest, and no output'* ]]
+}
+
 @test "the way back tells what is no longer fixed" {
 	two_releases
 	"$ORLOP" diff new old --markdown >out

@@ -175,6 +175,38 @@ static void a_first_release_lists_its_packages(void **state)
 	free(new.items);
 }
 
+/* The change that the text has for one row of sizes; *digest* is of the newer kernel image. */
+static void check_image_rows(uint8_t digest, uint8_t root, const char *usr, const char *kernel)
+{
+	static const struct package_list nothing = {};
+	struct release_output outputs[] = {
+		{.kind = (char *)"uki", .size = 4096, .digest_name = "sha256"},
+		{.kind = (char *)"uki", .size = 4096, .digest_name = "sha256", .digest = {digest}},
+	};
+	struct release_manifest from = manifest_of("1", nothing), to = manifest_of("1", nothing);
+	_cleanup_notes_ struct notes notes = {};
+	_cleanup_buffer_ struct buffer text = {};
+	_cleanup_error_ struct error *err = NULL;
+
+	from.outputs = &outputs[0], to.outputs = &outputs[1];
+	from.output_count = to.output_count = 1;
+	to.root_hash[0] = root;
+	assert_ok(notes_compare(&(struct notes_input){&from, &to, NULL}, &notes, &err), err);
+	assert_ok(notes_markdown(&notes, &text, &err), err);
+	buffer_append_u8(&text, 0);
+	assert_non_null(strstr((char *)text.data, usr));
+	assert_non_null(strstr((char *)text.data, kernel));
+}
+
+static void an_image_of_the_same_size_can_be_another(void **state)
+{
+	(void)state;
+	check_image_rows(0, 0, "| image of /usr (bytes) | 8.0 KiB (8192) | 8.0 KiB (8192) | none |",
+		"| kernel image (bytes) | 4.0 KiB (4096) | 4.0 KiB (4096) | none |");
+	check_image_rows(1, 1, "| image of /usr (bytes) | 8.0 KiB (8192) | 8.0 KiB (8192) | another image |",
+		"| kernel image (bytes) | 4.0 KiB (4096) | 4.0 KiB (4096) | another image |");
+}
+
 static void two_kinds_of_releases_are_both_named(void **state)
 {
 	static const struct package_list nothing = {};
@@ -203,6 +235,7 @@ int main(void)
 		cmocka_unit_test(versions_of_two_sources_are_not_compared),
 		cmocka_unit_test(another_build_of_one_version_is_a_change),
 		cmocka_unit_test(a_first_release_lists_its_packages),
+		cmocka_unit_test(an_image_of_the_same_size_can_be_another),
 		cmocka_unit_test(two_kinds_of_releases_are_both_named),
 	};
 
