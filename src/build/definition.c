@@ -414,6 +414,7 @@ static int load(const char *path, definition_find_fn find, unsigned depth, struc
 		r = definition ? yaml_parse(text, size, path, fields, definition, &definition->places, err)
 			       : -ENOMEM;
 	}
+	assert(r < 0 || definition);
 	if (r >= 0)
 		r = add_overlay(definition, child->files, err);
 	if (r >= 0)

@@ -629,6 +629,7 @@ static int read_folder(struct reader *reader, struct folder *folder, struct erro
 	int r;
 
 	r = read_data(reader, inode, &data, err);
+	assert(r < 0 || data);
 	for (uint64_t at = 0; r >= 0 && at < inode->size; at += EROFS_BLOCK_SIZE)
 		r = read_folder_block(reader, folder, data + at,
 			(size_t)MIN((uint64_t)EROFS_BLOCK_SIZE, inode->size - at), err);

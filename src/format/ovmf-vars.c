@@ -177,7 +177,7 @@ int ovmf_vars_next(
 static int delete_variable(
 	struct buffer *file, const struct ovmf_variable *variable, size_t *ret_free, struct error **err)
 {
-	struct ovmf_vars vars;
+	struct ovmf_vars vars = {};
 	size_t position = 0;
 	int r;
 
@@ -190,6 +190,7 @@ static int delete_variable(
 		r = ovmf_vars_next(&vars, &position, &old, err);
 		if (r <= 0)
 			break;
+		assert(old.name);
 		if (streq(old.name, variable->name) && uuid_equal(&old.vendor, &variable->vendor))
 			file->data[old.offset + VARIABLE_STATE] &= STATE_DELETED_MASK;
 	}

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "release/changelogs.h"
 
+#include <assert.h>
 #include <errno.h>
 
 #include "base/file.h"
@@ -188,7 +189,10 @@ static int find_file(struct reader *reader, const struct package *package, const
 	free(search.path);
 	if (r == 0)
 		return -ENODATA; /* still links */
-	return r < 0 ? r : unpack(entry, ret, err);
+	if (r < 0)
+		return r;
+	assert(entry);
+	return unpack(entry, ret, err);
 }
 
 /* Whether the text is the changelog of a source package, and not the upstream authors' own. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "release/file-changes.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
 
@@ -115,6 +116,7 @@ static int compare_folders(struct file_changes *changes, const char *path, const
 		const struct tree_entry *old = order <= 0 ? &before->entries[i++] : NULL,
 					*new = order >= 0 ? &after->entries[j++] : NULL;
 
+		assert(old || new);
 		r = compare_names(changes,
 			string_format("%s%s%s", path, *path ? "/" : "", old ? old->name : new->name),
 			old ? old->inode : NULL, new ? new->inode : NULL);
@@ -206,12 +208,11 @@ static void put_xattrs(const struct file_change *change, struct buffer *ret)
 	}
 }
 
-static void put_change(const struct file_change *change, struct buffer *ret)
+/* Of a path that both trees have. */
+static void put_differences(const struct file_change *change, struct buffer *ret)
 {
 	const struct tree_inode *a = change->before, *b = change->after;
 
-	buffer_printf(ret, "  %c ", !a ? '+' : !b ? '-' : '*');
-	put_path(*change->path ? change->path : "/", ret);
 	if (change->differences & FILE_TYPE)
 		buffer_printf(ret, "\n    type %s -> %s", type_name(a->mode), type_name(b->mode));
 	if (change->differences & FILE_MODE)
@@ -224,6 +225,14 @@ static void put_change(const struct file_change *change, struct buffer *ret)
 		put_content(change, ret);
 	if (change->differences & FILE_XATTRS)
 		put_xattrs(change, ret);
+}
+
+static void put_change(const struct file_change *change, struct buffer *ret)
+{
+	buffer_printf(ret, "  %c ", !change->before ? '+' : !change->after ? '-' : '*');
+	put_path(*change->path ? change->path : "/", ret);
+	if (change->before && change->after)
+		put_differences(change, ret);
 	buffer_append_u8(ret, '\n');
 }
 

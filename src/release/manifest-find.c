@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "release/manifest-find.h"
 
+#include <assert.h>
 #include <errno.h>
 
 #include "base/encoding.h"
@@ -240,6 +241,7 @@ static int read_release(const char *version, const struct manifest_place *place,
 		r = choose(&index, version, place, &entry, err);
 	if (r < 0)
 		return r;
+	assert(entry);
 	name = release_path(entry->edition, entry->version, entry->architecture, "manifest.json");
 	if (!name)
 		return error_set_errno(err, -ENOMEM, "%s", version);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "release/manifest-read.h"
 
+#include <assert.h>
 #include <errno.h>
 
 #include "base/string-util.h"

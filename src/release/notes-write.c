@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
 
@@ -28,6 +29,7 @@ static void table_release(struct table *table)
 
 static size_t table_rows(const struct table *table)
 {
+	assert(table->columns > 0); /* its header is there */
 	return table->cells.count / table->columns;
 }
 
@@ -119,8 +121,8 @@ static int add_root(struct table *table, const uint8_t *before, const uint8_t *a
 
 	hex_encode(before, ROOT_DIGITS / 2, texts[0]);
 	hex_encode(after, ROOT_DIGITS / 2, texts[1]);
-	strcat(texts[0], "...");
-	strcat(texts[1], "...");
+	for (size_t i = 0; i < 2; i++)
+		memcpy(texts[i] + ROOT_DIGITS, "...", sizeof("..."));
 	return add_row(table, "root hash of /usr", texts[0], texts[1],
 		memcmp(before, after, SHA256_SIZE) == 0 ? "none" : OTHER_IMAGE);
 }

@@ -286,8 +286,10 @@ static int open_old(struct repository *repository, const struct release_index *i
 {
 	size_t count;
 	_cleanup_free_ const char **versions = versions_before(index, build, &count);
-	int r = versions ? 0 : error_set_errno(err, -ENOMEM, "releases");
+	int r = 0;
 
+	if (!versions)
+		return error_set_errno(err, -ENOMEM, "releases");
 	count = MIN(count, (size_t)MIN(options->patch_from, (uint64_t)IMAGE_DELTAS_MAX));
 	if (count > 0)
 		progress_begin(options->progress, "old images", 0, PROGRESS_BYTES);

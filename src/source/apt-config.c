@@ -238,8 +238,10 @@ int apt_config_read_sources(const char *folder, struct apt_config *config, struc
 	int r;
 
 	r = list_files(folder, &files);
-	for (size_t i = 0; i < 2 * files.count && r >= 0; i++)
-		r = take_file(config, files.items[i % files.count], i < files.count);
+	for (size_t i = 0; i < files.count && r >= 0; i++)
+		r = take_file(config, files.items[i], true);
+	for (size_t i = 0; i < files.count && r >= 0; i++)
+		r = take_file(config, files.items[i], false);
 	return r < 0 ? error_set_errno(err, r, "%s", folder) : 0;
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "source/lock.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <string.h>
 
@@ -97,6 +98,7 @@ static int read_packages(const struct json_place *document, const char *member, 
 
 	if (r < 0)
 		return r;
+	assert(architecture);
 	ret->items = calloc(json_array_size(array) + 1, sizeof(*ret->items));
 	for (size_t i = 0; i < json_array_size(array) && ret->items; i++) {
 		_cleanup_free_ char *path = string_format("%s[%zu].", member, i);

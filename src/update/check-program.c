@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "update/check-program.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -124,12 +125,12 @@ static bool watch(int process, int output, const struct check_program *program, 
 static int finish(pid_t pid, int process, bool ended, struct check_program_result *result)
 {
 	struct pollfd end = {.fd = process, .events = POLLIN};
-	int status, r;
+	int status;
 
 	(void)kill(-pid, SIGKILL);
 	if (!ended && poll(&end, 1, KILL_MS) == 0)
 		return 0;
-	while ((r = waitpid(pid, &status, 0)) < 0)
+	while (waitpid(pid, &status, 0) < 0)
 		if (errno != EINTR)
 			return -errno;
 	if (ended)
@@ -162,7 +163,7 @@ int check_program_run(const struct check_program *program, struct check_program_
 	_cleanup_check_program_result_ struct check_program_result result = {};
 	_cleanup_close_ int from = -1, to = -1;
 	int ends[2], r;
-	pid_t pid;
+	pid_t pid = -1;
 
 	if (pipe2(ends, O_CLOEXEC) < 0)
 		return -errno;
@@ -173,6 +174,7 @@ int check_program_run(const struct check_program *program, struct check_program_
 	r = spawn(program, to, &pid);
 	if (r < 0)
 		return r;
+	assert(pid > 0); /* what is killed is the group -pid */
 	cleanup_closep(&to);
 	to = -1;
 	r = run(pid, from, program, &result);

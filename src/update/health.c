@@ -245,6 +245,7 @@ static void do_check(struct run *run, size_t index)
 	const struct task *task = &run->tasks->items[index];
 	uint64_t begin = now_of(run);
 
+	assert(index < run->tasks->count);
 	task->check(&run->work, task->path, check);
 	check->ms = now_of(run) - begin;
 }

@@ -250,8 +250,9 @@ static int set_text(json_t *json, const char *member, const char *text)
 	return clean && json_object_set_new(json, member, json_string(clean)) == 0 ? 0 : -ENOMEM;
 }
 
-/* Appends an entry's line to *ret*. */
-static int write_line(const struct history_entry *entry, struct buffer *ret, struct error **err)
+/* Appends an entry's line to *ret*, with this event and detail instead of its own. */
+static int write_line(const struct history_entry *entry, enum history_event event, const char *detail,
+	struct buffer *ret, struct error **err)
 {
 	_cleanup_json_ json_t *json = json_object();
 	_cleanup_free_ char *text = NULL;
@@ -264,13 +265,13 @@ static int write_line(const struct history_entry *entry, struct buffer *ret, str
 	if (r == 0)
 		r = set_text(json, "time", time);
 	if (r == 0)
-		r = set_text(json, "event", names[entry->event]);
+		r = set_text(json, "event", names[event]);
 	if (r == 0)
 		r = set_text(json, "version", entry->version);
 	if (r == 0)
 		r = set_text(json, "from", entry->from);
 	if (r == 0)
-		r = set_text(json, "detail", entry->detail);
+		r = set_text(json, "detail", detail);
 	text = r == 0 ? json_dumps(json, JSON_COMPACT) : NULL;
 	if (text) {
 		buffer_append_string(ret, text);
@@ -341,12 +342,11 @@ static int rotate(int fd, const char *path, struct error **err)
 		return r;
 	collect(&history, &rejected);
 	for (size_t i = 0; r >= 0 && i < rejected.count; i++) {
-		struct history_entry entry = *rejected.entries[i];
+		const struct history_entry *entry = rejected.entries[i];
+		bool carried = entry->event == HISTORY_REJECTED;
 
-		entry.detail = entry.event == HISTORY_REJECTED ? entry.detail
-							       : (char *)(uintptr_t)names[entry.event];
-		entry.event = HISTORY_REJECTED;
-		r = write_line(&entry, &lines, err);
+		r = write_line(
+			entry, HISTORY_REJECTED, carried ? entry->detail : names[entry->event], &lines, err);
 	}
 	if (r >= 0 && lines.size > 0)
 		r = append(fd, path, &lines, err);
@@ -362,7 +362,7 @@ int history_add(const char *path, const struct history_entry *entry, struct erro
 	struct stat st;
 	int r;
 
-	r = write_line(entry, &line, err);
+	r = write_line(entry, entry->event, entry->detail, &line, err);
 	if (r < 0)
 		return r;
 	fd = open_locked(path, err);

@@ -261,6 +261,9 @@ static void the_older_file_knows_all_that_failed_before(void **state)
 {
 	_cleanup_scratch_ char *folder = scratch_new();
 	_cleanup_free_ char *path = log_of(folder), *seen = NULL;
+	_cleanup_history_ struct history history = {};
+	_cleanup_error_ struct error *err = NULL;
+	const struct history_entry *carried;
 	char detail[800] = {};
 	unsigned turns = 0;
 
@@ -277,6 +280,10 @@ static void the_older_file_knows_all_that_failed_before(void **state)
 	shell(folder, "rm history");
 	seen = rejected(path);
 	assert_string_equal(seen, "first ");
+	assert_ok(history_load(path, &history, &err), err);
+	carried = &history.entries[history.count - 1];
+	assert_int_equal(carried->event, HISTORY_REJECTED);
+	assert_string_equal(carried->detail, "failed");
 }
 
 static void the_latest_rejected_versions_are_kept(void **state)
