@@ -26,10 +26,10 @@ struct sbom_input {
 	const struct tree *tree;    /* /usr as it is in the image */
 	const struct package_list *packages, *boot_packages;
 	const struct unpacked *unpacked, *boot_unpacked;
-	const char *init;			  /* path of orlop-init, which is in the kernel image … */
-	uint8_t init_sha256[SHA256_SIZE];	  /* … and its digest */
-	const char *disk, *uki;			  /* names of the outputs */
-	unsigned threads;			  /* 0: one for each processor */
+	const char *init;		  /* path of orlop-init, which is in the kernel image … */
+	uint8_t init_sha256[SHA256_SIZE]; /* … and its digest */
+	const char *disk, *uki;		  /* names of the outputs */
+	unsigned threads;		  /* 0: one for each processor */
 };
 
 struct sbom_package {
