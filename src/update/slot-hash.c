@@ -33,6 +33,7 @@ int slot_lanes_init(
 		if (!lane->context || !lane->blocks)
 			return error_set_errno(err, -ENOMEM, "hashing");
 	}
+	assert(lanes->items[0].blocks);
 	memset(lanes->items[0].blocks, 0, USR_BLOCK_SIZE);
 	verity_digest(verity, lanes->items[0].context, lanes->items[0].blocks, lanes->zero_digest);
 	return 0;
