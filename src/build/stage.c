@@ -12,6 +12,7 @@
 
 #define NAMES_MAX KiB(64)
 #define REMOVE_TRIES 100
+#define ENOUGH SIGRTMIN /* for the thread that waits for signals */
 
 /* In a stage's folder while its outputs are shown: their names, one a line, and the older ones' place. */
 #define SHOWN ".shown"
@@ -21,7 +22,8 @@ struct stage {
 	char *output;
 	struct draft draft;
 
-	/* A thread waits for signals that end the program, which all others block. */
+	/* A thread waits for signals that end the program, and for the one that ends the thread; all others
+	 * block them. */
 	pthread_t watcher;
 	bool is_watched;
 	sigset_t watched, before;
@@ -190,6 +192,7 @@ static void list_signals(sigset_t *ret)
 	struct sigaction action;
 
 	sigemptyset(ret);
+	sigaddset(ret, ENOUGH);
 	for (size_t i = 0; i < ARRAY_SIZE(all); i++)
 		if (sigaction(all[i], NULL, &action) == 0 && action.sa_handler == SIG_DFL)
 			sigaddset(ret, all[i]);
@@ -202,15 +205,17 @@ static void list_signals(sigset_t *ret)
 static void *watch(void *userdata)
 {
 	struct stage *stage = userdata;
-	int number, state;
+	sigset_t unblocked;
+	int number;
 
-	if (sigwait(&stage->watched, &number) != 0)
+	if (sigwait(&stage->watched, &number) != 0 || number == ENOUGH)
 		return NULL;
-	(void)pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
 	(void)pthread_mutex_lock(&stage->showing);
 	for (unsigned i = 0; i < REMOVE_TRIES && remove_tree(stage->draft.path, NULL) < 0; i++)
 		;
-	(void)pthread_sigmask(SIG_UNBLOCK, &stage->watched, NULL);
+	sigemptyset(&unblocked);
+	sigaddset(&unblocked, number);
+	(void)pthread_sigmask(SIG_UNBLOCK, &unblocked, NULL);
 	(void)raise(number);
 	return NULL;
 }
@@ -232,7 +237,7 @@ static void begin_watch(struct stage *stage)
 static void end_watch(struct stage *stage)
 {
 	if (stage->is_watched) {
-		(void)pthread_cancel(stage->watcher);
+		(void)pthread_kill(stage->watcher, ENOUGH);
 		(void)pthread_join(stage->watcher, NULL);
 	}
 	(void)pthread_sigmask(SIG_SETMASK, &stage->before, NULL);
