@@ -273,6 +273,11 @@ int boot_entry_retry(
 	return rename_to(volume, entry, tries, 0, err);
 }
 
+int boot_entry_spare(struct fat_volume *volume, const struct boot_entry *entry, struct error **err)
+{
+	return rename_to(volume, entry, 1, MAX(entry->done, UINT32_C(1)), err);
+}
+
 int boot_entry_remove(struct fat_volume *volume, const struct boot_entry *entry, struct error **err)
 {
 	_cleanup_free_ char *path = path_of(entry->name);

@@ -94,4 +94,7 @@ int boot_entry_demote(struct fat_volume *volume, const struct boot_entry *entry,
 int boot_entry_retry(
 	struct fat_volume *volume, const struct boot_entry *entry, unsigned tries, struct error **err);
 
+/* The entry, which was begun before, gets one more try. */
+int boot_entry_spare(struct fat_volume *volume, const struct boot_entry *entry, struct error **err);
+
 int boot_entry_remove(struct fat_volume *volume, const struct boot_entry *entry, struct error **err);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/string-util.h"
+#include "format/release-index.h"
 #include "format/verity-header.h"
 #include "format/verity-signature.h"
 
@@ -356,6 +357,21 @@ int install_release(const struct install *install, const struct install_release 
 
 /* ---- Going to the other slot ---- */
 
+/*
+ * A running release that has no try left is all there is, should the other one not start. Of two such
+ * releases the boot loader would start the newer one for ever, so that an older one gets a try.
+ */
+static int spare_running(const struct session *session, struct error **err)
+{
+	const struct boot_entry *running = entry_of(session, session->install->running_version);
+	const struct boot_entry *first = &session->entries.items[0];
+
+	if (!running || !boot_entry_is_last(running) || is_running(session, first) ||
+		release_version_compare(running->version, first->version) >= 0)
+		return 0;
+	return boot_entry_spare(session->esp, running, err);
+}
+
 int install_start_other(const struct install *install, struct error **err)
 {
 	_cleanup_(session_release) struct session session = {};
@@ -378,6 +394,10 @@ int install_start_other(const struct install *install, struct error **err)
 		r = read_entries(&session, err);
 	if (r >= 0 && is_running(&session, &session.entries.items[0]))
 		r = boot_entry_demote(session.esp, &session.entries.items[0], err);
+	if (r >= 0)
+		r = read_entries(&session, err);
+	if (r >= 0)
+		r = spare_running(&session, err);
 	if (r >= 0)
 		r = read_entries(&session, err);
 	if (r >= 0 && !streq(session.entries.items[0].version, version))
