@@ -23,10 +23,24 @@ node() { "$ORLOP" vm exec "$machine" "$1"; }
 
 running() { node '. /usr/lib/os-release; echo $IMAGE_VERSION'; }
 
+# Without KVM, QEMU's firmware comes to a halt once in some dozens of restarts, before it has started a boot loader: in the start of the
+# second processor, or waiting for the TPM. Nothing on the disk has changed by then. A machine would be reset by its watchdog.
+firmware_hangs() {
+	local log=$XDG_RUNTIME_DIR/orlop/vm/$machine/serial.log
+	[ -e "$log" ] && [ $(($(date +%s) - $(stat -c %Y "$log"))) -gt 240 ] &&
+		tail -c 400 "$log" | sed 's/\x1b\[[0-9;=?]*[A-Za-z]//g' | grep -av '^[[:space:]]*$' | tail -n 1 | grep -aqE 'BdsDxe: loading|reboot: Restarting system'
+}
+
 # Waits until the machine runs VERSION (a pattern), has come to rest, and is well: SECONDS at most.
 wait_for() { # VERSION SECONDS
 	local end=$((SECONDS + $2)) seen='' state=''
 	while [ $SECONDS -lt $end ]; do
+		if firmware_hangs; then
+			echo "the firmware hangs; the machine is reset" >&2
+			end=$((end + 300))
+			power_off
+			power_on
+		fi
 		seen=$(timeout 60 "$ORLOP" vm exec "$machine" '. /usr/lib/os-release; echo $IMAGE_VERSION' 2>/dev/null) || seen=
 		# shellcheck disable=SC2053 # a pattern
 		if [ -n "$seen" ] && [[ $seen == $1 ]]; then
