@@ -28,7 +28,7 @@ running() { node '. /usr/lib/os-release; echo $IMAGE_VERSION'; }
 firmware_hangs() {
 	local log=$XDG_RUNTIME_DIR/orlop/vm/$machine/serial.log
 	[ -e "$log" ] && [ $(($(date +%s) - $(stat -c %Y "$log"))) -gt 240 ] &&
-		tail -c 400 "$log" | sed 's/\x1b\[[0-9;=?]*[A-Za-z]//g' | grep -av '^[[:space:]]*$' | tail -n 1 | grep -aqE 'BdsDxe: loading|reboot: Restarting system'
+		tail -c 400 "$log" | sed 's/\x1b\[[0-9;=?]*[A-Za-z]//g' | grep -av '^[[:space:]]*$' | tail -n 1 | grep -aqE 'BdsDxe: loading|reboot: Restarting system|Rebooting in'
 }
 
 # Waits until the machine runs VERSION (a pattern), has come to rest, and is well: SECONDS at most.
