@@ -75,8 +75,7 @@ static int check_origins(
 		if (!known)
 			return error_set(err, -ESTALE,
 				"%s has the package %s from \"%s\", which is neither of the suite %s nor one "
-				"of "
-				"the sources of %s",
+				"of the sources of %s",
 				options->lock_path, package->name, package->suite, suite_of(options),
 				definition->path);
 	}
