@@ -74,14 +74,15 @@ static void save_packed(void *userdata, struct content *content, const struct bu
 			&(struct cache_object){.data = data->data, .size = data->size});
 }
 
-/* Level 0 is the algorithm's usual one, as the number that it stands for. */
+/* The first number is another one whenever the same library is used in another way. Level 0 is the
+ * algorithm's usual one, as the number that it stands for. */
 static void name_packed(const struct compression *compression, struct packed_cache *ret)
 {
 	struct compression_library library = compression_library(compression->algorithm);
 	int least, most, usual;
 
 	compression_levels(compression->algorithm, &least, &most, &usual);
-	(void)snprintf(ret->kind, sizeof(ret->kind), "packed-1-%s-%d-%s",
+	(void)snprintf(ret->kind, sizeof(ret->kind), "packed-2-%s-%d-%s",
 		compression_name(compression->algorithm), compression->level ? compression->level : usual,
 		library.version);
 }

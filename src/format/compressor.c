@@ -20,8 +20,10 @@
 /* As liblz4 1.9 has it; 1.10 has a level 2 of another kind. */
 #define LZ4HC_LEAST 3
 
-/* The last block of a frame, empty: RFC 8878, 3.1.1.2. */
-static const uint8_t last_block[] = {1, 0, 0};
+/* A block of a frame: RFC 8878, 3.1.1.2. */
+#define BLOCK_HEADER_SIZE 3
+#define BLOCK_LAST 1
+#define BLOCK_SIZE_SHIFT 3
 
 struct compressor {
 	struct compression compression;
@@ -187,12 +189,15 @@ static int add_piece(
 	return (int)out.pos;
 }
 
-/* How much data will most likely go into *room* bytes, and rather less. */
+/*
+ * How much data will go into *room* bytes. Half of what would if it compressed like the last piece, since a
+ * piece that doesn't fit was compressed in vain, and one more piece costs little.
+ */
 static size_t guess(const struct compressor *compressor, size_t room)
 {
 	uint64_t bytes = room * compressor->ratio / 256;
 
-	return (size_t)(bytes - bytes / (compressor->ratio > RATIO_NONE ? 3 : 64));
+	return (size_t)(compressor->ratio > RATIO_NONE ? bytes / 2 : bytes - bytes / 64);
 }
 
 /* All of the data, which is no more than the room: parameters can then be those for its size. */
@@ -210,9 +215,26 @@ static int fit_whole(struct compressor *compressor, const uint8_t *data, size_t 
 }
 
 /*
- * The library has no way to fill a given room. So a frame is made of pieces, each as long as will fit if it
- * compresses like the one before; when one doesn't fit after all, or hardly any room is left, the frame ends
- * with what was there before.
+ * Ends a frame of *written* bytes with a block that holds its data as they are: as much as goes into what is
+ * left of the grain. Returns how much that is.
+ */
+static size_t add_last(const uint8_t *data, size_t size, uint8_t *frame, size_t *written, size_t room)
+{
+	size_t begin = *written + BLOCK_HEADER_SIZE,
+	       end = MIN((size_t)round_up_u64(begin, COMPRESSION_GRAIN), room),
+	       used = MIN(size, end - begin);
+	uint32_t header = BLOCK_LAST | (uint32_t)used << BLOCK_SIZE_SHIFT;
+
+	for (size_t i = 0; i < BLOCK_HEADER_SIZE; i++)
+		frame[*written + i] = (uint8_t)(header >> 8 * i);
+	memcpy(frame + begin, data, used);
+	*written = begin + used;
+	return used;
+}
+
+/*
+ * The library has no way to fill a given room. So a frame is made of pieces, each as long as will most likely
+ * fit, until one doesn't after all, or hardly any room is left.
  */
 static int fit_zstd(struct compressor *compressor, const uint8_t *data, size_t size, uint8_t *to, size_t room,
 	size_t *ret_used)
@@ -221,7 +243,7 @@ static int fit_zstd(struct compressor *compressor, const uint8_t *data, size_t s
 
 	(void)ZSTD_CCtx_reset(compressor->zstd, ZSTD_reset_session_only);
 	while (used < size && room - written > ROOM_MIN) {
-		size_t left = room - written - sizeof(last_block),
+		size_t left = room - written - BLOCK_HEADER_SIZE,
 		       piece = MIN(guess(compressor, left), size - used);
 		int n = add_piece(compressor, data + used, piece, used + piece == size, to + written, left);
 
@@ -232,11 +254,9 @@ static int fit_zstd(struct compressor *compressor, const uint8_t *data, size_t s
 		used += piece;
 		written += (size_t)n;
 	}
+	if (used < size && used > 0)
+		used += add_last(data + used, size - used, to, &written, room);
 	*ret_used = used;
-	if (used < size && used > 0) {
-		memcpy(to + written, last_block, sizeof(last_block));
-		written += sizeof(last_block);
-	}
 	return used > written ? (int)written : 0;
 }
 

@@ -17,6 +17,7 @@
 enum compression_algorithm { COMPRESSION_NONE, COMPRESSION_LZ4, COMPRESSION_LZ4HC, COMPRESSION_ZSTD };
 
 #define COMPRESSION_WINDOW_LOG 19 /* log2 of the bytes that a frame of zstd refers back at most */
+#define COMPRESSION_GRAIN 4096	  /* bytes: what is stored takes a multiple of these */
 
 struct compression {
 	enum compression_algorithm algorithm;

@@ -13,6 +13,8 @@
 #define STORE_BATCH 64	  /* contents that a thread loads at a time */
 #define CLUSTER_SIZE ((size_t)EROFS_CLUSTER_BLOCKS * EROFS_BLOCK_SIZE)
 
+_Static_assert(COMPRESSION_GRAIN == EROFS_BLOCK_SIZE, "clusters take whole blocks");
+
 /* One segment of one content. */
 struct piece {
 	struct erofs_packed *packed;

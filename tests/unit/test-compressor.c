@@ -76,18 +76,51 @@ static void little_room_is_left(void **state)
 	}
 }
 
-static void noise_does_not_become_smaller(void **state)
+static void make_noise(uint8_t *data, size_t size)
 {
-	_cleanup_free_ uint8_t *data = malloc(DATA_SIZE), *to = malloc(65536);
 	uint64_t number = 88172645463325252u;
 
-	(void)state;
-	for (size_t i = 0; i < DATA_SIZE; i++) {
+	for (size_t i = 0; i < size; i++) {
 		number ^= number << 13;
 		number ^= number >> 7;
 		number ^= number << 17;
 		data[i] = (uint8_t)(number >> 32);
 	}
+}
+
+/* Where text turns into noise, a piece does not fit: what is left of the last 4 KiB takes data all the same. */
+static void what_is_stored_in_blocks_fills_them(void **state)
+{
+	_cleanup_free_ uint8_t *data = make_data(), *to = malloc(65536), *back = malloc(DATA_SIZE);
+
+	(void)state;
+	make_noise(data + 150000, DATA_SIZE - 150000);
+	for (int level = 1; level <= 19; level += 6) {
+		const struct compression compression = {COMPRESSION_ZSTD, level};
+		_cleanup_compressor_ struct compressor *compressor = NULL;
+		size_t used = 0;
+		int n;
+
+		assert_int_equal(compressor_new(&compression, &compressor), 0);
+		n = compressor_fit(compressor, data, DATA_SIZE, to, 65536, &used);
+		assert_true(n > 0 && n <= 65536);
+		assert_int_equal(n % COMPRESSION_GRAIN, 0);
+		assert_in_range(used, n + 1, DATA_SIZE);
+		assert_int_equal(compression_decode(COMPRESSION_ZSTD, to, (size_t)n, back, used), 0);
+		assert_memory_equal(back, data, used);
+		n = compressor_fit(compressor, data, DATA_SIZE, to, 50000, &used);
+		assert_true(n > 0 && (n == 50000 || n % COMPRESSION_GRAIN == 0));
+		assert_int_equal(compression_decode(COMPRESSION_ZSTD, to, (size_t)n, back, used), 0);
+		assert_memory_equal(back, data, used);
+	}
+}
+
+static void noise_does_not_become_smaller(void **state)
+{
+	_cleanup_free_ uint8_t *data = malloc(DATA_SIZE), *to = malloc(65536);
+
+	(void)state;
+	make_noise(data, DATA_SIZE);
 	for (size_t i = 0; i < ARRAY_SIZE(algorithms); i++) {
 		const struct compression compression = {algorithms[i], 0};
 		_cleanup_compressor_ struct compressor *compressor = NULL;
@@ -190,6 +223,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_fits_comes_back),
 		cmocka_unit_test(little_room_is_left),
+		cmocka_unit_test(what_is_stored_in_blocks_fills_them),
 		cmocka_unit_test(noise_does_not_become_smaller),
 		cmocka_unit_test(what_came_before_does_not_matter_after_a_reset),
 		cmocka_unit_test(damage_is_an_error),
