@@ -7,6 +7,7 @@
 #include <stddef.h>
 
 #include "base/file.h"
+#include "cmd/command-json.h"
 #include "cmd/command.h"
 #include "cmd/paths.h"
 #include "format/canonical-json.h"
@@ -124,9 +125,7 @@ static int print_json(const struct differences *differences, struct error **err)
 
 	if (!object || add_members(differences, object) < 0)
 		return error_set_errno(err, -ENOMEM, "diff");
-	if (json_dumpf(object, stdout, JSON_INDENT(2)) < 0 || putchar('\n') == EOF)
-		return error_set_errno(err, errno ? -errno : -EIO, "cannot write to standard output");
-	return 0;
+	return command_print_json(TAKE_PTR(object), err);
 }
 
 static int write_text(const struct differences *differences, struct buffer *ret, struct error **err)

@@ -7,6 +7,7 @@
 #include <stddef.h>
 
 #include "build/inspect.h"
+#include "cmd/command-json.h"
 #include "cmd/command.h"
 
 struct values {
@@ -36,16 +37,13 @@ static const struct command_usage usage = {
 	.most = 1,
 };
 
-static int print(const json_t *object, bool json, struct error **err)
+static int print(json_t *object, bool json, struct error **err)
 {
 	_cleanup_buffer_ struct buffer text = {};
 	int r;
 
-	if (json) {
-		if (json_dumpf(object, stdout, JSON_INDENT(2)) < 0 || putchar('\n') == EOF)
-			return error_set_errno(err, errno ? -errno : -EIO, "cannot write to standard output");
-		return 0;
-	}
+	if (json)
+		return command_print_json(json_incref(object), err);
 	r = inspect_text(object, &text, err);
 	if (r >= 0)
 		(void)fwrite(text.data, 1, text.size, stdout);

@@ -3,12 +3,13 @@
  * orlop publish refresh and list: what a repository says of its releases.
  */
 #include <errno.h>
-#include <jansson.h>
 #include <time.h>
 
 #include "base/string-util.h"
+#include "cmd/command-json.h"
 #include "cmd/publish.h"
 #include "cmd/repository.h"
+#include "format/canonical-json.h"
 #include "release/publish.h"
 
 struct values {
@@ -187,22 +188,18 @@ static json_t *metadata_json(const struct repository *repository)
 }
 
 static int print_json(const struct values *values, const struct repository *repository,
-	const struct release_index *index, int64_t now)
+	const struct release_index *index, int64_t now, struct error **err)
 {
-	json_t *list = json_array(), *object;
+	_cleanup_json_ json_t *list = json_array();
 	int r = 0;
 
 	for (size_t i = 0; i < index->count && r == 0; i++)
 		if (is_wanted(values, &index->entries[i]))
 			r = json_array_append_new(list, entry_json(index, &index->entries[i], now));
-	object = r == 0 ? json_pack("{s:s, s:o, s:O}", "repository", values->repository.to, "metadata",
-				  metadata_json(repository), "releases", list)
-			: NULL;
-	r = object ? json_dumpf(object, stdout, JSON_INDENT(2)) : -1;
-	json_decref(object);
-	json_decref(list);
-	putchar('\n');
-	return r < 0 ? -EIO : 0;
+	return command_print_json(r == 0 ? json_pack("{s:s, s:o, s:O}", "repository", values->repository.to,
+						   "metadata", metadata_json(repository), "releases", list)
+					 : NULL,
+		err);
 }
 
 int publish_list(int argc, char **argv, struct error **err)
@@ -228,7 +225,7 @@ int publish_list(int argc, char **argv, struct error **err)
 	if (r < 0)
 		return r;
 	if (values.json)
-		return print_json(&values, repository, &index, now);
+		return print_json(&values, repository, &index, now, err);
 	print_entries(&values, &index, now);
 	print_validity(repository, values.repository.to);
 	return 0;

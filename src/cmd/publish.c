@@ -5,14 +5,15 @@
 #include "cmd/publish.h"
 
 #include <errno.h>
-#include <jansson.h>
 #include <time.h>
 
 #include "base/encoding.h"
 #include "base/file.h"
 #include "base/string-util.h"
+#include "cmd/command-json.h"
 #include "cmd/paths.h"
 #include "cmd/repository.h"
+#include "format/canonical-json.h"
 #include "release/blocks-write.h"
 #include "release/publish.h"
 
@@ -120,30 +121,27 @@ static json_t *release_json(const struct published *published)
 		(json_int_t)info->usr.delta_count, "patches_size", (json_int_t)patch_bytes(&info->usr));
 }
 
-static int print_json(
-	const struct publish_result *result, const struct repository *repository, const char *to)
+static int print_json(const struct publish_result *result, const struct repository *repository,
+	const char *to, struct error **err)
 {
-	json_t *list = json_array(), *object = NULL;
+	_cleanup_json_ json_t *list = json_array();
 	char expires[TUF_TIME_SIZE] = "";
 	int r = 0;
 
 	(void)tuf_time_format(repository_metadata(repository, TUF_TIMESTAMP)->expires, expires);
 	for (size_t i = 0; i < result->count && r == 0; i++)
 		r = json_array_append_new(list, release_json(&result->items[i]));
-	if (r == 0)
-		object = json_pack("{s:s, s:O, s:s}", "repository", to, "releases", list, "expires", expires);
-	r = object ? json_dumpf(object, stdout, JSON_INDENT(2)) : -1;
-	json_decref(object);
-	json_decref(list);
-	putchar('\n');
-	return r < 0 ? -EIO : 0;
+	return command_print_json(
+		r == 0 ? json_pack("{s:s, s:O, s:s}", "repository", to, "releases", list, "expires", expires)
+		       : NULL,
+		err);
 }
 
-static int print_result(
-	const struct values *values, const struct publish_result *result, const struct repository *repository)
+static int print_result(const struct values *values, const struct publish_result *result,
+	const struct repository *repository, struct error **err)
 {
 	if (values->json)
-		return print_json(result, repository, values->repository.to);
+		return print_json(result, repository, values->repository.to, err);
 	for (size_t i = 0; i < result->count; i++)
 		print_release(&result->items[i], values->repository.to);
 	print_validity(repository, values->repository.to);
@@ -220,7 +218,7 @@ static int publish(struct values *values, struct publish_options *how, struct er
 	how->cache = cache;
 	how->progress = progress;
 	r = publish_run(repository, how, &result, err);
-	return r < 0 ? r : print_result(values, &result, repository);
+	return r < 0 ? r : print_result(values, &result, repository, err);
 }
 
 static int run(struct values *values, const char *build, struct error **err)

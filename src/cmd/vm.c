@@ -8,7 +8,9 @@
 #include <fcntl.h>
 
 #include "base/string-util.h"
+#include "cmd/command-json.h"
 #include "cmd/paths.h"
+#include "format/canonical-json.h"
 #include "vm/guest.h"
 
 uint64_t vm_up_timeout(const struct vm_machine *machine, uint64_t option)
@@ -282,7 +284,8 @@ static int vm_list(int argc, char **argv, struct error **err)
 	};
 	struct options values = {};
 	struct command_call call;
-	json_t *machines, *state;
+	_cleanup_json_ json_t *machines = NULL;
+	json_t *state;
 	size_t i;
 	int r;
 
@@ -290,13 +293,12 @@ static int vm_list(int argc, char **argv, struct error **err)
 		return call.status;
 	machines = json_array();
 	r = machines ? collect(machines, err) : error_set_errno(err, -ENOMEM, "list");
-	if (r == 0 && values.json && json_dumpf(machines, stdout, JSON_INDENT(2)) == 0)
-		printf("\n");
-	if (r == 0 && !values.json && json_array_size(machines) > 0) {
+	if (r == 0 && values.json)
+		return command_print_json(TAKE_PTR(machines), err);
+	if (r == 0 && json_array_size(machines) > 0) {
 		printf("%-20s %-8s %4s %10s %6s  %s\n", "NAME", "ACCEL", "CPUS", "MEMORY", "SSH", "IMAGE");
 		json_array_foreach(machines, i, state) print_machine(state);
 	}
-	json_decref(machines);
 	return r;
 }
 

@@ -221,8 +221,7 @@ static int fit_whole(struct compressor *compressor, const uint8_t *data, size_t 
 static size_t add_last(const uint8_t *data, size_t size, uint8_t *frame, size_t *written, size_t room)
 {
 	size_t begin = *written + BLOCK_HEADER_SIZE,
-	       end = MIN((size_t)round_up_u64(begin, COMPRESSION_GRAIN), room),
-	       used = MIN(size, end - begin);
+	       end = MIN((size_t)round_up_u64(begin, COMPRESSION_GRAIN), room), used = MIN(size, end - begin);
 	uint32_t header = BLOCK_LAST | (uint32_t)used << BLOCK_SIZE_SHIFT;
 
 	for (size_t i = 0; i < BLOCK_HEADER_SIZE; i++)

@@ -88,7 +88,8 @@ static void make_noise(uint8_t *data, size_t size)
 	}
 }
 
-/* Where text turns into noise, a piece does not fit: what is left of the last 4 KiB takes data all the same. */
+/* Where text turns into noise, a piece does not fit: what is left of the last 4 KiB takes data all the same.
+ */
 static void what_is_stored_in_blocks_fills_them(void **state)
 {
 	_cleanup_free_ uint8_t *data = make_data(), *to = malloc(65536), *back = malloc(DATA_SIZE);
