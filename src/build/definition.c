@@ -351,12 +351,34 @@ static int become(struct definition *definition, const struct definition *child)
 	return definition->path && definition->folder ? 0 : -ENOMEM;
 }
 
-static int load(const char *path, definition_find_fn find, unsigned depth, struct definition **ret,
-	struct error **err);
+/* A file that is being read, and the one that extends it, if any does. */
+struct reading {
+	const char *path;
+	const struct reading *child;
+};
 
-/* *child* is what its file says by itself. */
+static int load(
+	const struct reading *reading, definition_find_fn find, struct definition **ret, struct error **err);
+
+/* That *path* is not being read already, and not for too long. */
+static int check_line(
+	const struct definition *child, const struct reading *line, const char *path, struct error **err)
+{
+	unsigned count = 0;
+
+	for (; line; line = line->child, count++)
+		if (streq(line->path, path))
+			return definition_error(
+				child, "extends", NULL, err, "\"%s\" extends itself", child->extends);
+	if (count >= DEFINITION_DEPTH)
+		return definition_error(child, "extends", NULL, err,
+			"more than %d definitions extend each other", DEFINITION_DEPTH);
+	return 0;
+}
+
+/* *child* is what its file, *line->path*, says by itself. */
 static int extend(const struct definition *child, const char *text, size_t size, definition_find_fn find,
-	unsigned depth, struct definition **ret, struct error **err)
+	const struct reading *line, struct definition **ret, struct error **err)
 {
 	_cleanup_definition_ struct definition *definition = NULL;
 	_cleanup_free_ char *path = find_extended(child, find, err);
@@ -365,12 +387,10 @@ static int extend(const struct definition *child, const char *text, size_t size,
 	if (path && !yaml_places_find(&child->places, "name", NULL))
 		return definition_error(child, "extends", NULL, err,
 			"an edition that extends another one has a name of its own");
-	if (path && depth == DEFINITION_DEPTH)
-		return definition_error(child, "extends", NULL, err,
-			"more than %d definitions extend each other, or they do so in a circle",
-			DEFINITION_DEPTH);
+	if (path && check_line(child, line, path, err) < 0)
+		return -EINVAL;
 	if (path)
-		r = load(path, find, depth + 1, &definition, err);
+		r = load(&(struct reading){path, line}, find, &definition, err);
 	if (r < 0)
 		return definition_wrap(child, "extends", NULL, err), r;
 	assert(definition);
@@ -394,9 +414,10 @@ static int add_overlay(struct definition *definition, const char *files, struct 
 	return error_set_errno(err, -ENOMEM, "files");
 }
 
-static int load(const char *path, definition_find_fn find, unsigned depth, struct definition **ret,
-	struct error **err)
+static int load(
+	const struct reading *reading, definition_find_fn find, struct definition **ret, struct error **err)
 {
+	const char *path = reading->path;
 	_cleanup_definition_ struct definition *child = definition_new(path, err), *definition = NULL;
 	_cleanup_free_ char *text = NULL;
 	size_t size;
@@ -407,7 +428,7 @@ static int load(const char *path, definition_find_fn find, unsigned depth, struc
 	if (r < 0)
 		return r;
 	if (child->extends) {
-		r = extend(child, text, size, find, depth, &definition, err);
+		r = extend(child, text, size, find, reading, &definition, err);
 	} else {
 		/* Now with all that is required. */
 		definition = definition_new(path, err);
@@ -425,7 +446,7 @@ static int load(const char *path, definition_find_fn find, unsigned depth, struc
 int definition_load(const char *path, definition_find_fn find, struct definition **ret, struct error **err)
 {
 	_cleanup_definition_ struct definition *definition = NULL;
-	int r = load(path, find, 1, &definition, err);
+	int r = load(&(struct reading){.path = path}, find, &definition, err);
 
 	if (r >= 0)
 		r = definition_check(definition, err);

@@ -13,6 +13,19 @@
 static const struct uuid image_space = {.bytes = {0x6f, 0x72, 0x6c, 0x6f, 0x70, 0x2d, 0x40, 0x69, 0x8d, 0x61,
 						0x67, 0x65, 0x2d, 0x6e, 0x73, 0x31}};
 
+/* The partition for the tree is large enough for any image that goes into the other one, see
+ * definition_check(). */
+static int check_slot(const struct image *image, struct error **err)
+{
+	char room[SIZE_TEXT_MAX], needed[SIZE_TEXT_MAX];
+
+	if (image->usr.image_size <= image->definition->disk.usr)
+		return 0;
+	return definition_error(image->definition, "disk: usr", NULL, err,
+		"a slot of %s has no room for this /usr, which takes %s",
+		format_size(image->definition->disk.usr, room), format_size(image->usr.image_size, needed));
+}
+
 static int write_usr(struct image *image, const struct usr_image_options *options, struct error **err)
 {
 	int r = usr_image_write(tree_lookup(image->tree, "usr"), options, image->outputs[OUTPUT_USR].path,
@@ -25,7 +38,7 @@ static int write_usr(struct image *image, const struct usr_image_options *option
 	memcpy(image->outputs[OUTPUT_VERITY].digest, image->usr.hash_digest, SHA256_SIZE);
 	image->outputs[OUTPUT_USR].size = image->usr.image_size;
 	image->outputs[OUTPUT_VERITY].size = image->usr.hash_size;
-	return 0;
+	return check_slot(image, err);
 }
 
 /* The file of the disk gets the image at once, while it is at hand; but not where it is made later. */

@@ -429,6 +429,14 @@ teardown() { [ ! -e "$BATS_TEST_TMPDIR/httpd.pid" ] || kill "$(cat "$BATS_TEST_T
 	[ "$output" = 'orlop: ./none.yaml: No such file or directory' ]
 }
 
+@test "a slot that has no room for the image is named with file, line and key" {
+	cp -r "$BATS_FILE_TMPDIR/small" small
+	truncate -s 70M small/usr/lib/large
+	cp "$edition" wrong.yaml
+	edition=wrong.yaml
+	refused 1 'wrong.yaml:13: disk: usr: a slot of 64.0 MiB has no room for this /usr, which takes '
+}
+
 @test "a mistake in a definition is named with file, line and key" {
 	local edit text good=$edition
 	cp -r "$BATS_FILE_TMPDIR/small" small

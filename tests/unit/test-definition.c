@@ -472,6 +472,35 @@ static void a_path_of_a_file_begins_where_the_file_is_that_names_it(void **state
 	assert_string_equal(mine, "/k");
 }
 
+/* In a circle, each is named once; in a line that is too long, the last one says so. */
+static void an_end_is_put_to_what_extends_each_other(void **state)
+{
+	const struct family *family = *state;
+	_cleanup_definition_ struct definition *definition = NULL;
+	_cleanup_error_ struct error *err = NULL;
+
+	put(family, "one.yaml", "name: one\nextends: two\n");
+	put(family, "two.yaml", "name: two\n\nextends: one\n");
+	assert_int_equal(load(family, "one.yaml", &definition, &err), -EINVAL);
+	assert_string_equal(strrchr(error_message(err), '/'), "/two.yaml:3: extends: \"one\" extends itself");
+	assert_null(strstr(strstr(error_message(err), "one.yaml") + 1, "one.yaml"));
+	put(family, "line0.yaml", complete);
+	for (unsigned i = 1; i <= DEFINITION_DEPTH; i++) {
+		_cleanup_error_ struct error *too_long = NULL;
+		char name[32], text[64];
+
+		(void)snprintf(name, sizeof(name), "line%u.yaml", i);
+		(void)snprintf(text, sizeof(text), "name: line%u\nextends: line%u\n", i, i - 1);
+		put(family, name, text);
+		definition = definition_free(definition);
+		if (i < DEFINITION_DEPTH)
+			assert_ok(load(family, name, &definition, &too_long), too_long);
+		else
+			assert_error(load(family, name, &definition, &too_long), -EINVAL, too_long,
+				"line1.yaml:2: extends: more than 8 definitions extend each other");
+	}
+}
+
 static void a_grandchild_goes_by_all_of_them(void **state)
 {
 	const struct family *family = *state;
@@ -499,7 +528,7 @@ static void what_is_wrong_is_named_in_the_file_that_has_it(void **state)
 		{"extends: base\n",
 			"child.yaml:1: extends: an edition that extends another one has a name of its own"},
 		{"name: x\nextends: nobody\n", "child.yaml:2: extends: "},
-		{"name: x\nextends: child\n", "they do so in a circle"},
+		{"name: x\nextends: child\n", "child.yaml:2: extends: \"child\" extends itself"},
 		{"name: x\nextends: base\nwithout: {packages: [vim]}\n",
 			"child.yaml:3: without: packages: base has no \"vim\" there"},
 		{"name: x\nextends: base\nwithout:\n  kernel: {command-line: [loud]}\n",
@@ -579,6 +608,8 @@ int main(void)
 			set_up_family, tear_down_family),
 		cmocka_unit_test_setup_teardown(
 			a_grandchild_goes_by_all_of_them, set_up_family, tear_down_family),
+		cmocka_unit_test_setup_teardown(
+			an_end_is_put_to_what_extends_each_other, set_up_family, tear_down_family),
 		cmocka_unit_test_setup_teardown(
 			what_is_wrong_is_named_in_the_file_that_has_it, set_up_family, tear_down_family),
 		cmocka_unit_test_setup_teardown(
