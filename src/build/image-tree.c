@@ -101,31 +101,39 @@ static int add_links(struct image *image, struct error **err)
 	return 0;
 }
 
-/* Files that the build makes itself, of other things. */
-static int check_files(const struct image *image, struct error **err)
+/* That nobody has files which the build makes itself: no package, or where *added*, not the definition. */
+static int check_made(const struct image *image, bool added, struct error **err)
 {
 	static const char *const made[] = {
 		"etc/group", "etc/gshadow", "etc/ld.so.cache", "etc/passwd", "etc/shadow"};
 
-	for (size_t i = 0; i < ARRAY_SIZE(made); i++)
-		if (tree_lookup(image->tree, made[i]))
+	for (size_t i = 0; i < ARRAY_SIZE(made); i++) {
+		const struct tree_inode *inode = tree_lookup(image->tree, made[i]);
+
+		if (inode && !added)
+			return error_set(err, -EEXIST, "package %s has /%s, which the build makes",
+				inode->origin, made[i]);
+		if (inode)
 			return error_set(err, -EEXIST,
 				"/%s is made by the build: accounts come from `users`, and from "
 				"sysusers.d(5)",
 				made[i]);
+	}
 	return 0;
 }
 
 static int add_files(struct image *image, struct error **err)
 {
 	const struct definition *definition = image->definition;
-	int r = 0;
+	int r = check_made(image, false, err);
 
+	if (r < 0)
+		return r;
 	for (size_t i = 0; i < definition->overlays.count && r >= 0; i++)
 		r = overlay_add(image->tree, definition->overlays.items[i], &definition->left_out,
 			image->time, definition->name, err);
 	if (r >= 0)
-		r = check_files(image, err);
+		r = check_made(image, true, err);
 	return r < 0 ? (definition_wrap(definition, "files", NULL, err), r) : 0;
 }
 
