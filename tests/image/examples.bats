@@ -48,6 +48,14 @@ manifest_of() { jq -er "$1" out/*.manifest.json; }
 	[ "$status" = 1 ]
 	[[ $output == *'own-package.yaml:8: sources: '*'/dists/site/InRelease: signed by '*'site.asc'*'"keyring" in the definition'* ]]
 	[[ $output != *--keyring* ]]
+	# And a package can't bring what the build makes.
+	mkdir example/package/etc
+	echo 'root::0:0::/:/bin/sh' >example/package/etc/passwd
+	./example/make-repository
+	run "$ORLOP" build ./example/own-package.yaml --keys "$ORLOP_TEST_KEYS" --output none --quiet
+	echo "$output"
+	[ "$status" = 1 ]
+	[[ $output == *'package site-beacon has /etc/passwd, which the build makes'* ]]
 }
 
 # What the stub measures of the kernel image, as docs/formats/measured-boot.md has it, by hand.
