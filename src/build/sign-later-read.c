@@ -371,19 +371,28 @@ int sign_later_prove(const struct image *image, struct output *output, int fd, s
 	return 0;
 }
 
+static int read_verity_header(int fd, const char *name, struct verity_header *ret, struct error **err)
+{
+	uint8_t superblock[VERITY_HEADER_SIZE];
+	int r = pread_full(fd, superblock, sizeof(superblock), 0);
+
+	if (r == -ENODATA)
+		return error_set(err, -EBADMSG, "%s: no hash tree", name);
+	if (r < 0)
+		return error_set_errno(err, r, "%s", name);
+	return verity_header_parse(superblock, sizeof(superblock), ret, err);
+}
+
 int sign_later_prove_usr(struct image *image, int usr, int verity, struct error **err)
 {
 	struct output *outputs[] = {&image->outputs[OUTPUT_USR], &image->outputs[OUTPUT_VERITY]};
-	uint8_t superblock[VERITY_HEADER_SIZE];
 	struct verity_header header;
 	int r = sign_later_prove(image, outputs[0], usr, err);
 
 	if (r >= 0)
 		r = sign_later_prove(image, outputs[1], verity, err);
-	if (r >= 0 && pread_full(verity, superblock, sizeof(superblock), 0) < 0)
-		r = error_set(err, -EBADMSG, "%s: no hash tree", outputs[1]->name);
 	if (r >= 0)
-		r = verity_header_parse(superblock, sizeof(superblock), &header, err);
+		r = read_verity_header(verity, outputs[1]->name, &header, err);
 	if (r >= 0 &&
 		(header.blocks * VERITY_BLOCK_SIZE != outputs[0]->size || header.size != outputs[1]->size))
 		r = error_set(

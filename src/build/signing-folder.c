@@ -129,15 +129,16 @@ int signing_folder_write(const struct signing_folder *folder, const struct signi
 	return text && !buffer_failed(ret) ? 0 : error_set_errno(err, -ENOMEM, SIGNING_JSON);
 }
 
-/* Whether NAME.tbs, which other programs sign, is what this request is of. */
-static bool file_is_right(const struct signing_folder *folder, const struct signing_item *item)
+/* Whether NAME.tbs, which other programs sign, is what this request is of: 1 or 0; -ENOMEM. */
+static int file_is_right(const struct signing_folder *folder, const struct signing_item *item)
 {
 	_cleanup_free_ char *name = string_format("%s.tbs", item->name);
 	const struct signing_file *file = name ? signing_folder_find(folder, name) : NULL;
 	uint8_t digest[SHA256_SIZE];
 
-	return file && sha256_bytes(item->data.data, item->data.size, digest) >= 0 &&
-	       memcmp(file->sha256, digest, SHA256_SIZE) == 0;
+	if (!name || sha256_bytes(item->data.data, item->data.size, digest) < 0)
+		return -ENOMEM;
+	return file && memcmp(file->sha256, digest, SHA256_SIZE) == 0;
 }
 
 int signing_folder_compare(const struct signing_folder *folder, const struct signing *signing,
@@ -151,13 +152,17 @@ int signing_folder_compare(const struct signing_folder *folder, const struct sig
 		return error_set(err, -EBADMSG,
 			SIGNING_JSON ": requests: %zu signatures, but the files need %zu",
 			json_array_size(folder->requests), json_array_size(requests));
-	for (size_t i = 0; i < json_array_size(requests); i++)
-		if (!json_equal(json_array_get(requests, i), json_array_get(folder->requests, i)) ||
-			!file_is_right(folder, signing->items[i]))
+	for (size_t i = 0; i < json_array_size(requests); i++) {
+		int right = file_is_right(folder, signing->items[i]);
+
+		if (right < 0)
+			return error_set_errno(err, right, SIGNING_JSON);
+		if (!right || !json_equal(json_array_get(requests, i), json_array_get(folder->requests, i)))
 			return error_set(err, -EBADMSG,
 				SIGNING_JSON ": requests[%zu]: not what the files need: it is of another "
 					     "build, or was changed",
 				i);
+	}
 	return 0;
 }
 
