@@ -267,7 +267,7 @@ static int place_data(struct erofs_plan *plan, struct error **err)
 	_cleanup_free_ struct erofs_node **first = calloc(plan->node_count + 1, sizeof(struct erofs_node *));
 	size_t count = 0;
 
-	plan->extents = calloc(plan->node_count + count_segments(plan), sizeof(*plan->extents));
+	plan->extents = calloc(plan->node_count + count_segments(plan) + 1, sizeof(*plan->extents));
 	if (!sorted || !first || !plan->extents)
 		return error_set_errno(err, -ENOMEM, "erofs: layout of %zu inodes", plan->node_count);
 	for (size_t i = 0; i < plan->node_count; i++)

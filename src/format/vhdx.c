@@ -72,6 +72,7 @@ enum {
 #define ITEM_REQUIRED 4
 
 /* 2.5.1: the state in the low bits, the offset in MiB from bit 20 on. */
+#define BAT_ENTRY_SIZE 8
 #define BAT_ZERO UINT64_C(2)
 #define BAT_PRESENT UINT64_C(6)
 
@@ -114,7 +115,7 @@ static uint64_t bat_entries(uint64_t size)
 
 static uint64_t bat_length(uint64_t size)
 {
-	return round_up_u64(bat_entries(size) * sizeof(uint64_t), MiB(1));
+	return round_up_u64(bat_entries(size) * BAT_ENTRY_SIZE, MiB(1));
 }
 
 static int write_identifier(int to)
@@ -214,7 +215,7 @@ static int write_metadata(const struct disk_source *source, int to)
 static int write_bat(
 	const struct disk_source *source, int to, const struct disk_blocks *blocks, uint64_t data)
 {
-	_cleanup_free_ uint8_t *bat = calloc(bat_entries(source->size) * sizeof(uint64_t), 1);
+	_cleanup_free_ uint8_t *bat = calloc(bat_entries(source->size), BAT_ENTRY_SIZE);
 	uint64_t count = div_round_up_u64(source->size, BLOCK);
 	size_t next = 0;
 
@@ -225,9 +226,9 @@ static int write_bat(
 
 		if (next < blocks->count && blocks->items[next] == i)
 			entry = (data / MiB(1) + next++) << 20 | BAT_PRESENT;
-		write_le64(bat + (i + i / CHUNK_RATIO) * sizeof(uint64_t), entry);
+		write_le64(bat + (i + i / CHUNK_RATIO) * BAT_ENTRY_SIZE, entry);
 	}
-	return pwrite_full(to, bat, bat_entries(source->size) * sizeof(uint64_t), BAT_AT);
+	return pwrite_full(to, bat, bat_entries(source->size) * BAT_ENTRY_SIZE, BAT_AT);
 }
 
 int vhdx_write(const struct disk_source *source, int to)

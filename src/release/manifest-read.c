@@ -215,10 +215,11 @@ static int read_outputs(const struct json_place *document, struct release_manife
 		r = json_read_array(document, "outputs", OUTPUTS_MAX, &array, err);
 	if (r < 0)
 		return r;
+	ret->output_count = 0;
 	ret->outputs = calloc(json_array_size(array) + 1, sizeof(*ret->outputs));
 	if (!ret->outputs)
 		return error_set_errno(err, -ENOMEM, "outputs");
-	for (size_t i = 0; r == 0 && i < json_array_size(array); i++) {
+	for (size_t i = 0; r >= 0 && i < json_array_size(array); i++) {
 		_cleanup_free_ char *path = string_format("outputs[%zu].", i);
 		const struct json_place place = {json_array_get(array, i), path};
 
