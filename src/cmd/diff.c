@@ -16,6 +16,7 @@
 #include "release/file-changes.h"
 #include "release/manifest-find.h"
 #include "release/notes.h"
+#include "release/output-check.h"
 
 struct values {
 	bool files, json, markdown;
@@ -46,7 +47,8 @@ static const struct command_usage usage = {
 		"Says what changed from A to B: packages added, removed and changed, sizes, the kernel and "
 		"its command line, the signing certificate, the outputs, and the CVE ids that the changelogs "
 		"of the changed packages name. Each of A and B is a manifest, an output with its manifest "
-		"beside it, the folder of a build, or a version in a repository.",
+		"beside it, the folder of a build, or a version in a repository. An output that is named has "
+		"to be the file that its manifest tells of.",
 	.notes = "Exit status: 0 for success, whether there are differences or not, 1 where something can't "
 		 "be "
 		 "read, 2 where the command line is wrong.",
@@ -71,15 +73,19 @@ static void images_release(struct images *images)
 static int read_image(
 	const struct manifest_found *found, const char *text, struct tree **ret, struct error **err)
 {
+	const struct release_output *output = release_manifest_output(&found->manifest, "usr");
 	_cleanup_close_ int fd = found->image ? open(found->image, O_RDONLY | O_CLOEXEC) : -1;
 	struct erofs_source source = {.fd = fd};
 	struct stat st;
 	int r;
 
-	if (!found->image)
+	if (!found->image || !output)
 		return error_set(err, -ENOENT, "%s: there is no usr image beside it, as --files needs", text);
 	if (fd < 0 || fstat(fd, &st) < 0)
 		return error_set_errno(err, -errno, "%s", found->image);
+	r = output_check(output, fd, found->image, err);
+	if (r < 0)
+		return r;
 	source.size = (uint64_t)st.st_size;
 	r = erofs_read_tree(&source, NULL, ret, err);
 	return r < 0 ? (error_wrap(err, "%s", found->image), r) : 0;

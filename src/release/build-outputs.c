@@ -9,14 +9,13 @@
 #include "base/string-util.h"
 #include "format/authenticode.h"
 #include "format/dsse.h"
-#include "format/fsverity.h"
 #include "format/gpt.h"
 #include "format/json-read.h"
 #include "format/release-index.h"
 #include "format/release-name.h"
-#include "format/statement.h"
 #include "format/uki.h"
 #include "format/verity-signature.h"
+#include "release/output-check.h"
 
 #define MANIFEST_ENDING ".manifest.json"
 #define PROVENANCE_ENDING ".provenance.json"
@@ -135,10 +134,7 @@ static int read_provenance(
 {
 	_cleanup_free_ char *path = string_format("%s/%.*s" PROVENANCE_ENDING, folder,
 		(int)(strlen(manifest) - strlen(MANIFEST_ENDING)), manifest);
-	_cleanup_statement_ struct statement statement = {};
-	const struct statement_subject *subject;
 	_cleanup_error_ struct error *fault = NULL;
-	_cleanup_dsse_ struct dsse dsse = {};
 	uint8_t digest[SHA256_SIZE];
 	int r = path ? file_read(path, DSSE_MAX, &outputs->provenance, &outputs->provenance_size, &fault)
 		     : -ENOMEM;
@@ -147,20 +143,11 @@ static int read_provenance(
 		return 0;
 	error_move(err, TAKE_PTR(fault));
 	if (r >= 0)
-		r = dsse_read(outputs->provenance, outputs->provenance_size, &dsse, err);
-	if (r >= 0)
-		r = statement_read(dsse.payload.data, dsse.payload.size, &statement, err);
-	if (r >= 0)
 		r = sha256_bytes(outputs->manifest, outputs->manifest_size, digest);
-	if (r < 0)
-		return error_wrap(err, "%s", path), r;
-	subject = statement_find(&statement, manifest);
-	if (!subject || subject->is_fsverity || memcmp(subject->digest, digest, SHA256_SIZE) != 0 ||
-		memcmp(dsse.fingerprint, outputs->certificate, SHA256_SIZE) != 0)
-		return error_set(err, -EBADMSG,
-			"%s is not about the manifest beside it, or not signed with the key of its build",
-			path);
-	return 0;
+	if (r >= 0)
+		r = output_check_provenance(outputs->provenance, outputs->provenance_size, manifest, digest,
+			outputs->certificate, err);
+	return r < 0 ? (error_wrap(err, "%s", path), r) : 0;
 }
 
 static int read_manifest(const char *folder, const char *name, struct build_outputs *ret, struct error **err)
@@ -250,13 +237,10 @@ int build_check(const struct build_outputs *outputs, enum build_file which, int 
 	const struct build_output *file = &outputs->files[which];
 	uint8_t digest[SHA256_SIZE];
 	uint64_t size;
-	int r = file->is_fsverity ? fsverity_digest(fd, 0, NULL, digest, &size, err)
-				  : sha256_file(fd, digest, &size);
+	int r = output_digest(fd, file->is_fsverity, digest, &size, err);
 
-	if (r < 0 && file->is_fsverity)
-		return error_wrap(err, "%s/%s", outputs->folder, file->name), r;
 	if (r < 0)
-		return error_set_errno(err, r, "%s/%s", outputs->folder, file->name);
+		return error_wrap(err, "%s/%s", outputs->folder, file->name), r;
 	progress_add(progress, size);
 	if (size != file->size || memcmp(digest, file->digest, SHA256_SIZE) != 0)
 		return error_set(err, -EBADMSG,

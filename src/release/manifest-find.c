@@ -3,13 +3,16 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
 
 #include "base/encoding.h"
 #include "base/file.h"
 #include "base/string-util.h"
+#include "format/dsse.h"
 #include "format/release-index.h"
 #include "format/release-info.h"
 #include "format/tuf.h"
+#include "release/output-check.h"
 
 #define METADATA_MAX MiB(16) /* bytes */
 #define ENDING ".manifest.json"
@@ -42,9 +45,22 @@ static int read_manifest(const char *path, struct manifest_found *ret, struct er
 	return ret->image ? 0 : error_set_errno(err, -ENOMEM, "%s", path);
 }
 
-/* Of the names of a build's other files: with ENDING in its place it is the manifest's name. */
-static const char *const output_endings[] = {".raw", ".qcow2", ".vhd", ".vhdx", ".usr.erofs", ".usr.verity",
-	".netboot.efi", ".efi", ".spdx.json", ".cdx.json", ".provenance.json"};
+/* A build's other files by the ends of their names: with ENDING in its place it is the manifest's name. */
+static const struct output_ending {
+	const char *ending, *kind; /* NULL: the manifest does not list it */
+} output_endings[] = {
+	{".raw", "disk"},
+	{".qcow2", "qcow2"},
+	{".vhd", "vhd"},
+	{".vhdx", "vhdx"},
+	{".usr.erofs", "usr"},
+	{".usr.verity", "verity"},
+	{".netboot.efi", "netboot"},
+	{".efi", "uki"},
+	{".spdx.json", "spdx"},
+	{".cdx.json", "cyclonedx"},
+	{".provenance.json", NULL},
+};
 
 /* Finds the manifest beside an output: 1 with *ret*, its path; 0 where there is none. */
 static int find_beside(const char *path, const char *ending, char **ret, struct error **err)
@@ -60,20 +76,68 @@ static int find_beside(const char *path, const char *ending, char **ret, struct 
 	return 1;
 }
 
+/* Provenance is what has the digest of the manifest, and not the other way round. */
+static int check_provenance(const char *path, const char *manifest_path,
+	const struct release_manifest *manifest, struct error **err)
+{
+	const char *slash = strrchr(manifest_path, '/');
+	_cleanup_free_ char *envelope = NULL, *text = NULL;
+	size_t size, text_size;
+	uint8_t digest[SHA256_SIZE];
+	int r = file_read(manifest_path, MANIFEST_MAX, &text, &text_size, err);
+
+	if (r == 0)
+		r = file_read(path, DSSE_MAX, &envelope, &size, err);
+	if (r < 0)
+		return r;
+	r = sha256_bytes(text, text_size, digest);
+	if (r == 0)
+		r = output_check_provenance(envelope, size, slash ? slash + 1 : manifest_path, digest,
+			manifest->has_certificate ? manifest->certificate : NULL, err);
+	return r < 0 ? (error_wrap(err, "%s", path), r) : 0;
+}
+
+/* The manifest speaks for an output that was named only where the file is what it says. */
+static int check_output(
+	const char *path, const char *kind, const struct release_manifest *manifest, struct error **err)
+{
+	const struct release_output *output = release_manifest_output(manifest, kind);
+	_cleanup_close_ int fd = output ? open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY) : -1;
+
+	if (!output)
+		return error_set(err, -EBADMSG,
+			"%s is not what its manifest says: that lists no output of the kind \"%s\"", path,
+			kind);
+	return fd < 0 ? error_set_errno(err, -errno, "%s", path) : output_check(output, fd, path, err);
+}
+
+static int read_beside(const char *path, const struct output_ending *ending, const char *manifest,
+	struct manifest_found *ret, struct error **err)
+{
+	int r = read_manifest(manifest, ret, err);
+
+	if (r < 0)
+		return r;
+	return ending->kind ? check_output(path, ending->kind, &ret->manifest, err)
+			    : check_provenance(path, manifest, &ret->manifest, err);
+}
+
 /* A manifest, or another file of a build with its manifest beside it. */
 static int read_file(const char *path, const struct stat *st, struct manifest_found *ret, struct error **err)
 {
-	_cleanup_free_ char *manifest = NULL;
 	bool is_output = false;
-	int r = 0;
 
-	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(output_endings); i++)
-		if (endswith(path, output_endings[i])) {
-			is_output = true;
-			r = find_beside(path, output_endings[i], &manifest, err);
-		}
-	if (r != 0)
-		return r < 0 ? r : read_manifest(manifest, ret, err);
+	for (size_t i = 0; i < ARRAY_SIZE(output_endings); i++) {
+		_cleanup_free_ char *manifest = NULL;
+		int r;
+
+		if (!endswith(path, output_endings[i].ending))
+			continue;
+		is_output = true;
+		r = find_beside(path, output_endings[i].ending, &manifest, err);
+		if (r != 0)
+			return r < 0 ? r : read_beside(path, &output_endings[i], manifest, ret, err);
+	}
 	/* Whatever it is called, this is no manifest. */
 	if (is_output || S_ISBLK(st->st_mode) || (uint64_t)st->st_size > MANIFEST_MAX)
 		return error_set(err, -EINVAL,

@@ -168,14 +168,43 @@ Predicted PCRs (3)
 		jq -e '[.arguments_removed, .arguments_added, .outputs_changed, .outputs_added, .outputs_removed, .pcrs_changed] == [[],[],[],[],[],[]]'
 }
 
+# output FOLDER ENDING KIND DIGEST SIZE: a file of so many bytes, most of them a hole, which the manifest has with that digest
+output() {
+	local name=$1/orlop-host_202611.23.0_amd64 digest
+	printf 'This is %s' "$3" >"$name.$2"
+	truncate -s "$5" "$name.$2"
+	case $4 in
+	fsverity) digest=$(fsverity digest --compact "$name.$2") ;;
+	sha256) digest=$(sha256sum <"$name.$2" | cut -d' ' -f1) ;;
+	esac
+	jq --arg kind "$3" --arg name "orlop-host.$2" --arg sum "$4" --arg digest "${digest:-}" --argjson size "$(stat -c %s "$name.$2")" \
+		'.outputs |= map(select(.kind != $kind)) + [{$kind, $name, $size} + if $sum == "none" then {} else {($sum): $digest} end]' \
+		"$name.manifest.json" >changed
+	mv changed "$name.manifest.json"
+}
+
+# All outputs that a manifest lists, with the digests that builds have made in their time.
+all_outputs() { # FOLDER
+	output "$1" raw disk fsverity 64M
+	output "$1" usr.erofs usr fsverity 8192
+	output "$1" usr.verity verity sha256 4096
+	output "$1" efi uki sha256 4096
+	output "$1" netboot.efi netboot sha256 12289
+	output "$1" qcow2 qcow2 fsverity 70000
+	output "$1" vhd vhd fsverity 64M
+	output "$1" vhdx vhdx none 1M
+	output "$1" spdx.json spdx sha256 333
+	output "$1" cdx.json cyclonedx sha256 1
+}
+
 @test "an output stands for the manifest beside it; without one, it is said what is wanted" {
 	local name=orlop-host_202611.23.0_amd64 ending
 	one_build old a debug 1073741824
 	one_build new b loglevel=3 2147483648
+	all_outputs old
+	all_outputs new
 	"$ORLOP" diff old new >expected
-	truncate -s 20M old/$name.raw
-	for ending in raw usr.erofs usr.verity efi netboot.efi qcow2 vhd vhdx spdx.json cdx.json provenance.json; do
-		: >new/$name.$ending
+	for ending in raw usr.erofs usr.verity efi netboot.efi qcow2 vhd vhdx spdx.json cdx.json; do
 		"$ORLOP" diff old/$name.raw new/$name.$ending | cmp expected -
 	done
 	(cd new && "$ORLOP" diff ../old/$name.raw $name.efi) | cmp expected -
@@ -188,6 +217,46 @@ Predicted PCRs (3)
 	run "$ORLOP" diff disk new
 	[ "$status" = 1 ]
 	[[ $output == 'orlop: disk: not a manifest, and no output'* ]]
+}
+
+# not_as_listed FILE TEXT: it is refused in either place, and its manifest is compared all the same
+not_as_listed() {
+	run "$ORLOP" diff "$1" old
+	echo "$output"
+	[ "$status" = 1 ]
+	[[ $output == "orlop: $1$2"* ]]
+	run "$ORLOP" diff old "$1"
+	[ "$status" = 1 ]
+	[[ $output == "orlop: $1$2"* ]]
+	"$ORLOP" diff old new >out
+}
+
+@test "an output that is not what its manifest says is refused, and what differs and what to do is said" {
+	local name=orlop-host_202611.23.0_amd64 ending kept
+	one_build old a debug 1073741824
+	one_build new a debug 1073741824
+	all_outputs new
+	for ending in raw usr.erofs usr.verity efi netboot.efi qcow2 vhd spdx.json cdx.json; do
+		kept=$(stat -c %s "new/$name.$ending")
+		printf D | dd of="new/$name.$ending" conv=notrunc status=none
+		case $ending in
+		raw | usr.erofs | qcow2 | vhd) not_as_listed "new/$name.$ending" " is not what its manifest says: its fs-verity digest is $(fsverity digest --compact "new/$name.$ending"), and not " ;;
+		*) not_as_listed "new/$name.$ending" " is not what its manifest says: its SHA-256 is $(sha256sum <"new/$name.$ending" | cut -d' ' -f1), and not " ;;
+		esac
+		[[ $output == *' (build it again, or name the manifest to compare what that says)' ]]
+		: >"new/$name.$ending"
+		not_as_listed "new/$name.$ending" " is not what its manifest says: it has 0 bytes, and not $kept (build it again, "
+	done
+	truncate -s +1 "new/$name.vhdx"
+	not_as_listed "new/$name.vhdx" ' is not what its manifest says: it has 1048577 bytes, and not 1048576'
+	rm "new/$name.raw"
+	mkfifo "new/$name.raw"
+	not_as_listed "new/$name.raw" ' is not what its manifest says: it is no regular file'
+	# What it does not list is not of that build.
+	: >"old/$name.qcow2"
+	not_as_listed "old/$name.qcow2" ' is not what its manifest says: that lists no output of the kind "qcow2"'
+	: >"old/$name.provenance.json"
+	not_as_listed "old/$name.provenance.json" ': '
 }
 
 @test "the way back tells what is no longer fixed" {
@@ -404,6 +473,14 @@ repository() {
 	done
 }
 
+# list_usr FOLDER: the manifest has the usr image's size and digest
+list_usr() {
+	local manifest=("$1"/*.manifest.json)
+	jq --arg sha256 "$(sha256sum <"$1/a.usr.erofs" | cut -d' ' -f1)" --argjson size "$(stat -c %s "$1/a.usr.erofs")" \
+		'.usr.size = $size | .outputs[1] += {$size, $sha256}' "${manifest[0]}" >changed
+	mv changed "${manifest[0]}"
+}
+
 @test "the files of two usr images are compared" {
 	two_releases
 	run "$ORLOP" diff --files old new
@@ -424,6 +501,15 @@ repository() {
 	touch two/turns
 	mkfs.erofs --all-root -T1 old/a.usr.erofs one >/dev/null 2>&1
 	mkfs.erofs --all-root -T2 new/a.usr.erofs two >/dev/null 2>&1
+	# Each has to be what its manifest says.
+	run "$ORLOP" diff --files old new
+	[ "$status" = 1 ]
+	[[ $output == 'orlop: old/a.usr.erofs is not what its manifest says: it has '* ]]
+	list_usr old
+	run "$ORLOP" diff --files old new
+	[ "$status" = 1 ]
+	[[ $output == 'orlop: new/a.usr.erofs is not what its manifest says: it has '* ]]
+	list_usr new
 	"$ORLOP" diff --files old new >out
 	sed -n '/^Files of/,$p' out >files
 	[ "$(cat files)" = "Files of /usr (8)

@@ -246,6 +246,40 @@ on_small_disk() {
 	diff <(jq '.packages | map(del(.url))' plan) <(jq '.packages | map(del(.url))' locked)
 }
 
+@test "what is compared as an output of a build is what was built, in every format" {
+	local file kept
+	"$ORLOP" diff "$reference" "$reference" >none
+	mkdir copy
+	cp --sparse=always "$reference"/* copy
+	for file in copy/*; do
+		"$ORLOP" diff "$file" "$reference" | cmp none -
+		[[ $file != *.manifest.json ]] || continue
+		cp --sparse=always "$file" kept
+		printf damage | dd of="$file" bs=1 seek="$(($(stat -c %s "$file") / 2))" conv=notrunc status=none
+		run "$ORLOP" diff "$file" "$reference"
+		[ "$status" = 1 ]
+		[[ $output == "orlop: $file"* ]]
+		: >"$file"
+		run "$ORLOP" diff "$reference" "$file"
+		[ "$status" = 1 ]
+		[[ $output == "orlop: $file"* ]]
+		mv kept "$file"
+	done
+	# Provenance of another build, for all that it is sound.
+	"$ORLOP" build "$edition" --offline --quiet --cache "$cache" --keys "$ORLOP_TEST_KEYS" --version 202601.02.3 --output other
+	cp other/*.provenance.json copy
+	run "$ORLOP" diff copy/*.provenance.json "$reference"
+	[ "$status" = 1 ]
+	[[ $output == *'.provenance.json: it is not about the manifest beside it, '* ]]
+	# The usr image is what differences of files are told of.
+	"$ORLOP" diff --files copy "$reference" >files
+	printf damage | dd of="$(echo copy/*.usr.erofs)" bs=1 seek=1000000 conv=notrunc status=none
+	run "$ORLOP" diff --files copy "$reference"
+	[ "$status" = 1 ]
+	[[ $output == *'.usr.erofs is not what its manifest says: its fs-verity digest is '* ]]
+	"$ORLOP" diff copy "$reference" | cmp none -
+}
+
 @test "a cache or an output folder that cannot be used is named, and what to do" {
 	: >file
 	mkdir half
