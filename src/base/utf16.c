@@ -46,6 +46,17 @@ static int decode_utf8(const uint8_t **text, uint32_t *ret)
 	return 0;
 }
 
+bool utf8_is_valid(const char *text)
+{
+	const uint8_t *at = (const uint8_t *)text;
+	uint32_t value;
+
+	while (*at)
+		if (decode_utf8(&at, &value) < 0)
+			return false;
+	return true;
+}
+
 int utf16_from_utf8(const char *text, uint16_t *ret, size_t max, size_t *ret_count)
 {
 	const uint8_t *at = (const uint8_t *)text;

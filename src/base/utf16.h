@@ -13,6 +13,9 @@
  */
 int utf16_from_utf8(const char *text, uint16_t *ret, size_t max, size_t *ret_count);
 
+/* Whether the text is well-formed UTF-8 (RFC 3629). */
+bool utf8_is_valid(const char *text);
+
 /* Bytes that *units* code units need as UTF-8, with the NUL. */
 #define UTF8_SIZE(units) (3 * (size_t)(units) + 1)
 

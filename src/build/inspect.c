@@ -9,6 +9,7 @@
 #include "base/string-util.h"
 #include "build/inspect-part.h"
 #include "format/disk-format.h"
+#include "format/json-text.h"
 #include "format/verity-signature.h"
 
 #define PROGRAM_MAX GiB(2) /* of an EFI program in memory: one for the network has /usr in it */
@@ -19,18 +20,7 @@
 
 json_t *inspect_string(const char *text, size_t size)
 {
-	json_t *value = json_stringn(text, size);
-	_cleanup_buffer_ struct buffer ascii = {};
-
-	if (value)
-		return value;
-	for (size_t i = 0; i < size; i++) {
-		if ((uint8_t)text[i] < 0x80)
-			buffer_append_u8(&ascii, (uint8_t)text[i]);
-		else
-			buffer_append_string(&ascii, "\xef\xbf\xbd");
-	}
-	return buffer_failed(&ascii) ? NULL : json_stringn((char *)ascii.data, ascii.size);
+	return json_text_sized(text, size);
 }
 
 json_t *inspect_hex(const void *data, size_t size)

@@ -8,6 +8,7 @@
 #include "base/encoding.h"
 #include "base/string-util.h"
 #include "format/canonical-json.h"
+#include "format/json-text.h"
 
 static const char *suite_of(const struct image_options *options)
 {
@@ -168,13 +169,13 @@ static json_t *packages_json(const struct package_list *packages)
 		char sha256[SHA256_HEX_SIZE];
 
 		hex_encode(package->sha256, SHA256_SIZE, sha256);
-		if (json_array_append_new(
-			    array, json_pack("{s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:s, s:s?, s:s}", "name",
-					   package->name, "version", package->version, "architecture",
-					   package->architecture, "suite", package->suite, "component",
-					   package->component, "size", (json_int_t)package->size,
-					   "installed_size", (json_int_t)package->installed_size, "sha256",
-					   sha256, "url", package->url, "why", package->why)) < 0) {
+		if (json_array_append_new(array,
+			    json_pack("{s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:s, s:o, s:s}", "name",
+				    package->name, "version", package->version, "architecture",
+				    package->architecture, "suite", package->suite, "component",
+				    package->component, "size", (json_int_t)package->size, "installed_size",
+				    (json_int_t)package->installed_size, "sha256", sha256, "url",
+				    json_text(package->url), "why", package->why)) < 0) {
 			json_decref(array);
 			return NULL;
 		}
@@ -187,7 +188,7 @@ static json_t *list_json(const struct strv *list)
 	json_t *array = json_array();
 
 	for (size_t i = 0; i < list->count; i++)
-		if (json_array_append_new(array, json_string(list->items[i])) < 0) {
+		if (json_array_append_new(array, json_text(list->items[i])) < 0) {
 			json_decref(array);
 			return NULL;
 		}
@@ -270,18 +271,18 @@ static json_t *plan_json(const struct image_options *options, const struct image
 		(json_int_t)definition->disk.signature, "state", (json_int_t)definition->disk.state);
 
 	return json_pack(
-		"{s:s, s:s, s:s, s:s, s:s, s:s?, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, "
+		"{s:s, s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, "
 		"s:o, s:o, s:o, s:o, s:o, s:o, s:s, s:o}",
 		"edition", definition->name, "title", definition->title, "version", options->version,
 		"architecture", options->architecture, "suite", suite_of(options), "lock",
-		options->lock ? options->lock_path : NULL, "sources", sources_json(definition), "packages",
-		packages_json(&plan->packages), "boot_packages", packages_json(&plan->boot_packages),
-		"absent", list_json(&definition->absent), "exclude", list_json(&definition->exclude), "keep",
-		list_json(&definition->keep), "programs", list_json(&definition->programs), "files",
-		list_json(&definition->overlays), "left_out", list_json(&definition->left_out), "links",
-		pairs_json(&definition->links), "finishers", finishers_json(), "sysctl",
-		pairs_json(&definition->sysctl), "users", users_json(definition), "ids",
-		pairs_json(&definition->ids), "units", pairs_json(&definition->units), "setuid",
+		json_text(options->lock ? options->lock_path : NULL), "sources", sources_json(definition),
+		"packages", packages_json(&plan->packages), "boot_packages",
+		packages_json(&plan->boot_packages), "absent", list_json(&definition->absent), "exclude",
+		list_json(&definition->exclude), "keep", list_json(&definition->keep), "programs",
+		list_json(&definition->programs), "files", list_json(&definition->overlays), "left_out",
+		list_json(&definition->left_out), "links", pairs_json(&definition->links), "finishers",
+		finishers_json(), "sysctl", pairs_json(&definition->sysctl), "users", users_json(definition),
+		"ids", pairs_json(&definition->ids), "units", pairs_json(&definition->units), "setuid",
 		list_json(&definition->setuid), "kernel", kernel_json(definition), "compression",
 		definition->compression ? definition->compression : "none", "disk", disk);
 }

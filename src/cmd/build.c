@@ -17,6 +17,7 @@
 #include "cmd/command.h"
 #include "cmd/paths.h"
 #include "cmd/secret.h"
+#include "format/json-text.h"
 
 /* `--finish` lacks signatures: nothing is wrong, and it may be called again when they are made. */
 #define EXIT_UNSIGNED 3
@@ -129,7 +130,7 @@ static int print_left(
 {
 	if (json)
 		return command_print_json(
-			json_pack("{s:s, s:s, s:s, s:I, s:f}", "folder", folder, "signing_sha256",
+			json_pack("{s:o, s:s, s:s, s:I, s:f}", "folder", json_text(folder), "signing_sha256",
 				result->left, "root_hash", result->root_hash, "packages",
 				(json_int_t)result->packages, "seconds", seconds),
 			err);
@@ -150,14 +151,15 @@ static int print_result(
 		return 0;
 	}
 	object = json_pack(
-		"{s:s, s:{s:s, s:s*, s:s*, s:s*, s:s, s:s, s:s, s:s*, s:s, s:s, s:s, s:s}, s:s, s:I, "
+		"{s:o, s:{s:s, s:s*, s:s*, s:s*, s:s, s:s, s:s, s:s*, s:s, s:s, s:s, s:s}, s:s, s:I, "
 		"s:I, s:f}",
-		"folder", output, "outputs", "raw", result->raw, "qcow2", result->formats[DISK_FORMAT_QCOW2],
-		"vhd", result->formats[DISK_FORMAT_VHD], "vhdx", result->formats[DISK_FORMAT_VHDX], "usr",
-		result->erofs, "verity", result->verity, "uki", result->uki, "netboot", result->netboot,
-		"spdx", result->spdx, "cyclonedx", result->cyclonedx, "manifest", result->manifest,
-		"provenance", result->provenance, "root_hash", result->root_hash, "usr_size",
-		(json_int_t)result->usr_size, "packages", (json_int_t)result->packages, "seconds", seconds);
+		"folder", json_text(output), "outputs", "raw", result->raw, "qcow2",
+		result->formats[DISK_FORMAT_QCOW2], "vhd", result->formats[DISK_FORMAT_VHD], "vhdx",
+		result->formats[DISK_FORMAT_VHDX], "usr", result->erofs, "verity", result->verity, "uki",
+		result->uki, "netboot", result->netboot, "spdx", result->spdx, "cyclonedx", result->cyclonedx,
+		"manifest", result->manifest, "provenance", result->provenance, "root_hash",
+		result->root_hash, "usr_size", (json_int_t)result->usr_size, "packages",
+		(json_int_t)result->packages, "seconds", seconds);
 	return command_print_json(object, err);
 }
 

@@ -14,6 +14,7 @@
 #include "cmd/node-print.h"
 #include "cmd/node.h"
 #include "format/canonical-json.h"
+#include "format/json-text.h"
 #include "format/tuf.h"
 
 struct values {
@@ -116,11 +117,11 @@ static json_t *settings_json(const struct status *status)
 {
 	const struct node *node = status->node;
 
-	return json_pack("{s:s, s:s, s:s, s:s?, s:s?, s:s, s:s?, s:s?}", "edition", node->edition,
+	return json_pack("{s:s, s:s, s:s, s:o, s:s?, s:s, s:s?, s:s?}", "edition", node->edition,
 		"architecture", node->architecture, "version", node->version, "settings_error",
-		status->fault ? error_message(status->fault) : NULL, "repository", node->config.repository,
-		"channel", node_channel_name(node->config.channel), "pin", node->config.pin, "degraded",
-		node->degraded);
+		json_text(status->fault ? error_message(status->fault) : NULL), "repository",
+		node->config.repository, "channel", node_channel_name(node->config.channel), "pin",
+		node->config.pin, "degraded", node->degraded);
 }
 
 /* Of a node without slots, which has no plan either. */
@@ -142,9 +143,9 @@ static int print_status_json(const struct status *status, struct error **err)
 	const struct install_state *state = &status->view.state;
 	_cleanup_free_ char *root = hex_encode_new(status->node->root_hash, SHA256_SIZE);
 	json_t *object = settings_json(status);
-	json_t *more = json_pack("{s:s, s:o, s:s?, s:o, s:o, s:o, s:o, s:o}", "root_hash", root,
+	json_t *more = json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "root_hash", root,
 		"metadata_expires", node_time_json(status->known ? node_releases_expire(status->known) : 0),
-		"metadata_error", status->doubt ? error_message(status->doubt) : NULL, "running",
+		"metadata_error", json_text(status->doubt ? error_message(status->doubt) : NULL), "running",
 		slot_json(&state->running, state->running_entry), "other",
 		slot_json(&state->other, state->other_entry), "next", entry_json(state->next), "at_work",
 		holder_json(status), "decision", node_decision_json(&status->decision));

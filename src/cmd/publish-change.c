@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "base/string-util.h"
+#include "base/utf16.h"
 #include "cmd/publish.h"
 #include "cmd/repository.h"
 #include "release/publish.h"
@@ -119,6 +120,8 @@ static int run_values(
 
 	if (kind == PUBLISH_WITHDRAW && (!values->reason || !*values->reason))
 		return command_usage_error(usage, err, "--reason is missing");
+	if (values->reason && !utf8_is_valid(values->reason))
+		return command_usage_error(usage, err, "--reason: the text is not UTF-8");
 	if (kind == PUBLISH_PLAN && !values->rollout && values->channels.count == 0)
 		return command_usage_error(usage, err, "--rollout or --channel is missing");
 	r = publish_read_audience(usage, values->rollout, &values->channels, &steps, &how.audience, err);

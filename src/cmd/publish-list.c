@@ -10,6 +10,7 @@
 #include "cmd/publish.h"
 #include "cmd/repository.h"
 #include "format/canonical-json.h"
+#include "format/json-text.h"
 #include "release/publish.h"
 
 struct values {
@@ -196,9 +197,10 @@ static int print_json(const struct values *values, const struct repository *repo
 	for (size_t i = 0; i < index->count && r == 0; i++)
 		if (is_wanted(values, &index->entries[i]))
 			r = json_array_append_new(list, entry_json(index, &index->entries[i], now));
-	return command_print_json(r == 0 ? json_pack("{s:s, s:o, s:O}", "repository", values->repository.to,
-						   "metadata", metadata_json(repository), "releases", list)
-					 : NULL,
+	return command_print_json(
+		r == 0 ? json_pack("{s:o, s:o, s:O}", "repository", json_text(values->repository.to),
+				 "metadata", metadata_json(repository), "releases", list)
+		       : NULL,
 		err);
 }
 

@@ -14,6 +14,7 @@
 #include "cmd/paths.h"
 #include "cmd/repository.h"
 #include "format/canonical-json.h"
+#include "format/json-text.h"
 #include "release/blocks-write.h"
 #include "release/publish.h"
 
@@ -131,9 +132,9 @@ static int print_json(const struct publish_result *result, const struct reposito
 	(void)tuf_time_format(repository_metadata(repository, TUF_TIMESTAMP)->expires, expires);
 	for (size_t i = 0; i < result->count && r == 0; i++)
 		r = json_array_append_new(list, release_json(&result->items[i]));
-	return command_print_json(
-		r == 0 ? json_pack("{s:s, s:O, s:s}", "repository", to, "releases", list, "expires", expires)
-		       : NULL,
+	return command_print_json(r == 0 ? json_pack("{s:o, s:O, s:s}", "repository", json_text(to),
+						   "releases", list, "expires", expires)
+					 : NULL,
 		err);
 }
 

@@ -11,6 +11,7 @@
 #include "cmd/command-json.h"
 #include "cmd/paths.h"
 #include "format/canonical-json.h"
+#include "format/json-text.h"
 #include "vm/guest.h"
 
 uint64_t vm_up_timeout(const struct vm_machine *machine, uint64_t option)
@@ -232,7 +233,8 @@ static int collect(json_t *machines, struct error **err)
 			r = 0; /* it has ended in the meantime */
 			continue;
 		}
-		state = r == 0 ? json_deep_copy(machine.state) : json_pack("{s:s}", "name", names.items[i]);
+		state = r == 0 ? json_deep_copy(machine.state)
+			       : json_pack("{s:o}", "name", json_text(names.items[i]));
 		r = 0;
 		if (json_array_append_new(machines, state) < 0)
 			r = error_set_errno(err, -ENOMEM, "list");

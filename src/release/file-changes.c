@@ -8,6 +8,7 @@
 #include "base/encoding.h"
 #include "base/string-util.h"
 #include "format/canonical-json.h"
+#include "format/json-text.h"
 
 void file_changes_release(struct file_changes *changes)
 {
@@ -246,29 +247,6 @@ int file_changes_text(const struct file_changes *changes, struct buffer *ret, st
 
 /* ---- JSON ---- */
 
-/* A name that need not be UTF-8, as text that is: where it is not, all beyond ASCII comes as U+FFFD. */
-static char *utf8_copy(const char *text)
-{
-	_cleanup_json_ json_t *whole = json_string(text);
-	_cleanup_buffer_ struct buffer clean = {};
-
-	if (whole)
-		return strdup(text);
-	for (; *text; text++)
-		if ((uint8_t)*text < 0x80)
-			buffer_append_u8(&clean, (uint8_t)*text);
-		else
-			buffer_append_string(&clean, "\xef\xbf\xbd");
-	return buffer_take(&clean, NULL);
-}
-
-static json_t *text_json(const char *text)
-{
-	_cleanup_free_ char *copy = utf8_copy(text);
-
-	return copy ? json_string(copy) : NULL;
-}
-
 /* Values in hexadecimal digits: most are no text. */
 static json_t *xattrs_json(const struct tree_inode *inode)
 {
@@ -276,9 +254,10 @@ static json_t *xattrs_json(const struct tree_inode *inode)
 
 	for (size_t i = 0; object && i < inode->xattr_count; i++) {
 		_cleanup_free_ char *value = hex_encode_new(inode->xattrs[i].value, inode->xattrs[i].size);
-		_cleanup_free_ char *name = utf8_copy(inode->xattrs[i].name);
+		_cleanup_json_ json_t *name = json_text(inode->xattrs[i].name);
 
-		if (!value || !name || json_object_set_new(object, name, json_string(value)) < 0) {
+		if (!value || !name ||
+			json_object_set_new(object, json_string_value(name), json_string(value)) < 0) {
 			json_decref(object);
 			return NULL;
 		}
@@ -291,7 +270,7 @@ static int add_content(json_t *json, const struct tree_inode *inode)
 	char digest[SHA256_HEX_SIZE];
 
 	if (S_ISLNK(inode->mode))
-		return json_object_set_new(json, "target", text_json(inode->target));
+		return json_object_set_new(json, "target", json_text(inode->target));
 	if (!S_ISREG(inode->mode))
 		return 0;
 	if (content_digest(inode, digest) < 0 ||
@@ -324,7 +303,7 @@ json_t *file_changes_json(const struct file_changes *changes)
 		const struct file_change *change = &changes->items[i];
 
 		if (json_array_append_new(list,
-			    json_pack("{s:o, s:o, s:o}", "path", text_json(change->path), "before",
+			    json_pack("{s:o, s:o, s:o}", "path", json_text(change->path), "before",
 				    inode_json(change->before), "after", inode_json(change->after))) < 0) {
 			json_decref(list);
 			return NULL;

@@ -4,6 +4,7 @@
 #include <inttypes.h>
 
 #include "base/encoding.h"
+#include "format/json-text.h"
 #include "release/notes.h"
 
 #define TEXT_WIDTH 100 /* columns */
@@ -504,9 +505,10 @@ static json_t *source_json(const struct notes_source *source)
 		[NOTES_OTHER_SOURCE] = "other-source",
 	};
 
-	return json_pack("{s:s, s:s, s:s, s:b, s:s, s:s*, s:o}", "name", source->name, "before",
+	return json_pack("{s:s, s:s, s:s, s:b, s:s, s:o*, s:o}", "name", source->name, "before",
 		source->before, "after", source->after, "backwards", source->backwards, "changelog",
-		states[source->state], "fault", source->fault, "cves", strings_json(&source->cves));
+		states[source->state], "fault", source->fault ? json_text(source->fault) : NULL, "cves",
+		strings_json(&source->cves));
 }
 
 static json_t *sources_json(const struct notes *notes)

@@ -59,14 +59,6 @@ void health_report_release(struct health_report *report)
 	*report = (struct health_report){};
 }
 
-static bool is_utf8(const char *text)
-{
-	uint16_t units[HEALTH_DETAIL_MAX];
-	size_t count;
-
-	return utf16_from_utf8(text, units, ARRAY_SIZE(units), &count) >= 0;
-}
-
 void health_clean(char *ret, size_t size, const char *text, size_t length)
 {
 	bool cut = length >= size;
@@ -81,7 +73,7 @@ void health_clean(char *ret, size_t size, const char *text, size_t length)
 	while (length > 0 && ret[length - 1] == ' ')
 		length--;
 	ret[length] = 0;
-	if (is_utf8(ret))
+	if (utf8_is_valid(ret))
 		return;
 	for (size_t i = 0; i < length; i++)
 		if ((uint8_t)ret[i] >= 0x80)

@@ -8,6 +8,7 @@
 #include <sys/pidfd.h>
 
 #include "base/file.h"
+#include "format/json-text.h"
 #include "vm/child.h"
 #include "vm/prepare.h"
 #include "vm/qmp.h"
@@ -98,8 +99,8 @@ static int describe(struct vm_machine *machine, const struct vm_config *config,
 		json_decref(ports);
 		return r;
 	}
-	machine->state = json_pack("{s:s, s:s, s:s, s:I, s:I, s:b, s:b, s:b, s:i, s:o, s:s, s:I}", "name",
-		machine->folder.name, "image", preparation->image, "accelerator",
+	machine->state = json_pack("{s:s, s:o, s:s, s:I, s:I, s:b, s:b, s:b, s:i, s:o, s:s, s:I}", "name",
+		machine->folder.name, "image", json_text(preparation->image), "accelerator",
 		machine->kvm ? "kvm" : "tcg", "memory", (json_int_t)config->memory, "cpus",
 		(json_int_t)config->cpus, "secure_boot", config->variables == VM_VARIABLES_KEYS, "tpm",
 		config->tpm, "write", config->write, "ssh_port", machine->ssh_port, "ports", ports,

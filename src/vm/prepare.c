@@ -9,6 +9,7 @@
 
 #include "base/file.h"
 #include "base/process.h"
+#include "base/utf16.h"
 #include "build/keys.h"
 #include "format/ovmf-vars.h"
 #include "vm/kvm.h"
@@ -82,6 +83,10 @@ static int prepare_serial_log(const struct vm_config *config, const struct vm_fo
 		config->serial_log ? absolute(config->serial_log) : vm_folder_file(folder, "serial.log");
 	if (!preparation->serial_log)
 		return error_set_errno(err, -ENOMEM, "serial log");
+	/* The state of the machine, which is JSON, says where it is. */
+	if (!utf8_is_valid(preparation->serial_log))
+		return error_set(
+			err, -EILSEQ, "the serial log %s: its path has to be UTF-8", preparation->serial_log);
 	fd = open(preparation->serial_log, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOCTTY, 0666);
 	if (fd < 0)
 		return error_set_errno(

@@ -230,6 +230,16 @@ provenance() {
 	[[ $output == *'withdrawn: does not start'* ]]
 }
 
+@test "a repository whose path is not UTF-8 is told of in JSON with U+FFFD" {
+	mv repo $'r\351'
+	"$ORLOP" publish --quiet --level 3 --keys "$keys" --to $'r\351' --json "$made/b2" >result
+	[ "$(jq -r .repository result)" = $'r\357\277\275' ]
+	[ "$("$ORLOP" publish list --to $'r\351' --json | jq -r .repository)" = $'r\357\277\275' ]
+	# What is to be signed is taken as it is, or not at all.
+	run -2 "$ORLOP" publish withdraw 1.1 --reason $'b\351' --to $'r\351' --keys "$keys"
+	[[ $output == 'orlop: --reason: the text is not UTF-8 (see '* ]]
+}
+
 @test "for whom a release is can be changed, and publishing it again with another plan says so" {
 	publish "$made/b2" --rollout 10%@0h,100%@48h >/dev/null
 	plan() { "$ORLOP" publish list --to repo --json | jq -c '.releases[1] | [.rollout, .percent, .channels]'; }

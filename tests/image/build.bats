@@ -246,6 +246,25 @@ on_small_disk() {
 	diff <(jq '.packages | map(del(.url))' plan) <(jq '.packages | map(del(.url))' locked)
 }
 
+@test "in JSON, U+FFFD stands for what is not UTF-8 in a path" {
+	local file
+	build_small --output $'o\351' --json >made
+	[ "$(jq -r .folder made)" = $'o\357\277\275' ]
+	[ "$(jq -r '.outputs.manifest, .outputs.raw' made | wc -l)" = 2 ]
+	for file in "$reference"/*; do
+		cmp "$file" $'o\351'/"${file##*/}"
+	done
+	"$ORLOP" build "$edition" --offline --quiet --cache "$cache" --keys "$ORLOP_TEST_KEYS" --sign-later $'s\351' --json >left
+	[ "$(jq -r .folder left)" = $'s\357\277\275' ]
+	# Of the files that a definition names, too.
+	mkdir $'e\351'
+	cp -r "$edition" "$BATS_FILE_TMPDIR/small" $'e\351'
+	build_small --output made-so --lock $'l\351'
+	"$ORLOP" build $'./e\351/small.yaml' --offline --quiet --cache "$cache" --version 202601.02.3 --explain --json --lock $'l\351' >plan
+	[ "$(jq -r .lock plan)" = $'l\357\277\275' ]
+	[ "$(jq -r '.files[0]' plan)" = $'./e\357\277\275/small' ]
+}
+
 @test "what is compared as an output of a build is what was built, in every format" {
 	local file kept
 	"$ORLOP" diff "$reference" "$reference" >none

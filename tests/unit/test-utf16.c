@@ -29,6 +29,7 @@ static void text_goes_both_ways(void **state)
 		uint16_t units[8];
 		size_t count;
 
+		assert_true(utf8_is_valid(pairs[i].text));
 		assert_int_equal(utf16_from_utf8(pairs[i].text, units, 8, &count), 0);
 		assert_int_equal(count, pairs[i].count);
 		assert_memory_equal(units, pairs[i].units, 2 * count);
@@ -47,8 +48,10 @@ static void bad_utf8_is_refused(void **state)
 	size_t count;
 
 	(void)state;
-	for (size_t i = 0; i < ARRAY_SIZE(wrong); i++)
+	for (size_t i = 0; i < ARRAY_SIZE(wrong); i++) {
+		assert_false(utf8_is_valid(wrong[i]));
 		assert_int_equal(utf16_from_utf8(wrong[i], units, 8, &count), -EILSEQ);
+	}
 }
 
 static void text_that_is_too_long_is_refused(void **state)
