@@ -71,6 +71,7 @@ struct image {
 	struct kernel_modules *modules;
 	struct buffer microcode; /* an archive; empty where no package brings any */
 	struct content *kernel, *stub, *loader;
+	struct content *root; /* of trust, of the nodes' updates; NULL where there are none */
 
 	struct survey survey;
 	struct usr_image_result usr;

@@ -146,8 +146,8 @@ int image_add_own_files(struct image *image, struct error **err)
 	if (r >= 0)
 		r = programs_add(image->tree, &definition->programs, image->options->programs,
 			image->platform, image->time, err);
-	if (r >= 0 && definition->programs.count > 0)
-		r = programs_add_root(image->tree, image->options->keys, image->time, err);
+	if (r >= 0 && image->root)
+		r = programs_add_root(image->tree, image->root, image->time, err);
 	if (r >= 0)
 		r = settings_add(definition, image->tree, image->time, err);
 	return r < 0 ? r : add_links(image, err);

@@ -28,6 +28,7 @@ void image_release(struct image *image)
 	tree_free(image->boot);
 	kernel_modules_free(image->modules);
 	buffer_release(&image->microcode);
+	content_unref(image->root);
 	content_unref(image->kernel);
 	content_unref(image->stub);
 	content_unref(image->loader);
@@ -70,6 +71,8 @@ static int prepare(struct image *image, struct error **err)
 	if (r >= 0)
 		r = options->sign_later ? keys_open_certificates(options->keys, &image->keys, err)
 					: keys_open(options->keys, options->secret, &image->keys, err);
+	if (r >= 0 && options->definition->programs.count > 0)
+		r = programs_read_root(options->keys, &image->root, err);
 	if (r >= 0)
 		r = options->sign_later ? sign_later_open(options->sign_later, &image->stage, err)
 					: stage_open(options->output, &image->stage, err);

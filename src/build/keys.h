@@ -11,8 +11,9 @@
  *
  * PK and KEK only sign updates of the firmware's variables; db signs what starts: boot programs, root hashes,
  * policies, extensions. The release keys sign repositories of releases (release/release-keys.h); a build does
- * not need them, and a folder that an earlier version made has none. Other files may stand beside them. A key
- * may be encrypted, and its file may point to a token in place of holding it (format/private-key.h).
+ * not need them, but for root.json where the edition has orlop-node, and a folder that an earlier version
+ * made has none. Other files may stand beside them. A key may be encrypted, and its file may point to a token
+ * in place of holding it (format/private-key.h).
  */
 #pragma once
 

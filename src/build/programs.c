@@ -3,6 +3,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <unistd.h>
 
 #include "base/file.h"
 #include "format/elf.h"
@@ -159,26 +160,33 @@ static int check_root(const char *data, size_t size, struct error **err)
 	return r < 0 ? r : tuf_verify(&root, &root.keys, &root.roles[TUF_ROOT], err);
 }
 
-int programs_add_root(struct tree *tree, const char *keys, int64_t mtime, struct error **err)
+int programs_read_root(const char *keys, struct content **ret, struct error **err)
 {
 	_cleanup_free_ char *path = string_format("%s/root.json", keys), *data = NULL;
-	_cleanup_error_ struct error *why = NULL;
 	size_t size;
 	int r;
 
 	if (!path)
 		return error_set_errno(err, -ENOMEM, "%s", keys);
-	r = file_read(path, ROOT_MAX, &data, &size, &why);
-	if (r == -ENOENT)
-		return 0;
-	if (r < 0) {
-		error_move(err, TAKE_PTR(why));
+	if (access(path, F_OK) < 0 && errno == ENOENT)
+		return error_set(err, -ENOENT,
+			"%s is missing, without which no node can update: copy it from the keys that sign "
+			"releases (`orlop keys init` makes it with them), or take orlop-node out of the "
+			"definition's `programs`",
+			path);
+	r = file_read(path, ROOT_MAX, &data, &size, err);
+	if (r < 0)
 		return r;
-	}
 	r = check_root(data, size, err);
-	if (r < 0) {
-		(void)error_wrap(err, "%s", path);
-		return r;
-	}
-	return add_bytes(tree, PROGRAMS_ROOT, 0644, TAKE_PTR(data), size, mtime, err);
+	if (r < 0)
+		return error_wrap(err, "%s", path), r;
+	*ret = content_new(TAKE_PTR(data), size);
+	return *ret ? 0 : error_set_errno(err, -ENOMEM, "%s", path);
+}
+
+int programs_add_root(struct tree *tree, struct content *root, int64_t mtime, struct error **err)
+{
+	const struct tree_attributes attributes = {.mode = 0644, .mtime = mtime, .origin = ORIGIN};
+
+	return tree_add_file(tree, PROGRAMS_ROOT, &attributes, root, NULL, err);
 }

@@ -23,8 +23,11 @@ int program_check_platform(const char *path, const struct platform *platform, st
 #define PROGRAMS_ROOT "usr/share/orlop/root.json" /* in the tree: the releases' root of trust */
 
 /*
- * Adds root.json of the folder *keys*, the signed root metadata that the node's updates begin with
- * (format/tuf.h), as PROGRAMS_ROOT. A folder without one makes an image that takes no updates; one that is
- * damaged, or signed by too few, is -EBADMSG or -EKEYREJECTED.
+ * Reads root.json of the folder *keys*, the signed root metadata that the node's updates begin with
+ * (format/tuf.h). Without one, which is -ENOENT, no node could ever update; one that is damaged, or signed by
+ * too few, is -EBADMSG or -EKEYREJECTED.
  */
-int programs_add_root(struct tree *tree, const char *keys, int64_t mtime, struct error **err);
+int programs_read_root(const char *keys, struct content **ret, struct error **err);
+
+/* Adds it as PROGRAMS_ROOT. */
+int programs_add_root(struct tree *tree, struct content *root, int64_t mtime, struct error **err);

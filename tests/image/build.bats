@@ -408,6 +408,19 @@ teardown() { [ ! -e "$BATS_TEST_TMPDIR/httpd.pid" ] || kill "$(cat "$BATS_TEST_T
 	cp "$ORLOP_TEST_KEYS/db.key" keys/db.key
 	echo garbage >keys/owner.guid
 	refused 1 'keys/owner.guid: not a GUID' --keys keys
+	# Whom nodes trust is wanted where there is what updates them, and before anything is fetched.
+	rm -r keys
+	cp -r "$ORLOP_TEST_KEYS" keys
+	rm keys/root.json
+	build_small --keys keys --output small
+	cmp small/*.raw "$reference"/*.raw
+	edition=container-linux refused 1 'keys/root.json is missing, without which no node can update: copy it from the keys that sign releases (`orlop keys init` makes it' --keys keys --cache none
+	[ ! -e none ]
+	rm keys/*.key
+	run "$ORLOP" build container-linux --offline --quiet --keys keys --sign-later left
+	[ "$status" = 1 ]
+	[[ $output == 'orlop: keys/root.json is missing'* ]]
+	[ ! -e left ]
 }
 
 @test "private keys that their group may read are used with one warning, which says what to do" {

@@ -187,18 +187,21 @@ static void put_root(const char *folder, const void *data, size_t size)
 
 static int add_root(struct tree *tree, const char *folder, struct error **err)
 {
-	return programs_add_root(tree, folder, TIME, err);
+	_cleanup_content_ struct content *root = NULL;
+	int r = programs_read_root(folder, &root, err);
+
+	return r < 0 ? r : programs_add_root(tree, root, TIME, err);
 }
 
-static void a_folder_without_a_root_gives_none(void **state)
+static void a_folder_without_a_root_is_refused_and_what_to_do_is_said(void **state)
 {
 	_cleanup_scratch_ char *folder = scratch_new();
 	_cleanup_tree_ struct tree *tree = tree_new();
 	_cleanup_error_ struct error *err = NULL;
 
 	(void)state;
-	assert_ok(add_root(tree, folder, &err), err);
-	assert_null(err);
+	assert_error(add_root(tree, folder, &err), -ENOENT, err,
+		"/root.json is missing, without which no node can update: copy it from the keys that sign");
 	assert_null(tree_lookup(tree, PROGRAMS_ROOT));
 }
 
@@ -320,7 +323,7 @@ int main(void)
 		cmocka_unit_test(a_library_that_is_none_is_named),
 		cmocka_unit_test(a_program_of_another_architecture_is_refused),
 		cmocka_unit_test(what_is_no_program_is_refused),
-		cmocka_unit_test(a_folder_without_a_root_gives_none),
+		cmocka_unit_test(a_folder_without_a_root_is_refused_and_what_to_do_is_said),
 		cmocka_unit_test(the_root_of_new_keys_is_added_as_it_is),
 		cmocka_unit_test(a_root_that_too_few_signed_is_refused),
 		cmocka_unit_test(a_damaged_root_is_refused),
