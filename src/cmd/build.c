@@ -101,6 +101,15 @@ static const struct command_option build_options[] = {
 	{},
 };
 
+static const struct command_conflict conflicts[] = {
+	{"schema", "json quiet", true, "nothing else is done"},
+	{"finish", "output keys threads json quiet", true, "what is built is said by the folder"},
+	{"explain", "sign-later", false, "nothing is built"},
+	{"sign-later", "output", false, "no outputs are made yet"},
+	{"sign-later", "passphrase-file pin-file", false, "private keys are not looked at"},
+	{},
+};
+
 static const struct command_usage usage = {
 	.name = "orlop build",
 	.arguments = "EDITION",
@@ -117,10 +126,14 @@ static const struct command_usage usage = {
 		 ".manifest.json (sizes, digests, root "
 		 "hash, kernel "
 		 "command line, packages, predicted PCRs). They appear at the end, the manifest last.\n\n"
+		 "What has no effect is refused: with --finish all other options but --output, --keys, "
+		 "--threads, --json and --quiet; with --sign-later these: --explain, --output, "
+		 "--passphrase-file and --pin-file; with --schema all but --json and --quiet.\n\n"
 		 "Exit status: 0 for success, 1 where something failed, 2 where the command line is wrong, 3 "
 		 "where "
 		 "--finish lacks signatures.",
 	.options = build_options,
+	.conflicts = conflicts,
 	.least = 0,
 	.most = 1,
 };
@@ -357,13 +370,8 @@ static int read_formats(const struct strv *list, unsigned *ret, struct error **e
 	return r;
 }
 
-static int build_again(const struct values *values, const struct command_call *call, struct error **err)
+static int build_again(const struct values *values, struct error **err)
 {
-	if (call->count > 0 || values->sign_later || values->explain || values->version || values->lock ||
-		values->netboot || values->formats.count > 0)
-		return command_usage_error(&usage, err,
-			"--finish: what is built is said by the folder: no EDITION, --sign-later, --explain, "
-			"--version, --lock, --netboot or --format");
 	return values->threads > 1024 ? command_usage_error(&usage, err, "--threads: at most 1024")
 				      : finish(values, err);
 }
@@ -401,10 +409,13 @@ static int build_edition(struct values *values, const char *edition, struct erro
 
 static int choose(struct values *values, const struct command_call *call, struct error **err)
 {
+	if (call->count > 0 && (values->schema || values->finish))
+		return command_usage_error(
+			&usage, err, "--%s takes no EDITION", values->schema ? "schema" : "finish");
 	if (values->schema)
 		return print_schema(err);
 	if (values->finish)
-		return build_again(values, call, err);
+		return build_again(values, err);
 	return call->count > 0 ? build_edition(values, call->arguments[0], err)
 			       : command_usage_error(&usage, err, "which EDITION?");
 }

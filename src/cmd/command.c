@@ -202,11 +202,21 @@ static int complain(const struct command_usage *usage, int value, char **argv, s
 	return command_usage_error(usage, err, "unknown option %s", argv[optind - 1]);
 }
 
+/* The options that were given, by their place in the table. */
+typedef uint64_t option_set;
+
+static option_set set_of(const struct command_usage *usage, const struct command_option *option)
+{
+	assert(option - usage->options < 64);
+	return UINT64_C(1) << (option - usage->options);
+}
+
 /* Reads all options; returns 0, EXIT_USAGE, a negative errno, or OPTION_HELP. */
-static int read_options(
-	const struct command_usage *usage, int argc, char **argv, void *values, struct error **err)
+static int read_options(const struct command_usage *usage, int argc, char **argv, void *values,
+	option_set *ret_given, struct error **err)
 {
 	_cleanup_(getopt_tables_release) struct getopt_tables tables = {};
+	const struct command_option *option;
 	int value, r = getopt_tables_make(usage, &tables);
 
 	optind = 0; /* begins anew, with permutation as the letters say */
@@ -219,15 +229,61 @@ static int read_options(
 			return OPTION_HELP;
 		if (value == '?' || value == ':')
 			return complain(usage, value, argv, err);
-		r = store(usage, option_of(usage, value), optarg, values, err);
+		option = option_of(usage, value);
+		assert(option);
+		*ret_given |= set_of(usage, option);
+		r = store(usage, option, optarg, values, err);
 	}
+	return r;
+}
+
+/* Whether the name is a word of the list. */
+static bool is_listed(const char *list, const char *name)
+{
+	size_t length = strlen(name);
+
+	for (const char *at = strstr(list, name); at; at = strstr(at + 1, name))
+		if ((at == list || at[-1] == ' ') && (at[length] == 0 || at[length] == ' '))
+			return true;
+	return false;
+}
+
+static int check_conflict(const struct command_usage *usage, const struct command_conflict *conflict,
+	option_set given, struct error **err)
+{
+	const struct command_option *of = NULL, *without = NULL;
+
+	for (const struct command_option *option = usage->options; option->name; option++) {
+		if (!(given & set_of(usage, option)))
+			continue;
+		if (streq(option->name, conflict->option))
+			of = option;
+		else if (is_listed(conflict->others, option->name) != conflict->all_but && !without)
+			without = option;
+	}
+	return of && without ? command_usage_error(usage, err, "--%s: %s, so that --%s has no effect",
+				       of->name, conflict->why, without->name)
+			     : 0;
+}
+
+static int check_conflicts(const struct command_usage *usage, option_set given, struct error **err)
+{
+	int r = 0;
+
+	for (const struct command_conflict *conflict = usage->conflicts;
+		r == 0 && conflict && conflict->option; conflict++)
+		r = check_conflict(usage, conflict, given, err);
 	return r;
 }
 
 bool command_parse(const struct command_usage *usage, int argc, char **argv, void *values,
 	struct command_call *ret, struct error **err)
 {
-	int r = read_options(usage, argc, argv, values, err);
+	option_set given = 0;
+	int r = read_options(usage, argc, argv, values, &given, err);
+
+	if (r == 0)
+		r = check_conflicts(usage, given, err);
 
 	*ret = (struct command_call){.status = r};
 	if (r == OPTION_HELP) {

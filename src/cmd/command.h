@@ -39,13 +39,21 @@ struct command_option {
 	size_t offset; /* of the value in the structure */
 };
 
+/* What can't be given beside one option, since it would have no effect. */
+struct command_conflict {
+	const char *option, *others; /* names without their dashes, of *others* with spaces between them */
+	bool all_but;		     /* *others* are all that go with it; else those that don't */
+	const char *why;	     /* "nothing is built" */
+};
+
 struct command_usage {
 	const char *name;      /* "orlop vm run" */
 	const char *arguments; /* "IMAGE", "NAME COMMAND…", or "" */
 	const char *summary;   /* what it does, a paragraph or more */
 	const char *notes;     /* printed behind the options: files, exit statuses …; may be NULL */
-	const struct command_option *options; /* ended by an entry without a name; may be NULL */
-	size_t least, most;		      /* how many arguments there must be beside the options */
+	const struct command_option *options;	  /* ended by an entry without a name; may be NULL */
+	const struct command_conflict *conflicts; /* ended by an entry without an option; may be NULL */
+	size_t least, most;			  /* how many arguments there must be beside the options */
 	bool options_first; /* the first argument ends the options: what follows is somebody else's */
 	const struct command
 		*commands; /* that can stand in the arguments' place: command_find(); may be NULL */

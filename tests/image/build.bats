@@ -486,7 +486,22 @@ teardown() { [ ! -e "$BATS_TEST_TMPDIR/httpd.pid" ] || kill "$(cat "$BATS_TEST_T
 		2|--version 202613.01.0|version "202613.01.0"
 		2|--version 202602.30.0|version "202602.30.0"
 		2|--version ../202601.01.0|version "../202601.01.0"
+		2|--schema|--schema: nothing else is done, so that --version has no effect
+		2|--sign-later left|--sign-later: no outputs are made yet, so that --output has no effect
 	END
+	for options in --passphrase-file=none --pin-file=none; do
+		run build_small --sign-later left "$options"
+		[ "$status" = 2 ]
+		[[ $output == "orlop: --sign-later: private keys are not looked at, so that ${options%=*} has no effect (see"* ]]
+	done
+	run build_small --sign-later left --explain
+	[ "$status" = 2 ]
+	[[ $output == 'orlop: --explain: nothing is built, so that --sign-later has no effect (see'* ]]
+	[ ! -e left ]
+	run "$ORLOP" build container-linux --schema
+	[ "$status" = 2 ]
+	[[ $output == 'orlop: --schema takes no EDITION'* ]]
+	"$ORLOP" build --schema --json --quiet | jq -e .properties >schema
 	run "$ORLOP" build no-such-edition --offline
 	[ "$status" = 1 ]
 	[[ $output == *'there is no edition "no-such-edition"'* ]]

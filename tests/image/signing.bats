@@ -381,13 +381,16 @@ carried() { # NAME
 }
 
 @test "what --finish can't know is no option of it" {
+	local option
 	run "$ORLOP" build small --finish left
 	[ "$status" = 2 ]
-	run "$ORLOP" build --finish left --format vhd
-	[ "$status" = 2 ] && [[ $output == *'said by the folder'* ]]
-	run "$ORLOP" build --finish left --version 202601.02.3
-	[ "$status" = 2 ]
-	[[ $output == *'--finish: what is built is said by the folder'* ]]
+	[[ $output == 'orlop: --finish takes no EDITION'* ]]
+	for option in --arch=amd64 --suite=trixie --mirror=none --security-mirror=none --keyring=none --version=202601.02.3 --lock=none \
+		--format=vhd --cache=none --cache-keep=1 --passphrase-file=none --pin-file=none --netboot=disk --sign-later=none --offline --explain; do
+		run "$ORLOP" build --finish left "$option"
+		[ "$status" = 2 ]
+		[[ $output == "orlop: --finish: what is built is said by the folder, so that ${option%=*} has no effect (see orlop build --help)" ]]
+	done
 	refused 'none/signing.json' "$ORLOP" build --finish none --keys "$certificates" --output out
 }
 

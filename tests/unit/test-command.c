@@ -167,6 +167,48 @@ static void help_lists_every_option_within_the_width(void **state)
 	}
 }
 
+/* What goes with an option, and what does not, in any order and by letters, too. */
+static void an_option_without_effect_is_refused_and_named(void **state)
+{
+	static const struct command_conflict conflicts[] = {
+		{"output", "quiet count", true, "it is written"},
+		{"memory", "name no-boot", false, "it is small"},
+		{},
+	};
+	static const struct {
+		const char *words[6];
+		const char *message; /* NULL: none */
+	} cases[] = {
+		{{"-o", "f", "image", "-q", "--count=3"}, NULL},
+		{{"-o", "f", "image", "--count=3"}, NULL},
+		{{"--name=a", "--no-boot", "-q", "image"}, NULL},
+		{{"-m1G", "-q", "image", "--count=3"}, NULL},
+		{{"-o", "f", "image", "--no-boot"},
+			"--output: it is written, so that --no-boot has no effect"},
+		{{"--name=a", "-of", "image"}, "--output: it is written, so that --name has no effect"},
+		{{"--no-boot", "image", "-m1G"}, "--memory: it is small, so that --no-boot has no effect"},
+		{{"-m1G", "image", "-of"}, "--output: it is written, so that --memory has no effect"},
+	};
+	struct command_usage how = usage;
+
+	(void)state;
+	how.conflicts = conflicts;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		const char *const *words = cases[i].words;
+		_cleanup_error_ struct error *err = NULL;
+		struct values values = {};
+		struct command_call call;
+
+		assert_int_equal(parse(&how, WORDS(words[0], words[1], words[2], words[3], words[4]), &values,
+					 &call, &err),
+			!cases[i].message);
+		assert_int_equal(call.status, cases[i].message ? EXIT_USAGE : 0);
+		if (cases[i].message)
+			assert_error(-EINVAL, -EINVAL, err, cases[i].message);
+		strv_release(&values.names);
+	}
+}
+
 static int dispatch(const struct command_group *group, const char *const *words, struct error **err)
 {
 	char *argv[16] = {};
@@ -205,6 +247,7 @@ int main(void)
 		cmocka_unit_test(leaves_defaults_alone),
 		cmocka_unit_test(options_first_leaves_the_rest_alone),
 		cmocka_unit_test(wrong_command_lines_say_what_is_wrong_and_give_status_2),
+		cmocka_unit_test(an_option_without_effect_is_refused_and_named),
 		cmocka_unit_test(help_lists_every_option_within_the_width),
 		cmocka_unit_test(a_group_runs_the_verb_that_is_named),
 	};
