@@ -179,22 +179,41 @@ void progress_end(struct progress *progress, const char *format, ...)
 	pthread_mutex_unlock(&progress->lock);
 }
 
+static _printf_(3, 0) void put_note(
+	struct progress *progress, const char *prefix, const char *format, va_list args)
+{
+	_cleanup_free_ char *text = NULL, *line = NULL;
+
+	if (vasprintf(&text, format, args) < 0)
+		text = NULL;
+	line = text ? string_format("%s%s", prefix, text) : NULL;
+	if (!line)
+		return;
+	pthread_mutex_lock(&progress->lock);
+	put_line(progress, line, true);
+	if (progress->style == PROGRESS_TERMINAL)
+		show(progress, true);
+	pthread_mutex_unlock(&progress->lock);
+}
+
 void progress_note(struct progress *progress, const char *format, ...)
 {
-	_cleanup_free_ char *text = NULL;
 	va_list args;
 
 	if (!progress || progress->style == PROGRESS_NONE)
 		return;
 	va_start(args, format);
-	if (vasprintf(&text, format, args) < 0)
-		text = NULL;
+	put_note(progress, "", format, args);
 	va_end(args);
-	if (!text)
+}
+
+void progress_warn(struct progress *progress, const char *format, ...)
+{
+	va_list args;
+
+	if (!progress)
 		return;
-	pthread_mutex_lock(&progress->lock);
-	put_line(progress, text, true);
-	if (progress->style == PROGRESS_TERMINAL)
-		show(progress, true);
-	pthread_mutex_unlock(&progress->lock);
+	va_start(args, format);
+	put_note(progress, "warning: ", format, args);
+	va_end(args);
 }

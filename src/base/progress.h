@@ -11,7 +11,7 @@
 #include "base/macro.h"
 
 enum progress_style {
-	PROGRESS_NONE,
+	PROGRESS_NONE,	   /* warnings alone */
 	PROGRESS_LINES,	   /* one line for each finished step, and one every few seconds in between */
 	PROGRESS_TERMINAL, /* a line that is redrawn */
 };
@@ -42,3 +42,6 @@ void progress_end(struct progress *progress, const char *format, ...) _printf_(2
 
 /* Writes a line of its own, above what is being redrawn. */
 void progress_note(struct progress *progress, const char *format, ...) _printf_(2, 3);
+
+/* The same of what may be a mistake: "warning: " stands before it, and it is shown in any style. */
+void progress_warn(struct progress *progress, const char *format, ...) _printf_(2, 3);

@@ -137,8 +137,8 @@ static void warn_of_one(
 	const struct definition *definition = options->definition;
 	const struct yaml_place *place = yaml_places_find(&definition->places, key, entry);
 
-	progress_note(options->progress, "warning: %s:%zu: %s: %s \"%s\"",
-		place ? place->file : definition->path, place ? place->line : 1, key, why, entry);
+	progress_warn(options->progress, "%s:%zu: %s: %s \"%s\"", place ? place->file : definition->path,
+		place ? place->line : 1, key, why, entry);
 }
 
 int image_warn_of_idle(const struct image_options *options, const char *key, const struct strv *said,

@@ -97,7 +97,7 @@ static const struct command_option build_options[] = {
 		offsetof(struct values, schema)},
 	{"json", 0, NULL, "Print what was made as JSON, or with --explain what would be.", OPTION_TRUE,
 		offsetof(struct values, json)},
-	{"quiet", 'q', NULL, "Show no progress.", OPTION_TRUE, offsetof(struct values, quiet)},
+	{"quiet", 'q', NULL, "Show no progress, but warnings.", OPTION_TRUE, offsetof(struct values, quiet)},
 	{},
 };
 
@@ -231,6 +231,11 @@ static int find_parts(const struct values *values, struct image_options *options
 	return 0;
 }
 
+static struct progress *make_progress(const struct values *values)
+{
+	return progress_new(STDERR_FILENO, values->quiet ? PROGRESS_NONE : progress_style_of(STDERR_FILENO));
+}
+
 static int build(struct values *values, struct image_options *options, struct error **err)
 {
 	_cleanup_free_ char *init = NULL, *keys = NULL;
@@ -268,8 +273,7 @@ static int finish(const struct values *values, struct error **err)
 	if (!keys)
 		return -ENOENT;
 	(void)clock_gettime(CLOCK_MONOTONIC, &begun);
-	if (!values->quiet)
-		progress = progress_new(STDERR_FILENO, progress_style_of(STDERR_FILENO));
+	progress = make_progress(values);
 	options.progress = progress;
 	r = image_finish(&options, &result, err);
 	if (r == -ENOKEY)
@@ -307,8 +311,7 @@ static int run(struct values *values, unsigned formats, const char *edition, con
 	cache = values->cache ? path_given(values->cache, err) : path_cache(err);
 	if (!cache)
 		return -ENOENT;
-	if (!values->quiet)
-		progress = progress_new(STDERR_FILENO, progress_style_of(STDERR_FILENO));
+	progress = make_progress(values);
 	options.definition = definition;
 	options.cache = cache;
 	options.progress = progress;

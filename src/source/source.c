@@ -113,7 +113,7 @@ static int accept_release(
 		return r;
 	r = known_release(source, suite, path, body, &known);
 	if (known && known->date > fresh->date) {
-		progress_note(source->progress,
+		progress_warn(source->progress,
 			"%s: the mirror's answer is older than the one seen before, which is used",
 			suite->name);
 		suite->release = TAKE_PTR(known);

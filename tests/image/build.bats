@@ -610,6 +610,10 @@ teardown() { [ ! -e "$BATS_TEST_TMPDIR/httpd.pid" ] || kill "$(cat "$BATS_TEST_T
 		warning: typo.yaml:11: keep: nothing that is excluded matches "usr/share/dco"
 	END
 	)
+	# Without progress, too, and then there is nothing else.
+	"$ORLOP" build typo.yaml --offline --cache "$cache" --keys "$ORLOP_TEST_KEYS" --version 202601.02.3 \
+		--quiet --output quiet 2>quiet.told
+	diff quiet.told <(grep -F warning: told)
 	# The provenance names the definition by its digest.
 	diff -r -x "*.provenance.json" "$reference" out
 }

@@ -110,6 +110,28 @@ static void nothing_is_shown_to_nobody(void **state)
 	assert_int_equal(progress_style_of(display.write), PROGRESS_LINES);
 }
 
+static void a_warning_is_shown_in_any_style(void **state)
+{
+	static const struct {
+		enum progress_style style;
+		const char *pattern;
+	} cases[] = {
+		{PROGRESS_NONE, "^warning: line 7\n$"},
+		{PROGRESS_LINES, "^warning: line 7\n$"},
+		{PROGRESS_TERMINAL, "^\r\033\\[Kwarning: line 7\n$"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		_cleanup_(display_close) struct display display = display_new();
+		_cleanup_progress_ struct progress *progress = progress_new(display.write, cases[i].style);
+
+		progress_warn(progress, "line %d", 7);
+		display_shows(&display, cases[i].pattern);
+	}
+	progress_warn(NULL, "line %d", 7);
+}
+
 static int add_one(size_t index, void *userdata, struct error **err)
 {
 	(void)index;
@@ -137,6 +159,7 @@ int main(void)
 		cmocka_unit_test(a_new_step_ends_the_one_before),
 		cmocka_unit_test(a_terminal_line_is_redrawn_and_an_unfinished_one_ended),
 		cmocka_unit_test(nothing_is_shown_to_nobody),
+		cmocka_unit_test(a_warning_is_shown_in_any_style),
 		cmocka_unit_test(counts_of_several_threads_add_up),
 	};
 
