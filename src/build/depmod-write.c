@@ -230,12 +230,8 @@ static int put_file(const struct writer *writer, const char *name, struct buffer
 	content = data ? content_new(data, size) : NULL;
 	if (!path || !content)
 		return error_set_errno(err, -ENOMEM, "%s", name);
-	if (tree_lookup(writer->finish->tree, path)) {
-		r = tree_remove(writer->finish->tree, path, err);
-		if (r < 0)
-			return r;
-	}
-	return tree_add_file(writer->finish->tree, path, &attributes, content, NULL, err);
+	r = finish_clear(writer->finish, "modules", path, err);
+	return r < 0 ? r : tree_add_file(writer->finish->tree, path, &attributes, content, NULL, err);
 }
 
 static int put_index(

@@ -16,6 +16,8 @@ int finish_shells(struct finish *finish, struct error **err)
 	static const char *const shells[] = {"sh", "bash", "rbash", "dash"};
 	_cleanup_buffer_ struct buffer text = {};
 
+	if (own_is(tree_lookup(finish->tree, "etc/shells")))
+		return 0;
 	buffer_append_string(&text, "# /etc/shells: valid login shells\n");
 	for (size_t i = 0; i < ARRAY_SIZE(shells); i++) {
 		_cleanup_free_ char *path = string_format("usr/bin/%s", shells[i]);
@@ -147,14 +149,18 @@ static int link_run(struct finish *finish, struct error **err)
 	return r;
 }
 
-static int remove_own(struct finish *finish, struct error **err)
+/*
+ * Removes what must be a node's own. A host name, or a link to the machine id, is the definition's affair
+ * where it has one; an id that all nodes share would make them one node.
+ */
+static int remove_nodes_own(struct finish *finish, struct error **err)
 {
-	static const char *const paths[] = {"etc/machine-id", "etc/hostname", "var/lib/dbus/machine-id"};
-	int r = 0;
+	static const char *const paths[] = {"etc/hostname", "var/lib/dbus/machine-id"};
+	int r = finish_clear(finish, "environment", "etc/machine-id", err);
 
 	for (size_t i = 0; r >= 0 && i < ARRAY_SIZE(paths); i++)
-		if (tree_lookup(finish->tree, paths[i]))
-			r = tree_remove(finish->tree, paths[i], err);
+		if (!own_is(tree_lookup(finish->tree, paths[i])))
+			r = finish_clear(finish, "environment", paths[i], err);
 	return r;
 }
 
@@ -186,5 +192,5 @@ int finish_environment(struct finish *finish, struct error **err)
 	}
 	if (r >= 0)
 		r = link_run(finish, err);
-	return r < 0 ? r : remove_own(finish, err);
+	return r < 0 ? r : remove_nodes_own(finish, err);
 }

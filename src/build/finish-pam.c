@@ -211,6 +211,8 @@ static int write_stack(
 
 	if (!path || !from)
 		return error_set_errno(err, -ENOMEM, "finisher " NAME);
+	if (own_is(tree_lookup(finish->tree, path)))
+		return 0; /* pam-auth-update leaves what an administrator has changed, too */
 	if (!line)
 		return error_set(
 			err, -ENOENT, "finisher " NAME ": libpam-runtime's \"%s\" is not in the tree", from);

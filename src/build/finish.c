@@ -64,12 +64,40 @@ static void made_by(struct made *made, const struct finish *finish, const char *
 		(struct tree_attributes){.mode = mode, .mtime = finish->mtime, .origin = made->origin};
 }
 
-/* Makes a name free, where a file or link has it. */
-static int clear_name(struct finish *finish, const char *path, struct error **err)
+/* What to do instead of having a file where a finisher makes one. */
+static const char *advice_of(const char *name)
+{
+	static const struct {
+		const char *name, *advice;
+	} known[] = {
+		{"accounts", "accounts come from `users`, and from sysusers.d(5)"},
+		{"certificates", "certificates come from usr/share/ca-certificates/*.crt"},
+		{"environment", "each node makes its own"},
+		{"ld-cache", "folders of libraries are named in etc/ld.so.conf.d/*.conf"},
+		{"os-release", "`name` and `title` are in it"},
+		{"units", "`units` masks it"},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(known); i++)
+		if (streq(known[i].name, name))
+			return known[i].advice;
+	return NULL;
+}
+
+static int check_own(const struct finish *finish, const char *name, const char *path, struct error **err)
+{
+	_cleanup_free_ char *maker = string_format("its finisher %s", name);
+
+	return maker ? own_check(finish->definition, finish->tree, path, maker, advice_of(name), err)
+		     : error_set_errno(err, -ENOMEM, "finisher %s", name);
+}
+
+int finish_clear(struct finish *finish, const char *name, const char *path, struct error **err)
 {
 	const struct tree_inode *there = tree_lookup(finish->tree, path);
+	int r = check_own(finish, name, path, err);
 
-	return there && !S_ISDIR(there->mode) ? tree_remove(finish->tree, path, err) : 0;
+	return r >= 0 && there && !S_ISDIR(there->mode) ? tree_remove(finish->tree, path, err) : r;
 }
 
 int finish_file(struct finish *finish, const char *name, const char *path, mode_t mode, const void *data,
@@ -82,17 +110,21 @@ int finish_file(struct finish *finish, const char *name, const char *path, mode_
 	if (!content)
 		return error_set_errno(err, -ENOMEM, "finisher %s: %s", name, path);
 	made_by(&made, finish, name, mode);
-	r = clear_name(finish, path, err);
-	if (r >= 0)
-		r = tree_add_file(finish->tree, path, &made.attributes, content, NULL, err);
+	r = finish_clear(finish, name, path, err);
+	if (r < 0)
+		return r;
+	r = tree_add_file(finish->tree, path, &made.attributes, content, NULL, err);
 	return r < 0 ? error_wrap(err, "finisher %s", name) : 0;
 }
 
 int finish_folder(struct finish *finish, const char *name, const char *path, mode_t mode, struct error **err)
 {
+	const struct tree_inode *there = tree_resolve(finish->tree, path);
+	int r = there && S_ISDIR(there->mode) ? 0 : check_own(finish, name, path, err);
 	struct made made;
-	int r;
 
+	if (r < 0)
+		return r;
 	made_by(&made, finish, name, mode);
 	r = tree_add_folder(finish->tree, path, &made.attributes, NULL, err);
 	return r < 0 ? error_wrap(err, "finisher %s", name) : 0;
@@ -105,9 +137,10 @@ int finish_link(
 	int r;
 
 	made_by(&made, finish, name, 0777);
-	r = clear_name(finish, path, err);
-	if (r >= 0)
-		r = tree_add_symlink(finish->tree, path, &made.attributes, target, NULL, err);
+	r = finish_clear(finish, name, path, err);
+	if (r < 0)
+		return r;
+	r = tree_add_symlink(finish->tree, path, &made.attributes, target, NULL, err);
 	return r < 0 ? error_wrap(err, "finisher %s", name) : 0;
 }
 

@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "build/own.h"
 #include "build/unpack.h"
 #include "format/tree.h"
 #include "format/yaml.h"
@@ -13,6 +14,8 @@ struct finish {
 	struct tree *tree;	  /* the whole root: usr, etc, var … as the packages hold them */
 	const char *architecture; /* Debian's name: "amd64", "arm64" */
 	int64_t mtime;		  /* seconds since 1970, for everything that a finisher makes */
+	const struct definition
+		*definition; /* whose files these are; may be NULL where it has none in the tree */
 };
 
 /* What a finisher is called, and what it makes: for people. */
@@ -44,13 +47,17 @@ int finish_run(struct finish *finish, const struct finish_options *options, stru
 
 /*
  * For finishers: make a file, folder or symbolic link of 0:0 with the origin "finisher:*name*", in the place
- * of a file or link that is there. A folder that is there keeps its attributes.
+ * of a file or link that a package has there. A folder that is there keeps its attributes. What the
+ * definition itself has there is an error (own_check()).
  */
 int finish_file(struct finish *finish, const char *name, const char *path, mode_t mode, const void *data,
 	size_t size, struct error **err);
 int finish_folder(struct finish *finish, const char *name, const char *path, mode_t mode, struct error **err);
 int finish_link(
 	struct finish *finish, const char *name, const char *path, const char *target, struct error **err);
+
+/* Makes a name free, where a package's file or link has it; the definition's are an error, as above. */
+int finish_clear(struct finish *finish, const char *name, const char *path, struct error **err);
 
 /* Makes *path* a copy of the file *from*, which must be there. */
 int finish_copy(

@@ -9,12 +9,13 @@
 /*
  * update-alternatives: for each name of a table, a link to the best program of those that are in the tree
  * (awk to mawk, iptables to iptables-nft …). The links lead there directly and not through /etc/alternatives:
- * in a read-only /usr nobody can choose again. A name that a package or the edition has made already stays as
- * it is.
+ * in a read-only /usr nobody can choose again. A name that a package or the definition has made already stays
+ * as it is.
  */
 int finish_alternatives(struct finish *finish, struct error **err);
 
-/* add-shell: /etc/shells with those of the known shells that are in the tree. */
+/* add-shell: /etc/shells with those of the known shells that are in the tree, unless the definition has it.
+ */
 int finish_shells(struct finish *finish, struct error **err);
 
 /*
@@ -25,15 +26,15 @@ int finish_name_service(struct finish *finish, struct error **err);
 
 /*
  * /etc/profile and motd from base-files, and an empty /etc/environment, /etc/locale.conf (C.UTF-8), localtime
- * (UTC) and mtab; /var/run and /var/lock as links to /run. Removes what must be a node's own: machine-id and
- * hostname.
+ * (UTC) and mtab; /var/run and /var/lock as links to /run. Removes what must be a node's own: machine-id,
+ * and hostname unless the definition has one.
  */
 int finish_environment(struct finish *finish, struct error **err);
 
 /*
  * pam-auth-update: /etc/pam.d/common-{account,auth,password,session,session-noninteractive} from
- * libpam-runtime's templates and all profiles in /usr/share/pam-configs with "Default: yes". -EEXIST where
- * two of these conflict.
+ * libpam-runtime's templates and all profiles in /usr/share/pam-configs with "Default: yes"; but what
+ * the definition has of the five stays. -EEXIST where two profiles conflict.
  */
 int finish_pam(struct finish *finish, struct error **err);
 

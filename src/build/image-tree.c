@@ -9,6 +9,7 @@
 #include "build/layout.h"
 #include "build/ldcache.h"
 #include "build/overlay.h"
+#include "build/own.h"
 #include "build/presets.h"
 #include "build/programs.h"
 #include "build/settings.h"
@@ -90,7 +91,7 @@ static int add_links(struct image *image, struct error **err)
 
 	for (size_t i = 0; i < definition->links.count; i++) {
 		const struct pair *link = &definition->links.items[i];
-		const struct tree_attributes attributes = {.mtime = image->time, .origin = definition->name};
+		const struct tree_attributes attributes = {.mtime = image->time, .origin = OWN_ORIGIN};
 		int r = tree_add_symlink(image->tree, link->name, &attributes, link->value, NULL, err);
 
 		if (r < 0) {
@@ -101,8 +102,8 @@ static int add_links(struct image *image, struct error **err)
 	return 0;
 }
 
-/* That nobody has files which the build makes itself: no package, or where *added*, not the definition. */
-static int check_made(const struct image *image, bool added, struct error **err)
+/* That no package has files which the build makes itself. */
+static int check_packages(const struct image *image, struct error **err)
 {
 	static const char *const made[] = {
 		"etc/group", "etc/gshadow", "etc/ld.so.cache", "etc/passwd", "etc/shadow"};
@@ -110,14 +111,9 @@ static int check_made(const struct image *image, bool added, struct error **err)
 	for (size_t i = 0; i < ARRAY_SIZE(made); i++) {
 		const struct tree_inode *inode = tree_lookup(image->tree, made[i]);
 
-		if (inode && !added)
+		if (inode)
 			return error_set(err, -EEXIST, "package %s has /%s, which the build makes",
 				inode->origin, made[i]);
-		if (inode)
-			return error_set(err, -EEXIST,
-				"/%s is made by the build: accounts come from `users`, and from "
-				"sysusers.d(5)",
-				made[i]);
 	}
 	return 0;
 }
@@ -125,15 +121,11 @@ static int check_made(const struct image *image, bool added, struct error **err)
 static int add_files(struct image *image, struct error **err)
 {
 	const struct definition *definition = image->definition;
-	int r = check_made(image, false, err);
+	int r = 0;
 
-	if (r < 0)
-		return r;
 	for (size_t i = 0; i < definition->overlays.count && r >= 0; i++)
 		r = overlay_add(image->tree, definition->overlays.items[i], &definition->left_out,
-			image->time, definition->name, err);
-	if (r >= 0)
-		r = check_made(image, true, err);
+			image->time, OWN_ORIGIN, err);
 	return r < 0 ? (definition_wrap(definition, "files", NULL, err), r) : 0;
 }
 
@@ -141,13 +133,15 @@ static int add_files(struct image *image, struct error **err)
 int image_add_own_files(struct image *image, struct error **err)
 {
 	const struct definition *definition = image->definition;
-	int r = add_files(image, err);
+	int r = check_packages(image, err);
 
 	if (r >= 0)
-		r = programs_add(image->tree, &definition->programs, image->options->programs,
-			image->platform, image->time, err);
+		r = add_files(image, err);
+	if (r >= 0)
+		r = programs_add(
+			image->tree, definition, image->options->programs, image->platform, image->time, err);
 	if (r >= 0 && image->root)
-		r = programs_add_root(image->tree, image->root, image->time, err);
+		r = programs_add_root(image->tree, definition, image->root, image->time, err);
 	if (r >= 0)
 		r = settings_add(definition, image->tree, image->time, err);
 	return r < 0 ? r : add_links(image, err);
@@ -266,8 +260,10 @@ static const struct {
 
 int image_finish_tree(struct image *image, struct error **err)
 {
-	struct finish finish = {
-		.tree = image->tree, .architecture = image->options->architecture, .mtime = image->time};
+	struct finish finish = {.tree = image->tree,
+		.architecture = image->options->architecture,
+		.mtime = image->time,
+		.definition = image->definition};
 	int r = 0;
 
 	for (size_t i = 0; i < ARRAY_SIZE(finish_steps) && r >= 0; i++)

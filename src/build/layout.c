@@ -93,6 +93,25 @@ static int append_name(struct buffer *line, const char *name)
 	return 0;
 }
 
+/* An error about a name that is no part of an image. *instead* is what whoever has it in `files` or `links`
+ * can do. */
+static int refuse(const struct layout *layout, const char *path, const struct tree_inode *inode,
+	const char *why, const char *instead, struct error **err)
+{
+	if (own_is(inode))
+		return own_error(layout->finish->definition, path, err, "/%s: %s; %s", path, why, instead);
+	return error_set(err, -EINVAL, "/%s of %s: %s; exclude it", path, inode->origin, why);
+}
+
+/* Whether others' tmpfiles.d lines make it. */
+static bool is_made(const struct layout *layout, const char *path)
+{
+	for (size_t i = 0; i < layout->made.count; i++)
+		if (streq(layout->made.items[i] + 1, path))
+			return true;
+	return false;
+}
+
 /*
  * One line for a name below /var that nobody else makes. Of two lines the first would count, in the order of
  * the files' names: base-files has a folder /var/run, where systemd makes a link to /run.
@@ -106,13 +125,14 @@ static int describe_var(const char *path, struct tree_inode *inode, void *userda
 	if (!startswith(path, "var/"))
 		return 0;
 	if (S_ISREG(inode->mode))
-		return error_set(err, -EINVAL,
-			"/%s of %s: the image can't carry a file in /var; exclude it, or make it when the "
-			"node starts",
-			path, inode->origin);
-	for (size_t i = 0; i < layout->made.count; i++)
-		if (streq(layout->made.items[i] + 1, path))
-			return 0;
+		return refuse(layout, path, inode, "the image can't carry a file in /var",
+			"tmpfiles.d(5) can make it when the node starts", err);
+	if (is_made(layout, path))
+		return own_is(inode) && S_ISLNK(inode->mode)
+			       ? refuse(layout, path, inode,
+					 "a file in tmpfiles.d makes that, and would count",
+					 "a file of the same name in etc/tmpfiles.d takes its place", err)
+			       : 0;
 	buffer_append_string(line, S_ISDIR(inode->mode) ? "d /" : "L /");
 	r = append_name(line, path);
 	if (r >= 0 && S_ISDIR(inode->mode))
@@ -122,7 +142,8 @@ static int describe_var(const char *path, struct tree_inode *inode, void *userda
 		r = append_name(line, inode->target);
 		buffer_append_u8(line, '\n');
 	}
-	return r < 0 ? error_set(err, r, "/%s of %s: no name for tmpfiles.d", path, inode->origin) : 0;
+	return r < 0 ? refuse(layout, path, inode, "no name for tmpfiles.d(5)", "choose another one", err)
+		     : 0;
 }
 
 static int write_tmpfiles(struct layout *layout, struct error **err)
@@ -151,17 +172,22 @@ static int write_tmpfiles(struct layout *layout, struct error **err)
 	return tree_add_file(layout->finish->tree, LAYOUT_TMPFILES, &attributes, content, NULL, err);
 }
 
-/* Sees to it that only folders, and links of the top level, are about to be dropped. */
+/* Sees to it that only folders, and links of the top level, are about to be dropped, and nothing of the
+ * definition. */
 static int check_outside(const char *path, struct tree_inode *inode, void *userdata, struct error **err)
 {
-	(void)userdata;
-	if (startswith(path, "usr/") || startswith(path, "etc/") || startswith(path, "var/"))
+	static const char *const folders[] = {"usr", "etc", "var"};
+
+	for (size_t i = 0; i < ARRAY_SIZE(folders); i++) {
+		const char *rest = startswith(path, folders[i]);
+
+		if (rest && (*rest == '/' || (!*rest && S_ISDIR(inode->mode))))
+			return 0;
+	}
+	if (!own_is(inode) && (S_ISDIR(inode->mode) || (S_ISLNK(inode->mode) && !strchr(path, '/'))))
 		return 0;
-	if (S_ISDIR(inode->mode) || (S_ISLNK(inode->mode) && !strchr(path, '/')))
-		return 0;
-	return error_set(err, -EINVAL,
-		"/%s of %s: only /usr, /etc and folders in /var can be part of an image; exclude it", path,
-		inode->origin);
+	return refuse(userdata, path, inode, "only /usr, /etc and folders in /var can be part of an image",
+		"tmpfiles.d(5) can make others when the node starts", err);
 }
 
 static int drop_outside(struct tree *tree, struct error **err)
@@ -214,10 +240,13 @@ static int check_setuid(const struct tree *tree, const struct strv *setuid, stru
 
 int layout_usr(struct finish *finish, const struct strv *setuid, size_t *ret_stripped, struct error **err)
 {
+	static const char *const made[] = {LAYOUT_ETC, LAYOUT_TMPFILES};
 	struct layout layout = {.finish = finish, .setuid = setuid};
 	int r;
 
-	r = tree_walk(finish->tree, check_outside, NULL, err);
+	r = tree_walk(finish->tree, check_outside, &layout, err);
+	for (size_t i = 0; r >= 0 && i < ARRAY_SIZE(made); i++)
+		r = own_check(finish->definition, finish->tree, made[i], "its finisher layout", NULL, err);
 	if (r >= 0)
 		r = check_setuid(finish->tree, setuid, err);
 	if (r >= 0)

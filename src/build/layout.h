@@ -4,8 +4,9 @@
  *
  * /etc becomes the lower layer of the node's /etc, in /usr/share/orlop/etc. The folders of /var become
  * tmpfiles.d lines, since /var is the node's own, unless a package's or the edition's tmpfiles.d file makes
- * them already. What else there is beside /usr has no place on a node: folders are dropped (orlop-init makes
- * the top-level ones), a file is an error, so that nothing gets lost unnoticed.
+ * them already. What else there is beside /usr has no place on a node: folders of packages are dropped
+ * (orlop-init makes the top-level ones), a file is an error, and so is whatever the definition itself has
+ * there, so that nothing gets lost unnoticed.
  */
 #pragma once
 
@@ -22,6 +23,6 @@
  *
  * Returns 0; -ENOENT where *setuid* names a file that the tree lacks or that has neither bit, about
  * which the error then is (error_about()); -EINVAL for a
- * file outside of /usr and /etc, which *err* names with its package.
+ * file outside of /usr and /etc, which *err* names with its package, or with file and line of the definition.
  */
 int layout_usr(struct finish *finish, const struct strv *setuid, size_t *ret_stripped, struct error **err);

@@ -405,7 +405,9 @@ static int look_at(struct search *search, const struct folder *folder, const str
 	inode = tree_resolve(search->finish->tree, path);
 	if (inode && S_ISREG(inode->mode))
 		return add_library(search, path, entry, libraries, err);
-	if (!inode && strstr(entry->name, ".so.") && strv_push(stale, TAKE_PTR(path)) < 0)
+	/* The definition's may lead to what only a node has. */
+	if (!inode && strstr(entry->name, ".so.") && !own_is(entry->inode) &&
+		strv_push(stale, TAKE_PTR(path)) < 0)
 		return error_set_errno(err, -ENOMEM, "%s", folder->path);
 	return 0;
 }
@@ -427,8 +429,8 @@ static int link_soname(
 	there = tree_lookup(search->finish->tree, soname);
 	if (there && tree_resolve(search->finish->tree, soname) == tree_resolve(search->finish->tree, file))
 		return 0;
-	if (there && !S_ISLNK(there->mode))
-		return 0; /* ldconfig warns of it and leaves it */
+	if (there && (!S_ISLNK(there->mode) || own_is(there)))
+		return 0; /* ldconfig warns of a file and leaves it; the definition means what it says */
 	if (there) {
 		int r = tree_remove(search->finish->tree, soname, err);
 
@@ -520,12 +522,8 @@ static int write_cache(struct search *search, struct error **err)
 	content = data ? content_new(data, size) : NULL;
 	if (!content)
 		return error_set_errno(err, -ENOMEM, "ld.so.cache");
-	if (tree_lookup(search->finish->tree, CACHE)) {
-		r = tree_remove(search->finish->tree, CACHE, err);
-		if (r < 0)
-			return r;
-	}
-	return tree_add_file(search->finish->tree, CACHE, &attributes, content, NULL, err);
+	r = finish_clear(search->finish, "ld-cache", CACHE, err);
+	return r < 0 ? r : tree_add_file(search->finish->tree, CACHE, &attributes, content, NULL, err);
 }
 
 int finish_ldcache(struct finish *finish, struct error **err)

@@ -537,12 +537,15 @@ static int replace_link(struct finish *finish, const char *unit, const char *tar
 {
 	const struct tree_attributes attributes = {.mtime = finish->mtime, .origin = ORIGIN};
 	_cleanup_free_ char *path = string_format(LINKS "/%s", unit);
-	int r = 0;
+	const struct tree_inode *there;
+	int r;
 
 	if (!path)
 		return no_memory(err);
-	if (tree_lookup(finish->tree, path))
-		r = tree_remove(finish->tree, path, err);
+	there = tree_lookup(finish->tree, path);
+	if (there && S_ISLNK(there->mode) && streq(there->target, target))
+		return 0;
+	r = finish_clear(finish, "units", path, err);
 	return r < 0 ? r : tree_add_symlink(finish->tree, path, &attributes, target, NULL, err);
 }
 
@@ -600,7 +603,22 @@ int finish_masks(struct finish *finish, const struct strv *units, struct error *
 	return r;
 }
 
-int finish_default_target(struct finish *finish, const char *unit, struct error **err)
+/* The definition's own: 1 where there is one, and a unit that it leads to. */
+static int find_default_target(const struct finish *finish, struct error **err)
+{
+	static const char *const paths[] = {LINKS "/default.target", UNITS "/default.target"};
+
+	for (size_t i = 0; i < ARRAY_SIZE(paths); i++) {
+		if (!own_is(tree_lookup(finish->tree, paths[i])))
+			continue;
+		return tree_resolve(finish->tree, paths[i]) ? 1
+							    : own_error(finish->definition, paths[i], err,
+								      "/%s leads to no unit", paths[i]);
+	}
+	return 0;
+}
+
+static int make_default_target(struct finish *finish, const char *unit, struct error **err)
 {
 	_cleanup_free_ char *target = string_format("/" UNITS "/%s", unit);
 	int r = target ? has_unit(finish, unit, err) : no_memory(err);
@@ -610,4 +628,11 @@ int finish_default_target(struct finish *finish, const char *unit, struct error 
 	if (r == 0)
 		return error_set(err, -ENOENT, "default target: no package has the unit \"%s\"", unit);
 	return replace_link(finish, "default.target", target, err);
+}
+
+int finish_default_target(struct finish *finish, const char *unit, struct error **err)
+{
+	int r = find_default_target(finish, err);
+
+	return r != 0 ? MIN(r, 0) : make_default_target(finish, unit, err);
 }

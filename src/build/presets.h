@@ -25,9 +25,10 @@ int finish_presets(struct finish *finish, struct error **err);
 int finish_check_units(const struct finish *finish, const struct strv *units, struct error **err);
 int finish_check_enabled(const struct finish *finish, const struct strv *units, struct error **err);
 
-/* Makes units impossible to start. -ENOENT where the tree has no unit of that name, which is then a mistake.
- */
+/* Makes units impossible to start. -ENOENT where the tree has no unit of that name, which is then a mistake;
+ * -EINVAL where the definition has the unit in /etc (own_check()). */
 int finish_masks(struct finish *finish, const struct strv *units, struct error **err);
 
-/* Makes /etc/systemd/system/default.target lead to *unit*, which the tree must have. */
+/* Makes /etc/systemd/system/default.target lead to *unit*, which the tree must have, unless the definition
+ * has a default.target, which must lead to a unit. */
 int finish_default_target(struct finish *finish, const char *unit, struct error **err);

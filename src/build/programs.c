@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "build/own.h"
 #include "format/elf.h"
 #include "format/tuf.h"
 
@@ -13,15 +14,13 @@
 #define ROOT_MAX KiB(512)
 #define ORIGIN "orlop"
 
-static int add_bytes(struct tree *tree, const char *path, mode_t mode, char *data, size_t size, int64_t mtime,
-	struct error **err)
+static int add_content(struct tree *tree, const struct definition *definition, const char *path, mode_t mode,
+	struct content *content, int64_t mtime, struct error **err)
 {
 	const struct tree_attributes attributes = {.mode = mode, .mtime = mtime, .origin = ORIGIN};
-	_cleanup_content_ struct content *content = content_new(data, size);
+	int r = own_check(definition, tree, path, "`programs`", NULL, err);
 
-	if (!content)
-		return error_set_errno(err, -ENOMEM, "%s", path);
-	return tree_add_file(tree, path, &attributes, content, NULL, err);
+	return r < 0 ? r : tree_add_file(tree, path, &attributes, content, NULL, err);
 }
 
 /* A library of the tree that the program or library *user* asks for. */
@@ -121,10 +120,11 @@ static int check_program(const struct tree *tree, const struct platform *platfor
 	return r < 0 ? r : check_libraries(tree, platform, name, data, size, err);
 }
 
-static int add_program(struct tree *tree, const char *name, const char *path, const struct platform *platform,
-	int64_t mtime, struct error **err)
+static int add_program(struct tree *tree, const struct definition *definition, const char *name,
+	const char *path, const struct platform *platform, int64_t mtime, struct error **err)
 {
 	_cleanup_free_ char *to = string_format("usr/bin/%s", name), *data = NULL;
+	_cleanup_content_ struct content *content = NULL;
 	size_t size;
 	int r;
 
@@ -138,16 +138,19 @@ static int add_program(struct tree *tree, const char *name, const char *path, co
 		(void)error_wrap(err, "%s", path);
 		return r;
 	}
-	return add_bytes(tree, to, 0755, TAKE_PTR(data), size, mtime, err);
+	content = content_new(TAKE_PTR(data), size);
+	return content ? add_content(tree, definition, to, 0755, content, mtime, err)
+		       : error_set_errno(err, -ENOMEM, "%s", name);
 }
 
-int programs_add(struct tree *tree, const struct strv *names, const struct strv *paths,
+int programs_add(struct tree *tree, const struct definition *definition, const struct strv *paths,
 	const struct platform *platform, int64_t mtime, struct error **err)
 {
+	const struct strv *names = &definition->programs;
 	int r = 0;
 
 	for (size_t i = 0; i < names->count && i < paths->count && r >= 0; i++)
-		r = add_program(tree, names->items[i], paths->items[i], platform, mtime, err);
+		r = add_program(tree, definition, names->items[i], paths->items[i], platform, mtime, err);
 	return r;
 }
 
@@ -184,9 +187,8 @@ int programs_read_root(const char *keys, struct content **ret, struct error **er
 	return *ret ? 0 : error_set_errno(err, -ENOMEM, "%s", path);
 }
 
-int programs_add_root(struct tree *tree, struct content *root, int64_t mtime, struct error **err)
+int programs_add_root(struct tree *tree, const struct definition *definition, struct content *root,
+	int64_t mtime, struct error **err)
 {
-	const struct tree_attributes attributes = {.mode = 0644, .mtime = mtime, .origin = ORIGIN};
-
-	return tree_add_file(tree, PROGRAMS_ROOT, &attributes, root, NULL, err);
+	return add_content(tree, definition, PROGRAMS_ROOT, 0644, root, mtime, err);
 }

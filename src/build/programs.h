@@ -5,16 +5,16 @@
  */
 #pragma once
 
-#include "base/string-util.h"
+#include "build/definition.h"
 #include "build/platform.h"
 #include "format/tree.h"
 
 /*
- * Adds the programs *paths* of the build host to usr/bin, under the names *names* (as many). Returns -ENOEXEC
- * where one is no program of that architecture; -ENOENT where it wants a library that no package of the tree
- * has, naming both.
+ * Adds the programs *paths* of the build host to usr/bin, under the names that *definition* gives them (as
+ * many). Returns -ENOEXEC where one is no program of that architecture; -ENOENT where it wants a library that
+ * no package of the tree has, naming both; -EINVAL where the definition itself has such a file (own_check()).
  */
-int programs_add(struct tree *tree, const struct strv *names, const struct strv *paths,
+int programs_add(struct tree *tree, const struct definition *definition, const struct strv *paths,
 	const struct platform *platform, int64_t mtime, struct error **err);
 
 /* -ENOEXEC where the file at *path* of the build host is no program for the platform. */
@@ -30,4 +30,5 @@ int program_check_platform(const char *path, const struct platform *platform, st
 int programs_read_root(const char *keys, struct content **ret, struct error **err);
 
 /* Adds it as PROGRAMS_ROOT. */
-int programs_add_root(struct tree *tree, struct content *root, int64_t mtime, struct error **err);
+int programs_add_root(struct tree *tree, const struct definition *definition, struct content *root,
+	int64_t mtime, struct error **err);

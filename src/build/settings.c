@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include "base/buffer.h"
+#include "build/own.h"
 
 static void write_sysctl(const struct definition *definition, struct buffer *text)
 {
@@ -82,13 +83,14 @@ int settings_add(const struct definition *definition, struct tree *tree, int64_t
 {
 	static const struct {
 		const char *path; /* with the edition's name in it */
+		const char *key;
 		void (*write)(const struct definition *definition, struct buffer *text);
 	} files[] = {
-		{"usr/lib/sysctl.d/60-%s.conf", write_sysctl},
-		{"usr/lib/sysusers.d/%s.conf", write_users},
-		{"usr/lib/systemd/system-preset/00-%s.preset", write_presets},
+		{"usr/lib/sysctl.d/60-%s.conf", "`sysctl`", write_sysctl},
+		{"usr/lib/sysusers.d/%s.conf", "`users`", write_users},
+		{"usr/lib/systemd/system-preset/00-%s.preset", "`units`", write_presets},
 	};
-	const struct tree_attributes attributes = {.mode = 0644, .mtime = mtime, .origin = definition->name};
+	const struct tree_attributes attributes = {.mode = 0644, .mtime = mtime, .origin = OWN_ORIGIN};
 	int r = 0;
 
 	for (size_t i = 0; i < ARRAY_SIZE(files) && r >= 0; i++) {
@@ -104,7 +106,9 @@ int settings_add(const struct definition *definition, struct tree *tree, int64_t
 		content = buffer_failed(&text) ? NULL : content_copy(text.data, text.size);
 		if (!path || !content)
 			return error_set_errno(err, -ENOMEM, "%s", definition->name);
-		r = tree_add_file(tree, path, &attributes, content, NULL, err);
+		r = own_check(definition, tree, path, files[i].key, NULL, err);
+		if (r >= 0)
+			r = tree_add_file(tree, path, &attributes, content, NULL, err);
 	}
 	return r;
 }

@@ -13,8 +13,8 @@
 #include "build/definition.h"
 #include "format/tree.h"
 
-/* Adds the files, of *mtime* and with the edition's name as origin. Returns 0; -EEXIST where a package or the
- * definition's own files have one of them; -ENOMEM. */
+/* Adds the files, of *mtime*, which are the definition's own (OWN_ORIGIN). Returns 0; -EEXIST where a package
+ * has one of them; -EINVAL where `files` has (own_check()); -ENOMEM. */
 int settings_add(const struct definition *definition, struct tree *tree, int64_t mtime, struct error **err);
 
 /*

@@ -545,7 +545,7 @@ teardown() { [ ! -e "$BATS_TEST_TMPDIR/httpd.pid" ] || kill "$(cat "$BATS_TEST_T
 		s/^files: small/files: nofolder/|wrong.yaml:10: files: ./nofolder: No such file or directory
 		s/^files: small/&\nlinks: {..\/x: y}/|wrong.yaml:11: links: "../x" is no path
 		s/^files: small/&\nlinks: {usr\/lib\/systemd\/system\/multi-user.target: y}/|wrong.yaml:11: links: usr/lib/systemd/system/multi-user.target is in the folder of files
-		s/^files: small/&\nlinks:\n  etc\/new: y\n  usr\/lib\/os-release: y/|wrong.yaml:13: links: "usr/lib/os-release" of small is there already: a file of base-files
+		s/^files: small/&\nlinks:\n  etc\/new: y\n  usr\/lib\/os-release: y/|wrong.yaml:13: links: "usr/lib/os-release" of the definition is there already: a file of base-files
 		s/^files: small/&\nids: {sshd: 5000}/|wrong.yaml:11: ids: sshd: "5000" is no id
 		s/^files: small/&\nids:\n  nobodyhere: 100/|wrong.yaml:12: ids: nobodyhere: no package has such an account
 		s/^files: small/&\nsetuid: [usr\/bin\/nothere]/|wrong.yaml:11: setuid: no package has a setuid or setgid file /usr/bin/nothere
@@ -582,13 +582,42 @@ teardown() { [ ! -e "$BATS_TEST_TMPDIR/httpd.pid" ] || kill "$(cat "$BATS_TEST_T
 }
 
 @test "files that the build makes itself are not laid over, and whom a node trusts neither" {
-	mkdir -p own/etc own/usr/share/orlop
+	local path
+	for path in etc/passwd etc/machine-id etc/ld.so.cache usr/lib/os-release usr/share/orlop/packages.json \
+		etc/ssl/certs/ca-certificates.crt usr/share/orlop/root.json usr/bin/orlop-node usr/share/orlop/etc; do
+		echo "$path"
+		mkdir -p "own/${path%/*}"
+		echo own >"own/$path"
+		printf 'extends: container-linux\nname: own\nfiles: own\n' >own.yaml
+		edition=./own.yaml refused 1 "./own.yaml:3: files: /$path is made by the build, by " || return 1
+		printf 'extends: container-linux\nname: own\nlinks:\n  %s: own\n' "$path" >own.yaml
+		edition=./own.yaml refused 1 "./own.yaml:4: links: " || return 1
+		rm -r own
+	done
+	# Nor where it has no place.
+	mkdir -p own/opt/site own/data
+	touch own/data/file
 	printf 'extends: container-linux\nname: own\nfiles: own\n' >own.yaml
-	echo 'root::0:0::/:/bin/sh' >own/etc/passwd
-	edition=./own.yaml refused 1 './own.yaml:3: files: /etc/passwd is made by the build'
-	rm own/etc/passwd
-	echo '{}' >own/usr/share/orlop/root.json
-	edition=./own.yaml refused 1 'usr/share/orlop/root.json'
+	edition=./own.yaml refused 1 './own.yaml:3: files: /data: only /usr, /etc and folders in /var can be part of an image; tmpfiles.d'
+	mv own/data/file own/opt/site/file
+	edition=./own.yaml refused 1 './own.yaml:3: files: /'
+}
+
+@test "what a definition may have itself is in the image as it is" {
+	local file
+	cd "$BATS_TEST_TMPDIR"
+	for file in etc/hostname etc/shells etc/pam.d/common-auth; do
+		mkdir -p "own/${file%/*}"
+		echo "own $file" >"own/$file"
+	done
+	printf 'extends: container-linux\nname: own\nfiles: own\nlinks: {%s: %s}\n' etc/systemd/system/default.target \
+		/lib/systemd/system/rescue.target >own.yaml
+	edition=./own.yaml build_small --output out
+	fsck.erofs --extract=usr out/*.usr.erofs
+	for file in etc/hostname etc/shells etc/pam.d/common-auth; do
+		cmp "own/$file" "usr/share/orlop/$file"
+	done
+	[ "$(readlink usr/share/orlop/etc/systemd/system/default.target)" = /lib/systemd/system/rescue.target ]
 }
 
 @test "what is printed has to arrive" {

@@ -141,6 +141,22 @@ static void refuses_what_modprobe_could_not_use(void **state)
 	}
 }
 
+static void does_not_replace_what_the_definition_has(void **state)
+{
+	_cleanup_scratch_ char *folder = scratch_new();
+	_cleanup_tree_ struct tree *tree = NULL;
+	struct definition definition = {.path = (char *)"own.yaml"};
+	struct finish finish = {.architecture = "amd64", .definition = &definition};
+	struct error *err = NULL;
+
+	(void)state;
+	make_modules(folder, "");
+	finish.tree = tree = finished_tree(folder);
+	tree_lookup(tree, in_modules("modules.alias"))->origin = tree_intern(tree, OWN_ORIGIN);
+	assert_error(finish_depmod(&finish, &err), -EINVAL, err,
+		"modules.alias is made by the build, by its finisher modules");
+}
+
 static void a_tree_without_modules_is_left_alone(void **state)
 {
 	_cleanup_tree_ struct tree *tree = tree_new();
@@ -158,6 +174,7 @@ int main(void)
 		cmocka_unit_test(texts_are_those_of_the_installed_depmod),
 		cmocka_unit_test(modprobe_finds_modules_in_it),
 		cmocka_unit_test(refuses_what_modprobe_could_not_use),
+		cmocka_unit_test(does_not_replace_what_the_definition_has),
 		cmocka_unit_test(a_tree_without_modules_is_left_alone),
 	};
 

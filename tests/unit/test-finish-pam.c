@@ -65,6 +65,21 @@ static void makes_the_stacks_that_pam_auth_update_makes(void **state)
 	}
 }
 
+static void leaves_what_the_definition_has(void **state)
+{
+	const struct tree_attributes attributes = {.mode = 0644, .origin = OWN_ORIGIN};
+	_cleanup_content_ struct content *content = content_copy("own", 3);
+	_cleanup_finish_ struct finish finish = with_templates();
+	_cleanup_error_ struct error *err = NULL;
+
+	(void)state;
+	finish_tree_add(&finish, "etc/pam.d/common-account", "package");
+	assert_ok(tree_add_file(finish.tree, "etc/pam.d/common-auth", &attributes, content, NULL, &err), err);
+	assert_ok(finish_pam(&finish, &err), err);
+	assert_string_equal(finish_text(&finish, "etc/pam.d/common-auth"), "own");
+	assert_non_null(strstr(finish_text(&finish, "etc/pam.d/common-account"), "pam_deny.so"));
+}
+
 static void refuses_profiles_that_conflict(void **state)
 {
 	_cleanup_finish_ struct finish finish = with_templates();
@@ -92,6 +107,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(makes_the_stacks_that_pam_auth_update_makes),
+		cmocka_unit_test(leaves_what_the_definition_has),
 		cmocka_unit_test(refuses_profiles_that_conflict),
 		cmocka_unit_test(refuses_a_tree_without_the_templates),
 	};

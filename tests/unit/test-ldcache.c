@@ -113,6 +113,34 @@ static void a_root_without_configuration_has_the_standard_folders(void **state)
 	is_what_ldconfig_makes("rm -r etc/ld.so.conf etc/ld.so.conf.d\n");
 }
 
+/* A link that ldconfig would make lead elsewhere, and one that leads nowhere yet; but no cache. */
+static void links_of_the_definition_stay(void **state)
+{
+	static const char *const links[] = {
+		"opt/lib/libbar.so.2", "opt/lib/libgone.so.1", "opt/lib/libgone.so.2"};
+	struct definition definition = {.path = (char *)"own.yaml"};
+	struct finish finish = {.architecture = architecture(), .definition = &definition};
+	_cleanup_scratch_ char *folder = scratch_new();
+	_cleanup_free_ char *script = string_format(
+		"%s%s", root_script, "ln -s gone opt/lib/libgone.so.1; ln -s gone opt/lib/libgone.so.2\n");
+	_cleanup_tree_ struct tree *tree = NULL;
+	_cleanup_error_ struct error *err = NULL;
+
+	(void)state;
+	assert_non_null(script);
+	shell(folder, script);
+	finish.tree = tree = tree_of_folder(folder);
+	for (size_t i = 0; i < 2; i++)
+		tree_lookup(tree, links[i])->origin = tree_intern(tree, OWN_ORIGIN);
+	assert_ok(finish_ldcache(&finish, &err), err);
+	assert_string_equal(tree_lookup(tree, links[0])->target, "libbar.so.2.0");
+	assert_string_equal(tree_lookup(tree, links[1])->target, "gone");
+	assert_null(tree_lookup(tree, links[2]));
+	tree_lookup(tree, "etc/ld.so.cache")->origin = tree_intern(tree, OWN_ORIGIN);
+	assert_error(finish_ldcache(&finish, &err), -EINVAL, err,
+		"own.yaml:1: files: /etc/ld.so.cache is made by the build, by its finisher ld-cache");
+}
+
 static void says_what_is_wrong(void **state)
 {
 	static const struct {
@@ -148,6 +176,7 @@ int main(void)
 		cmocka_unit_test(cache_and_links_are_those_of_ldconfig),
 		cmocka_unit_test(levels_of_x86_libraries_are_those_of_ldconfig),
 		cmocka_unit_test(a_root_without_configuration_has_the_standard_folders),
+		cmocka_unit_test(links_of_the_definition_stay),
 		cmocka_unit_test(says_what_is_wrong),
 	};
 

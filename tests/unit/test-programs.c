@@ -54,11 +54,12 @@ static void put_library(struct tree *tree, const char *name)
 
 static int add(struct tree *tree, const char *path, const struct platform *of, struct error **err)
 {
-	_cleanup_strv_ struct strv names = {}, paths = {};
+	const struct definition definition = {.path = (char *)"own.yaml",
+		.programs = {.items = (char *[]){(char *)"orlop-test"}, .count = 1}};
+	_cleanup_strv_ struct strv paths = {};
 
-	assert_int_equal(strv_add(&names, "orlop-test"), 0);
 	assert_int_equal(strv_add(&paths, path), 0);
-	return programs_add(tree, &names, &paths, of, TIME, err);
+	return programs_add(tree, &definition, &paths, of, TIME, err);
 }
 
 /* ---- Programs ---- */
@@ -187,10 +188,11 @@ static void put_root(const char *folder, const void *data, size_t size)
 
 static int add_root(struct tree *tree, const char *folder, struct error **err)
 {
+	const struct definition definition = {.path = (char *)"own.yaml"};
 	_cleanup_content_ struct content *root = NULL;
 	int r = programs_read_root(folder, &root, err);
 
-	return r < 0 ? r : programs_add_root(tree, root, TIME, err);
+	return r < 0 ? r : programs_add_root(tree, &definition, root, TIME, err);
 }
 
 static void a_folder_without_a_root_is_refused_and_what_to_do_is_said(void **state)

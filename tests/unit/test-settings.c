@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "build/own.h"
 #include "build/settings.h"
 
 static const char head[] = "name: some\n"
@@ -37,7 +38,7 @@ static const char *text_of(const struct tree *tree, const char *path)
 	assert_non_null(inode);
 	assert_int_equal(inode->mode, S_IFREG | 0644);
 	assert_int_equal(inode->mtime, 5);
-	assert_string_equal(inode->origin, "some");
+	assert_string_equal(inode->origin, OWN_ORIGIN);
 	return (const char *)content_data(inode->content);
 }
 
@@ -101,6 +102,9 @@ static void a_file_that_is_there_already_is_an_error(void **state)
 	(void)state;
 	assert_ok(tree_add_file(tree, "usr/lib/sysctl.d/60-some.conf", &package, content, NULL, &err), err);
 	assert_error(settings_add(definition, tree, 5, &err), -EEXIST, err, "package");
+	tree_lookup(tree, "usr/lib/sysctl.d/60-some.conf")->origin = tree_intern(tree, OWN_ORIGIN);
+	assert_error(settings_add(definition, tree, 5, &err), -EINVAL, err,
+		": files: /usr/lib/sysctl.d/60-some.conf is made by the build, by `sysctl`");
 }
 
 int main(void)
