@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include "build/definition.h"
+#include "build/overlay.h"
 
 #define SOURCES_MAX 16
 
@@ -153,11 +154,11 @@ static int check_link_in_files(
 	const struct definition *definition, const char *folder, const char *link, struct error **err)
 {
 	_cleanup_free_ char *path = string_format("%s/%s", folder, link);
-	struct stat st;
+	int r = path ? overlay_has(folder, link) : -ENOMEM;
 
-	if (!path)
-		return error_set_errno(err, -ENOMEM, "%s", link);
-	if (strv_contains(&definition->left_out, path) || lstat(path, &st) < 0)
+	if (r < 0)
+		return error_set_errno(err, r, "%s", link);
+	if (r == 0 || strv_contains(&definition->left_out, path))
 		return 0;
 	return definition_error(
 		definition, "links", link, err, "%s is in the folder of files as well, as %s", link, path);

@@ -4,11 +4,11 @@
 #include <assert.h>
 #include <errno.h>
 #include <stdarg.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/file.h"
 #include "build/definition-text.h"
+#include "build/overlay.h"
 
 #define DEFINITION_MAX MiB(1)
 
@@ -302,17 +302,16 @@ static int leave_out(struct definition *definition, const struct definition *chi
 {
 	for (size_t i = 0; i < child->without.files.count; i++) {
 		const char *name = child->without.files.items[i];
-		struct stat st;
 		bool found = false;
 
 		for (size_t k = 0; k < definition->overlays.count; k++) {
-			_cleanup_free_ char *path =
-				string_format("%s/%s", definition->overlays.items[k], name);
+			const char *folder = definition->overlays.items[k];
+			int r = overlay_has(folder, name);
 
-			if (path && lstat(path, &st) < 0)
+			if (r == 0)
 				continue;
 			found = true;
-			if (strv_push(&definition->left_out, TAKE_PTR(path)) < 0)
+			if (r < 0 || strv_addf(&definition->left_out, "%s/%s", folder, name) < 0)
 				return error_set_errno(err, -ENOMEM, "%s", child->path);
 		}
 		if (!found)

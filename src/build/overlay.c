@@ -3,7 +3,7 @@
 
 #include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
+#include <fnmatch.h>
 
 #include "base/file.h"
 #include "base/string-util.h"
@@ -62,6 +62,13 @@ static int add_link(struct overlay *overlay, const char *path, const char *name,
 
 static int add_folder(struct overlay *overlay, const char *path, const char *name, struct error **err);
 
+/* Modes that nobody has by accident. Folders take setgid from the one that they are made in. */
+static bool has_odd_mode(mode_t mode)
+{
+	return (S_ISREG(mode) && (mode & (S_ISUID | S_ISGID | S_ISVTX))) ||
+	       (S_ISDIR(mode) && (mode & (S_ISUID | S_ISVTX)));
+}
+
 static int add_name(struct overlay *overlay, const char *path, const char *name, struct error **err)
 {
 	struct stat st;
@@ -70,6 +77,9 @@ static int add_name(struct overlay *overlay, const char *path, const char *name,
 		return 0;
 	if (lstat(path, &st) < 0)
 		return error_set_errno(err, -errno, "%s", path);
+	if (has_odd_mode(st.st_mode))
+		return error_set(
+			err, -EINVAL, "%s is setuid, setgid or sticky, which only a package can bring", path);
 	switch (st.st_mode & S_IFMT) {
 	case S_IFREG:
 		return add_file(overlay, path, name, st.st_mode, err);
@@ -82,9 +92,20 @@ static int add_name(struct overlay *overlay, const char *path, const char *name,
 	}
 }
 
+static bool is_junk(const char *name)
+{
+	static const char *const patterns[] = {
+		".git", ".gitignore", ".gitattributes", ".gitkeep", "*~", ".*.sw[a-p]", ".#*", ".DS_Store"};
+
+	for (size_t i = 0; i < ARRAY_SIZE(patterns); i++)
+		if (fnmatch(patterns[i], name, 0) == 0)
+			return true;
+	return false;
+}
+
 static int is_ours(const struct dirent *entry)
 {
-	return entry->d_name[0] != '.' && !endswith(entry->d_name, "~");
+	return !streq(entry->d_name, ".") && !streq(entry->d_name, "..") && !is_junk(entry->d_name);
 }
 
 static int add_folder(struct overlay *overlay, const char *path, const char *name, struct error **err)
@@ -123,4 +144,18 @@ int overlay_add(struct tree *tree, const char *path, const struct strv *left_out
 		.attributes = {.mode = 0644, .mtime = mtime, .origin = origin}};
 
 	return add_folder(&overlay, path, "", err);
+}
+
+int overlay_has(const char *path, const char *name)
+{
+	_cleanup_free_ char *file = string_format("%s/%s", path, name), *parts = strdup(name);
+	char *rest = parts, *part;
+	struct stat st;
+
+	if (!file || !parts)
+		return -ENOMEM;
+	while ((part = strsep(&rest, "/")))
+		if (is_junk(part))
+			return 0;
+	return lstat(file, &st) >= 0;
 }

@@ -8,11 +8,22 @@
 #include "format/tree.h"
 
 /*
- * Adds all that is in the folder *path*: folders, regular files (mode 0755 where the owner may execute them,
- * 0644 otherwise) and symbolic links, owned by 0:0, with *mtime*. A file that is there already is replaced; a
- * folder and a file under one name, and anything else than these three, are errors. Names that begin with "."
- * or end in "~" are passed over: they belong to editors and version control. So is what *left_out* (may be
- * NULL) names, as the paths that come of *path*, with all that is below it.
+ * Adds all that is in the folder *path*: folders, regular files and symbolic links, owned by 0:0, with
+ * *mtime*. A file that is there already is replaced; a folder and a file under one name, and anything else
+ * than these three, are errors.
+ *
+ * Folders are of mode 0755, files too where the owner may execute them, and 0644 otherwise: that is all that
+ * version control keeps, and what is the same whatever the umask of a checkout was. Files that are setuid,
+ * setgid or sticky, and folders that are setuid or sticky, are errors, since these bits were set on purpose.
+ * (The setgid bit of a folder may be that of the folder that it was made in.)
+ *
+ * Passed over are what *left_out* (may be NULL) names, as the paths that come of *path*, with all that is
+ * below it, and what is version control's, an editor's or a file manager's:
+ *
+ *     .git  .gitignore  .gitattributes  .gitkeep  *~  .*.sw[a-p]  .#*  .DS_Store
  */
 int overlay_add(struct tree *tree, const char *path, const struct strv *left_out, int64_t mtime,
 	const char *origin, struct error **err);
+
+/* Whether overlay_add() would find something at *name* in the folder *path*; -ENOMEM. */
+int overlay_has(const char *path, const char *name);

@@ -501,6 +501,23 @@ static void an_end_is_put_to_what_extends_each_other(void **state)
 	}
 }
 
+static void what_is_never_laid_over_the_tree_cannot_be_left_out(void **state)
+{
+	const struct family *family = *state;
+	_cleanup_free_ char *base = string_format("%sfiles: base\n", complete);
+	_cleanup_definition_ struct definition *definition = NULL;
+	struct error *err = NULL;
+
+	put(family, "base.yaml", base);
+	put(family, "base/etc/.profile", "");
+	put(family, "base/etc/profile~", "");
+	put(family, "child.yaml", "extends: base\nname: x\nwithout: {files: [etc/.profile]}\n");
+	assert_ok(load(family, "child.yaml", &definition, &err), err);
+	put(family, "child.yaml", "extends: base\nname: x\nwithout: {files: [etc/profile~]}\n");
+	assert_error(load(family, "child.yaml", &definition, &err), -EINVAL, err,
+		"child.yaml:3: without: files: base has no file \"etc/profile~\"");
+}
+
 static void a_grandchild_goes_by_all_of_them(void **state)
 {
 	const struct family *family = *state;
@@ -606,6 +623,8 @@ int main(void)
 			an_edition_adds_to_another_one_and_takes_from_it, set_up_family, tear_down_family),
 		cmocka_unit_test_setup_teardown(a_path_of_a_file_begins_where_the_file_is_that_names_it,
 			set_up_family, tear_down_family),
+		cmocka_unit_test_setup_teardown(
+			what_is_never_laid_over_the_tree_cannot_be_left_out, set_up_family, tear_down_family),
 		cmocka_unit_test_setup_teardown(
 			a_grandchild_goes_by_all_of_them, set_up_family, tear_down_family),
 		cmocka_unit_test_setup_teardown(
