@@ -408,7 +408,7 @@ static int extend(const struct definition *child, const char *text, size_t size,
 
 static int add_overlay(struct definition *definition, const char *files, struct error **err)
 {
-	if (!files || strv_addf(&definition->overlays, "%s/%s", definition->folder, files) >= 0)
+	if (!files || strv_push(&definition->overlays, definition_beside(definition, "files", files)) >= 0)
 		return 0;
 	return error_set_errno(err, -ENOMEM, "files");
 }

@@ -47,7 +47,7 @@ struct definition_user {
 
 struct definition {
 	char *path;		   /* of the file, as it was given */
-	char *folder;		   /* that the file is in: what `files` is relative to */
+	char *folder;		   /* that the file is in: what `extends` is relative to */
 	struct yaml_places places; /* where each key and entry stands, in this file or one that it extends */
 
 	char *extends; /* the edition that this one is made of, as the file names it; NULL: none */

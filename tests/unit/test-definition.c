@@ -518,6 +518,23 @@ static void what_is_never_laid_over_the_tree_cannot_be_left_out(void **state)
 		"child.yaml:3: without: files: base has no file \"etc/profile~\"");
 }
 
+static void files_may_be_anywhere(void **state)
+{
+	const struct family *family = *state;
+	_cleanup_free_ char *base = string_format("%sfiles: %s/base\n", complete, family->folder);
+	_cleanup_free_ char *first = string_format("%s/base", family->folder),
+			    *second = string_format("%s/other/../child", family->folder);
+	_cleanup_definition_ struct definition *definition = NULL;
+	_cleanup_error_ struct error *err = NULL;
+
+	put(family, "more/base.yaml", base);
+	put(family, "other/child.yaml", "extends: ../more/base.yaml\nname: x\nfiles: ../child\n");
+	assert_ok(load(family, "other/child.yaml", &definition, &err), err);
+	assert_int_equal(definition->overlays.count, 2);
+	assert_string_equal(definition->overlays.items[0], first);
+	assert_string_equal(definition->overlays.items[1], second);
+}
+
 static void a_grandchild_goes_by_all_of_them(void **state)
 {
 	const struct family *family = *state;
@@ -625,6 +642,7 @@ int main(void)
 			set_up_family, tear_down_family),
 		cmocka_unit_test_setup_teardown(
 			what_is_never_laid_over_the_tree_cannot_be_left_out, set_up_family, tear_down_family),
+		cmocka_unit_test_setup_teardown(files_may_be_anywhere, set_up_family, tear_down_family),
 		cmocka_unit_test_setup_teardown(
 			a_grandchild_goes_by_all_of_them, set_up_family, tear_down_family),
 		cmocka_unit_test_setup_teardown(
