@@ -73,10 +73,14 @@ judge() {
 @test "it works without patch, without tree delta, without a running slot, and with little windows" {
 	update --no-patch >/dev/null
 	judge
-	truncate -s 0 slot slot.tree && truncate -s 16M slot && truncate -s 1M slot.tree
+	truncate -s 0 slot slot.tree
+	truncate -s 16M slot
+	truncate -s 1M slot.tree
 	update --no-patch --no-tree-delta --window 700 >/dev/null
 	judge
-	truncate -s 0 slot slot.tree && truncate -s 16M slot && truncate -s 1M slot.tree
+	truncate -s 0 slot slot.tree
+	truncate -s 16M slot
+	truncate -s 1M slot.tree
 	"$bench" update "$images/www/three" "$url" slot slot.tree >result
 	judge
 	[ "$(jq .blocks.fetched result)" -gt 2900 ]
@@ -212,7 +216,8 @@ came_once() {
 	mkdir server
 	cp -r "$images/www" server/www
 	# The worker is another user where this is root.
-	chmod -R a+rX . server && chmod a+x "$BATS_RUN_TMPDIR" "$BATS_FILE_TMPDIR" "$BATS_TEST_TMPDIR" "$BATS_TEST_TMPDIR/.."
+	chmod -R a+rX . server
+	chmod a+x "$BATS_RUN_TMPDIR" "$BATS_FILE_TMPDIR" "$BATS_TEST_TMPDIR" "$BATS_TEST_TMPDIR/.."
 	NGINX_LISTEN='ssl http2' nginx_start "$PWD/server" "ssl_certificate $PWD/crt;" "ssl_certificate_key $PWD/key;"
 	run "$bench" update --worker "$images/www/three" "$nginx_url/three" slot slot.tree
 	[ "$status" = 1 ]

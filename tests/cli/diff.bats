@@ -46,7 +46,7 @@ manifest() {
 # Two releases: a changed in a CVE, b rebuilt, c gone, d new; e linked to a.
 two_releases() {
 	entry a 1.0-1 'First, CVE-2020-1111.' >first
-	{ entry a 1.0-2+deb13u1 'Fix CVE-2026-10000, cve-2026-9999.' && entry a 1.0-2 'Fix CVE-2025-1234: see CVE-2026-9999.' && cat first; } >second
+	{ entry a 1.0-2+deb13u1 'Fix CVE-2026-10000, cve-2026-9999.'; entry a 1.0-2 'Fix CVE-2025-1234: see CVE-2026-9999.'; cat first; } >second
 	entry b 1 'B.' >b
 	mkdir -p link/usr/share/doc
 	ln -sfn a link/usr/share/doc/e
@@ -67,7 +67,8 @@ two_releases() {
 @test "packages, sizes, the kernel and CVE ids are told, as text" {
 	two_releases
 	run --separate-stderr "$ORLOP" diff old new
-	[ "$status" = 0 ] && [ -z "$stderr" ]
+	[ "$status" = 0 ]
+	[ -z "$stderr" ]
 	[ "${lines[0]}" = 'container-linux 202611.30.0 for amd64, compared with 202611.23.0' ]
 	tr -s ' ' <<<"$output" >squeezed
 	grep -qx ' kernel 6.12.1-cloud 6.12.2-cloud another version' squeezed
@@ -319,37 +320,39 @@ prose unreadable ' ]
 }
 
 @test "a native package's changelog.gz, and one behind a link to a file, are read" {
-	{ entry native 2 'CVE-2026-1111' && entry native 1 'x'; } >native
-	{ entry file 2 'CVE-2026-2222' && entry file 1 'x'; } >file
+	{ entry native 2 'CVE-2026-1111'; entry native 1 'x'; } >native
+	{ entry file 2 'CVE-2026-2222'; entry file 1 'x'; } >file
 	mkdir -p none
 	with_changelog file-data file >/dev/null
 	mkdir -p in-file/usr/share/doc/file
 	ln -sfn ../file-data/changelog.Debian.gz in-file/usr/share/doc/file/changelog.Debian.gz
-	{ deb native 1 none && deb file 1 none && deb file-data 1 none; } | manifest old 1 k 4096
-	{ deb native 2 "$(with_changelog native native changelog.gz)" && deb file 2 in-file && deb file-data 2 in-file-data; } | manifest new 2 k 4096
+	{ deb native 1 none; deb file 1 none; deb file-data 1 none; } | manifest old 1 k 4096
+	{ deb native 2 "$(with_changelog native native changelog.gz)"; deb file 2 in-file; deb file-data 2 in-file-data; } | manifest new 2 k 4096
 	[ "$("$ORLOP" diff old new --json | jq -r '.sources[] | "\(.name) \(.cves | join(" "))"')" = 'file CVE-2026-2222
 file-data CVE-2026-2222
 native CVE-2026-1111' ]
 }
 
 @test "a folder that is a link to another package's is followed, through a second one, too" {
-	{ entry a 2 'CVE-2026-1111' && entry a 1 'x'; } >a
+	{ entry a 2 'CVE-2026-1111'; entry a 1 'x'; } >a
 	mkdir -p none one/usr/share/doc two/usr/share/doc
 	ln -sfn ./two one/usr/share/doc/one
 	ln -sfn /usr/share/doc/a two/usr/share/doc/two
-	{ deb a 2 none && deb one 1 none && deb two 2 none; } | manifest old 1 k 4096
-	{ deb a 2 "$(with_changelog a a)" && deb one 2 one && deb two 2 two; } | manifest new 2 k 4096
+	{ deb a 2 none; deb one 1 none; deb two 2 none; } | manifest old 1 k 4096
+	{ deb a 2 "$(with_changelog a a)"; deb one 2 one; deb two 2 two; } | manifest new 2 k 4096
 	[ "$("$ORLOP" diff old new --json | jq -c '[.sources[] | .name, .changelog, .cves]')" = '["one","read",["CVE-2026-1111"]]' ]
 	# What it leads to has to be there, too.
 	rm -r cache
-	{ deb a 2 none && deb one 1 none && deb two 2 none; } >list
-	{ deb one 2 one && deb two 2 two; } | manifest new 2 k 4096
-	rm -r old && mkdir old && manifest old 1 k 4096 <list
+	{ deb a 2 none; deb one 1 none; deb two 2 none; } >list
+	{ deb one 2 one; deb two 2 two; } | manifest new 2 k 4096
+	rm -r old
+	mkdir old
+	manifest old 1 k 4096 <list
 	[ "$("$ORLOP" diff old new --json | jq -c '[.sources[] | .name, .changelog]')" = '["one","missing"]' ]
 }
 
 @test "a kernel, whose packages have its version in their names, is compared by its source" {
-	{ entry linux-signed 6.12.4+1 'CVE-2026-4444' && entry linux-signed 6.12.3+1 'CVE-2026-3' && entry linux-signed 6.12.3+1~x 'CVE-2026-30303' && entry linux-signed 6.12.1+1 'CVE-2026-1111'; } >kernel
+	{ entry linux-signed 6.12.4+1 'CVE-2026-4444'; entry linux-signed 6.12.3+1 'CVE-2026-3'; entry linux-signed 6.12.3+1~x 'CVE-2026-30303'; entry linux-signed 6.12.1+1 'CVE-2026-1111'; } >kernel
 	mkdir -p none
 	{ deb linux-image-6.12.1 6.12.1-1 none linux-signed 6.12.1+1; } | manifest old 1 6.12.1 4096
 	{ deb linux-image-6.12.3 6.12.3-1 "$(with_changelog linux-image-6.12.3 kernel changelog.gz)" linux-signed 6.12.3+1; } | manifest new 2 6.12.3 4096
@@ -395,7 +398,7 @@ release_entry() { jq -n --arg version "$1" --arg architecture "${2:-amd64}" '{ed
 repository() {
 	rm -rf repo
 	mkdir -p repo/metadata repo/targets
-	{ release_entry 202611.23.0 && release_entry 202611.30.0 && [ -z "${1:-}" ] || release_entry 202611.30.0 arm64; } |
+	{ release_entry 202611.23.0; release_entry 202611.30.0; [ -z "${1:-}" ] || release_entry 202611.30.0 arm64; } |
 		jq -s '{format: 1, releases: .}' >releases.json
 	add_target releases.json releases.json
 	add_target container-linux/202611.23.0/amd64/manifest.json old/*.json

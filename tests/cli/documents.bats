@@ -140,3 +140,45 @@ node_keys() { grep -oE '(FIELD|DATE)\([a-z_]+, *"[a-zA-Z]+"|INTERVAL\("[a-zA-Z]+
 	[ ${#tools[@]} -ge 10 ]
 	shellcheck -x "${tools[@]}" tests/torture/make-archive docs/examples/*/make-repository tests/lib/*.bash tests/vm/{build-image,build-releases,guest-init,power-cuts}
 }
+
+@test "no check of a test is one that bash's -e passes over" {
+	local script=tests/analysis/passed-over.awk
+	awk -f $script tests/*/*.bats tests/lib/*.bash
+	cat >"$BATS_TEST_TMPDIR/wrong" <<-'END'
+		[ a ] && [ b ]
+		[[ a && b ]] && grep "x && y" z
+		a && b &&
+		c
+		for i in 1 2; do a && b; done
+		{ a && b; } >c
+		{
+		a && b
+		} | c
+		! grep x y
+		d
+	END
+	cat >"$BATS_TEST_TMPDIR/right" <<-'END'
+		[ a ] && [ b ] || return 1
+		! grep x y || return 1
+		[[ a && b ]]
+		(a && b)
+		a="$(b && c)" # && d
+		if a && b; then c; fi
+		while a &&
+		b && c; do d; done
+		a && break
+		f() { a && b; }
+		f() {
+		a &&
+		b && c
+		}
+		cat <<-EOF
+		a && b
+		EOF
+		g
+	END
+	run awk -f $script "$BATS_TEST_TMPDIR/wrong"
+	[ "$status" = 1 ]
+	[ "$(cut -d: -f2 <<<"$output" | tr '\n' ' ')" = '1 2 3 5 6 8 10 ' ]
+	awk -f $script "$BATS_TEST_TMPDIR/right"
+}

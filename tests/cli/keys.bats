@@ -172,7 +172,8 @@ setup_file() {
 		openssl pkey -in "set/$name.key" -passin file:passphrase -noout
 		! openssl pkey -in "set/$name.key" -passin pass:open -noout 2>/dev/null || return 1
 	done
-	openssl pkey -in set/db.key -passin file:passphrase -pubout | cmp - <(openssl x509 -in set/db.crt -pubkey -noout)
+	openssl pkey -in set/db.key -passin file:passphrase -pubout >public
+	openssl x509 -in set/db.crt -pubkey -noout | cmp public -
 	run "$ORLOP" keys init --passphrase other </dev/null
 	[ "$status" = 1 ]
 	[[ $output == *'there is no passphrase for the new keys'* ]]
@@ -188,7 +189,8 @@ setup_file() {
 	"$ORLOP" keys init --key db="$(cat db.key)" --key targets="$(cat targets.key)" --key PK="$keys/PK.key" set
 	cmp set/PK.key "$keys/PK.key"
 	cmp set/db.key db.key
-	cmp <(openssl x509 -in set/db.crt -pubkey -noout) <(openssl x509 -in "$keys/db.crt" -pubkey -noout)
+	openssl x509 -in "$keys/db.crt" -pubkey -noout >public
+	openssl x509 -in set/db.crt -pubkey -noout | cmp public -
 	openssl verify -check_ss_sig -CAfile set/db.crt set/db.crt
 	[ "$(jq -r '.signed.roles.targets.keyids[0] as $id | .signed.keys[$id].keytype' set/root.json)" = ecdsa ]
 	[ "$(stat -c %a set/db.key)" = 600 ]
@@ -212,7 +214,8 @@ setup_file() {
 	cmp set/db.key new
 	cmp set/db.key.1 "$keys/db.key"
 	cmp set/db.crt.1 "$keys/db.crt"
-	cmp <(openssl x509 -in set/db.crt -pubkey -noout) <(openssl pkey -in set/db.key -pubout)
+	openssl pkey -in set/db.key -pubout >public
+	openssl x509 -in set/db.crt -pubkey -noout | cmp public -
 	run "$ORLOP" keys rotate db --keys none
 	[ "$status" = 1 ]
 	[[ $output == *'none/db.crt is missing: make keys with'* ]]

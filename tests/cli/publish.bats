@@ -180,23 +180,32 @@ provenance() {
 		[ "$(find repo -type f -exec sha256sum {} + | sort)" = "$before" ]
 		rm -rf build
 	}
-	cp -r "$made/b2" build && echo more >>build/$name.usr.erofs
+	cp -r "$made/b2" build
+	echo more >>build/$name.usr.erofs
 	refuses "$name.usr.erofs has "
-	cp -r "$made/b2" build && printf x | dd of=build/$name.usr.erofs bs=1 seek=9999 conv=notrunc status=none
+	cp -r "$made/b2" build
+	printf x | dd of=build/$name.usr.erofs bs=1 seek=9999 conv=notrunc status=none
 	refuses "$name.usr.erofs is not the file of its manifest"
-	cp -r "$made/b2" build && printf x | dd of=build/$name.efi bs=1 seek=30000 conv=notrunc status=none
+	cp -r "$made/b2" build
+	printf x | dd of=build/$name.efi bs=1 seek=30000 conv=notrunc status=none
 	refuses "$name.efi"
-	cp -r "$made/b2" build && rm build/$name.usr.verity
+	cp -r "$made/b2" build
+	rm build/$name.usr.verity
 	refuses "$name.usr.verity: No such file"
-	cp -r "$made/b2" build && sed -i 's/"root_hash": "./"root_hash": "0/; s/"root_hash": "0\(.\)/"root_hash": "0f/' build/$name.manifest.json
+	cp -r "$made/b2" build
+	sed -i 's/"root_hash": "./"root_hash": "0/; s/"root_hash": "0\(.\)/"root_hash": "0f/' build/$name.manifest.json
 	refuses 'does not start the root hash'
-	cp -r "$made/b2" build && echo '{' >build/$name.manifest.json
+	cp -r "$made/b2" build
+	echo '{' >build/$name.manifest.json
 	refuses "$name.manifest.json"
 	mkdir build
 	refuses 'build has no build'
-	cp -r "$made/b2" build && cp "$made"/b3/*amd64* build && sed -i 's/"edition": "test"/"edition": ".."/' build/$name.manifest.json
+	cp -r "$made/b2" build
+	cp "$made"/b3/*amd64* build
+	sed -i 's/"edition": "test"/"edition": ".."/' build/$name.manifest.json
 	refuses edition
-	cp -r "$made/b2" build && cp "$made"/b1/* build
+	cp -r "$made/b2" build
+	cp "$made"/b1/* build
 	refuses 'two versions of test for amd64'
 }
 

@@ -42,7 +42,10 @@ before() {
 starts() { grep -qF "Action: $1 -> start" "$dump"; }
 
 @test "multi-user.target brings the gate, what keeps a release, and the agent, and nothing runs in a circle" {
-	starts orlop-health.service && starts boot-complete.target && starts orlop-bless.service && starts orlop-node.service
+	starts orlop-health.service
+	starts boot-complete.target
+	starts orlop-bless.service
+	starts orlop-node.service
 	run ! starts orlop-fall-back.service
 	run ! grep -iE 'cycle|orlop.*(unknown|ignoring|invalid)' "$dump"
 }
@@ -86,7 +89,8 @@ starts() { grep -qF "Action: $1 -> start" "$dump"; }
 	startup_ms=$(sed -nE 's/^\t\.startup_ms = ([0-9]+),/\1/p' "$root/src/update/health.c")
 	most=$(tr '\n' ' ' <"$root/src/update/node-config.c" | grep -oE '"healthTimeout"[^)]*' | sed -nE 's/.*\.most = ([0-9]+).*/\1/p')
 	minutes=$(sed -n 's/^TimeoutStartSec=\([0-9]*\)min$/\1/p' "$units/orlop-health.service")
-	[ "$startup_ms" -gt 0 ] && [ "$most" -gt 0 ]
+	[ "$startup_ms" -gt 0 ]
+	[ "$most" -gt 0 ]
 	[ $((minutes * 60)) -gt $((startup_ms / 1000 + most + 60)) ]
 }
 

@@ -152,7 +152,8 @@ on_small_disk() {
 		assert checksum == ~(sum(footer) - sum(footer[64:68])) & 0xffffffff
 		assert size - 512 * heads * track < cylinders * heads * track * 512 <= size
 	END
-	"$ORLOP" inspect --verify "${raw%.raw}.vhd" | diff - <("$ORLOP" inspect --verify "$raw")
+	"$ORLOP" inspect --verify "$raw" >expected
+	"$ORLOP" inspect --verify "${raw%.raw}.vhd" | diff expected -
 }
 
 @test "a format that there is not is refused before anything is done" {
@@ -160,7 +161,8 @@ on_small_disk() {
 	for formats in qcow 'qcow2,' ,vhd raw,vmdk '' QCOW2 'vhd vhdx'; do
 		run "$ORLOP" build "$edition" --offline --cache "$cache" --keys "$ORLOP_TEST_KEYS" --output out --format "$formats"
 		echo "$output"
-		[ "$status" = 2 ] && [[ $output == 'orlop: --format: "'*'" is none of raw, qcow2, vhd and vhdx (see orlop build --help)' ]]
+		[ "$status" = 2 ]
+		[[ $output == 'orlop: --format: "'*'" is none of raw, qcow2, vhd and vhdx (see orlop build --help)' ]]
 		[ ! -e out ]
 	done
 	# None is asked for: there is the raw disk alone.
@@ -622,9 +624,11 @@ teardown() { [ ! -e "$BATS_TEST_TMPDIR/httpd.pid" ] || kill "$(cat "$BATS_TEST_T
 
 @test "what is printed has to arrive" {
 	run bash -c '"$ORLOP" build --schema >/dev/full'
-	[ "$status" = 1 ] && [ "$output" = "orlop: cannot write to standard output: No space left on device" ]
+	[ "$status" = 1 ]
+	[ "$output" = "orlop: cannot write to standard output: No space left on device" ]
 	run bash -c '"$ORLOP" build "$edition" --offline --cache "$cache" --keys none --explain --json --quiet >/dev/full'
-	[ "$status" = 1 ] && [ "$output" = "orlop: cannot write to standard output: No space left on device" ]
+	[ "$status" = 1 ]
+	[ "$output" = "orlop: cannot write to standard output: No space left on device" ]
 }
 
 @test "an entry of a definition that does nothing is warned of, with its line, but where it may do nothing" {

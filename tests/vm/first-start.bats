@@ -35,8 +35,10 @@ teardown() { "$ORLOP" vm stop --force no-key 2>/dev/null || true; }
 	# Behind the attributes come the lists.
 	grep -E '^[A-Za-z0-9+/=]{100,}$' said | base64 -d | tail -c +5 >db.esl
 	sig-list-to-certs db.esl of >/dev/null
-	cmp of-0.der <(openssl x509 -in keys/db.crt -outform DER)
-	cmp of-1.der <(openssl x509 -in keys/db.crt.1 -outform DER)
+	openssl x509 -in keys/db.crt -outform DER >new.der
+	openssl x509 -in keys/db.crt.1 -outform DER >old.der
+	cmp of-0.der new.der
+	cmp of-1.der old.der
 }
 
 # `orlop vm` gives each guest a key of its own; a QEMU that leaves it out stands for a machine that nobody gave one. Waits

@@ -128,7 +128,8 @@ fill_second_slot() {
 @test "two full slots with their data swapped are refused" {
 	fill_second_slot
 	a=$(sfdisk --part-uuid disk 2) b=$(sfdisk --part-uuid disk 5)
-	sfdisk --part-uuid disk 2 "$b" && sfdisk --part-uuid disk 5 "$a"
+	sfdisk --part-uuid disk 2 "$b"
+	sfdisk --part-uuid disk 5 "$a"
 	refused 'orlop-init: cannot start: mount /dev/mapper/usr'
 }
 

@@ -128,7 +128,8 @@ watch_memory() {
 	# From the first release to the last one, past the one between.
 	peak=$(node "$(declare -f watch_memory); watch_memory orlop-node update --quiet --to 202601.19.0")
 	echo "$peak KiB at most"
-	[ "$peak" -gt 4000 ] && [ "$peak" -lt 32768 ]
+	[ "$peak" -gt 4000 ]
+	[ "$peak" -lt 32768 ]
 	node 'systemctl reboot' || true
 	wait_for 202601.19.0 600
 }
