@@ -359,6 +359,15 @@ struct reading {
 static int load(
 	const struct reading *reading, definition_find_fn find, struct definition **ret, struct error **err);
 
+/* A file may be called by many paths. */
+static bool is_same_file(const char *a, const char *b)
+{
+	struct stat one, other;
+
+	return stat(a, &one) >= 0 && stat(b, &other) >= 0 && one.st_dev == other.st_dev &&
+	       one.st_ino == other.st_ino;
+}
+
 /* That *path* is not being read already, and not for too long. */
 static int check_line(
 	const struct definition *child, const struct reading *line, const char *path, struct error **err)
@@ -366,7 +375,7 @@ static int check_line(
 	unsigned count = 0;
 
 	for (; line; line = line->child, count++)
-		if (streq(line->path, path))
+		if (is_same_file(line->path, path))
 			return definition_error(
 				child, "extends", NULL, err, "\"%s\" extends itself", child->extends);
 	if (count >= DEFINITION_DEPTH)

@@ -472,6 +472,31 @@ static void a_path_of_a_file_begins_where_the_file_is_that_names_it(void **state
 	assert_string_equal(mine, "/k");
 }
 
+/* A file that is called otherwise than before is the same one. */
+static void refuses_circles_by_other_paths(const struct family *family)
+{
+	static const struct {
+		const char *itself, *message;
+	} cases[] = {
+		{"./self.yaml", "/self.yaml:2: extends: \"./self.yaml\" extends itself"},
+		{"other/../self.yaml", "/self.yaml:2: extends: \"other/../self.yaml\" extends itself"},
+		{"link.yaml", "/self.yaml:2: extends: \"link.yaml\" extends itself"},
+		{"other/back.yaml", "/back.yaml:2: extends: \"../self.yaml\" extends itself"},
+	};
+
+	shell(family->folder, "ln -s self.yaml link.yaml");
+	put(family, "other/back.yaml", "name: back\nextends: ../self.yaml\n");
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		_cleanup_free_ char *text = string_format("name: self\nextends: %s\n", cases[i].itself);
+		_cleanup_definition_ struct definition *definition = NULL;
+		_cleanup_error_ struct error *err = NULL;
+
+		put(family, "self.yaml", text);
+		assert_int_equal(load(family, "self.yaml", &definition, &err), -EINVAL);
+		assert_true(endswith(error_message(err), cases[i].message));
+	}
+}
+
 /* In a circle, each is named once; in a line that is too long, the last one says so. */
 static void an_end_is_put_to_what_extends_each_other(void **state)
 {
@@ -484,6 +509,7 @@ static void an_end_is_put_to_what_extends_each_other(void **state)
 	assert_int_equal(load(family, "one.yaml", &definition, &err), -EINVAL);
 	assert_string_equal(strrchr(error_message(err), '/'), "/two.yaml:3: extends: \"one\" extends itself");
 	assert_null(strstr(strstr(error_message(err), "one.yaml") + 1, "one.yaml"));
+	refuses_circles_by_other_paths(family);
 	put(family, "line0.yaml", complete);
 	for (unsigned i = 1; i <= DEFINITION_DEPTH; i++) {
 		_cleanup_error_ struct error *too_long = NULL;
