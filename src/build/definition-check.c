@@ -112,6 +112,20 @@ static int check_initrd(const struct definition *definition, struct error **err)
 	return 0;
 }
 
+/* The least size of whole blocks that *bytes* go into, as a definition can have it: what format_size() rounds
+ * may be less. */
+static char *write_size(uint64_t bytes, char ret[SIZE_TEXT_MAX])
+{
+	static const char units[] = "KMGT";
+	uint64_t value = round_up_u64(bytes, KiB(4)) / KiB(1);
+	size_t unit = 0;
+
+	for (; value % 1024 == 0 && units[unit + 1]; unit++)
+		value /= 1024;
+	(void)snprintf(ret, SIZE_TEXT_MAX, "%ju%c", (uintmax_t)value, units[unit]);
+	return ret;
+}
+
 static int check_sizes(const struct definition *definition, struct error **err)
 {
 	const struct {
@@ -130,7 +144,7 @@ static int check_sizes(const struct definition *definition, struct error **err)
 
 		if (sizes[i].size < sizes[i].least)
 			return definition_error(definition, sizes[i].key, NULL, err, "must be at least %s",
-				format_size(sizes[i].least, text));
+				write_size(sizes[i].least, text));
 		if (sizes[i].size % KiB(4) || sizes[i].size > GiB(1024))
 			return definition_error(definition, sizes[i].key, NULL, err,
 				"must be a multiple of 4 KiB and at most 1024 GiB");

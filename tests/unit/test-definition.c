@@ -238,11 +238,11 @@ static void names_file_line_and_key_of_what_makes_no_sense(void **state)
 		{"[dm-verity, erofs, overlay, efivarfs]", "[]",
 			"x.yaml:13: initrd: modules: must have dm_verity"},
 		{"erofs, ", "-erofs, ", "x.yaml:13: initrd: modules: must have erofs"},
-		{"usr: 1G", "\n  usr: 63M", "x.yaml:15: disk: usr: must be at least 64.0 MiB"},
+		{"usr: 1G", "\n  usr: 63M", "x.yaml:15: disk: usr: must be at least 64M"},
 		{"disk: {", "compression: lzma\ndisk: {", "x.yaml:14: compression: \"lzma\" is none of"},
 		{"disk: {", "compression: zstd:99\ndisk: {",
 			"x.yaml:14: compression: \"zstd:99\" is none of"},
-		{"verity: 16M", "verity: 4M", "x.yaml:14: disk: verity: must be at least 9.0 MiB"},
+		{"verity: 16M", "verity: 4M", "x.yaml:14: disk: verity: must be at least 9M"},
 		{"state: 4G", "state: 4097M,\n esp: 2T", "x.yaml:15: disk: esp: is there twice"},
 		{"state: 4G", "state: 2T", "x.yaml:14: disk: state: must be a multiple"},
 	};
@@ -264,6 +264,27 @@ static void a_command_line_is_no_longer_than_the_kernel_takes(void **state)
 	longer[sizeof(longer) - 1] = 0;
 	accepts("quiet, a=b", longest);
 	refuses("quiet, a=b", longer, "x.yaml:11: kernel: command-line: 1975 bytes are more than the 1974");
+}
+
+/* What an error asks for is enough, to the block. */
+static void the_least_size_is_one_that_can_be_written(void **state)
+{
+	static const struct {
+		const char *less, *message, *least;
+	} cases[] = {
+		{"usr: 1024G, verity: 8G", "verity: must be at least 8193M", "usr: 1024G, verity: 8193M"},
+		{"usr: 1025M, verity: 9220K", "verity: must be at least 9224K", "usr: 1025M, verity: 9224K"},
+		{"usr: 65540K, verity: 1536K", "verity: must be at least 1540K",
+			"usr: 65540K, verity: 1540K"},
+		{"usr: 65532K, verity: 2M", "usr: must be at least 64M", "usr: 64M, verity: 2M"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		refuses("usr: 1G, verity: 16M", cases[i].less, cases[i].message);
+		accepts("usr: 1G, verity: 16M", cases[i].least);
+	}
+	refuses("signature: 1M", "signature: 12K", "signature: must be at least 16K");
 }
 
 static void an_error_about_an_entry_is_given_its_place(void **state)
@@ -660,6 +681,7 @@ int main(void)
 		cmocka_unit_test(names_file_line_and_key_of_what_is_wrong),
 		cmocka_unit_test(names_file_line_and_key_of_what_makes_no_sense),
 		cmocka_unit_test(a_command_line_is_no_longer_than_the_kernel_takes),
+		cmocka_unit_test(the_least_size_is_one_that_can_be_written),
 		cmocka_unit_test(an_error_about_an_entry_is_given_its_place),
 		cmocka_unit_test(what_a_definition_lays_over_the_tree_is_looked_at),
 		cmocka_unit_test_setup_teardown(
