@@ -7,7 +7,9 @@
 #include "base/buffer.h"
 
 struct reader {
-	const char *name;   /* of the file */
+	const char *name; /* of the file */
+	const char *text;
+	size_t size;
 	const char *prefix; /* of keys: "" or "kernel: " */
 	struct yaml_places *places;
 	bool extends;	  /* what is in the structure already */
@@ -622,12 +624,24 @@ static int read_mapping(struct reader *reader, const struct yaml_field *fields, 
 	return r;
 }
 
+/* Of bytes that are no text, the parser knows the offset alone. */
+static size_t bad_line(const struct reader *reader, const yaml_parser_t *parser)
+{
+	size_t line = 1;
+
+	if (parser->error != YAML_READER_ERROR)
+		return parser->problem_mark.line + 1;
+	for (size_t i = 0; i < MIN(parser->problem_offset, reader->size); i++)
+		line += reader->text[i] == '\n';
+	return line;
+}
+
 static int bad_syntax(const struct reader *reader, const yaml_parser_t *parser, struct error **err)
 {
 	if (parser->error == YAML_MEMORY_ERROR)
 		return error_set_errno(err, -ENOMEM, "%s", reader->name);
-	return error_set(err, -EINVAL, "%s:%zu: not valid YAML: %s", reader->name,
-		parser->problem_mark.line + 1, parser->problem ? parser->problem : "syntax error");
+	return error_set(err, -EINVAL, "%s:%zu: not valid YAML: %s", reader->name, bad_line(reader, parser),
+		parser->problem ? parser->problem : "syntax error");
 }
 
 /* What is refused wherever it stands, NULL where there is nothing to say. */
@@ -684,7 +698,7 @@ static int load(struct reader *reader, yaml_parser_t *parser, struct error **err
 }
 
 /* Has *step* go through the text with a parser of its own. */
-static int with_parser(struct reader *reader, const char *text, size_t size,
+static int with_parser(struct reader *reader,
 	int (*step)(struct reader *reader, yaml_parser_t *parser, struct error **err), struct error **err)
 {
 	yaml_parser_t parser;
@@ -692,7 +706,7 @@ static int with_parser(struct reader *reader, const char *text, size_t size,
 
 	if (!yaml_parser_initialize(&parser))
 		return error_set_errno(err, -ENOMEM, "%s", reader->name);
-	yaml_parser_set_input_string(&parser, (const unsigned char *)text, size);
+	yaml_parser_set_input_string(&parser, (const unsigned char *)reader->text, reader->size);
 	r = step(reader, &parser, err);
 	yaml_parser_delete(&parser);
 	return r;
@@ -719,8 +733,7 @@ static int read_root(
 					       : bad(reader, root, "file", "must be a mapping", err);
 }
 
-static int parse(struct reader *reader, const char *text, size_t size, const struct yaml_field *fields,
-	void *structure, struct error **err)
+static int parse(struct reader *reader, const struct yaml_field *fields, void *structure, struct error **err)
 {
 	struct strv *files = reader->places ? &reader->places->files : NULL;
 	int r;
@@ -728,9 +741,9 @@ static int parse(struct reader *reader, const char *text, size_t size, const str
 	if (files && strv_add(files, reader->name) < 0)
 		return error_set_errno(err, -ENOMEM, "%s", reader->name);
 	reader->file = files ? files->items[files->count - 1] : NULL;
-	r = with_parser(reader, text, size, scan, err);
+	r = with_parser(reader, scan, err);
 	if (r >= 0)
-		r = with_parser(reader, text, size, load, err);
+		r = with_parser(reader, load, err);
 	if (r < 0)
 		return r;
 	r = read_root(reader, fields, structure, err);
@@ -741,15 +754,16 @@ static int parse(struct reader *reader, const char *text, size_t size, const str
 int yaml_parse(const char *text, size_t size, const char *name, const struct yaml_field *fields,
 	void *structure, struct yaml_places *places, struct error **err)
 {
-	struct reader reader = {.name = name, .prefix = "", .places = places};
+	struct reader reader = {.name = name, .text = text, .size = size, .prefix = "", .places = places};
 
-	return parse(&reader, text, size, fields, structure, err);
+	return parse(&reader, fields, structure, err);
 }
 
 int yaml_parse_onto(const char *text, size_t size, const char *name, const struct yaml_field *fields,
 	void *structure, struct yaml_places *places, struct error **err)
 {
-	struct reader reader = {.name = name, .prefix = "", .places = places, .extends = true};
+	struct reader reader = {
+		.name = name, .text = text, .size = size, .prefix = "", .places = places, .extends = true};
 
-	return parse(&reader, text, size, fields, structure, err);
+	return parse(&reader, fields, structure, err);
 }

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/buffer.h"
 #include "format/yaml.h"
 
 struct item {
@@ -257,12 +258,46 @@ static void faults_name_file_line_and_key(void **state)
 	}
 }
 
+/* libyaml gives such mistakes no line, and reads a text in pieces. */
+static void names_the_line_of_bytes_that_are_no_text(void **state)
+{
+	static const struct {
+		const char *bytes, *message;
+		size_t size;
+	} cases[] = {
+		{"caf\xe9\nb\n", "not valid YAML: invalid trailing UTF-8 octet", 7},
+		{"\xff", "not valid YAML: invalid leading UTF-8 octet", 1},
+		{"\xe2\x82", "not valid YAML: incomplete UTF-8 octet sequence", 2},
+		{"a\0b\n", "not valid YAML: control characters are not allowed", 4},
+		{"\x01\n", "not valid YAML: control characters are not allowed", 2},
+	};
+	static const size_t lines[] = {0, 1, 5, 5000};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases) * ARRAY_SIZE(lines); i++) {
+		size_t c = i % ARRAY_SIZE(cases), count = lines[i / ARRAY_SIZE(cases)];
+		_cleanup_free_ char *message = string_format("x.yaml:%zu: %s", count + 1, cases[c].message);
+		_cleanup_buffer_ struct buffer text = {};
+		struct error *err = NULL;
+		struct all all = {};
+
+		for (size_t line = 0; line < count; line++)
+			buffer_append_string(&text, "# \u00e4\r\n");
+		buffer_append(&text, cases[c].bytes, cases[c].size);
+		assert_false(buffer_failed(&text));
+		assert_error(yaml_parse((char *)text.data, text.size, "x.yaml", fields, &all, NULL, &err),
+			-EINVAL, err, message);
+		yaml_release(fields, &all);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(reads_each_type),
 		cmocka_unit_test(what_is_missing_keeps_its_default),
 		cmocka_unit_test(faults_name_file_line_and_key),
+		cmocka_unit_test(names_the_line_of_bytes_that_are_no_text),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
