@@ -8,7 +8,7 @@
 #include "build/programs.h"
 #include "build/sign-later-parts.h"
 #include "build/sign-later.h"
-#include "build/version.h"
+#include "format/version.h"
 
 void image_release(struct image *image)
 {

@@ -6,12 +6,12 @@
 #include "base/file.h"
 #include "build/provenance.h"
 #include "build/sign-later-parts.h"
-#include "build/version.h"
 #include "format/fsverity.h"
 #include "format/json-read.h"
 #include "format/statement.h"
 #include "format/uki.h"
 #include "format/verity.h"
+#include "format/version.h"
 
 #define PROGRAM_MAX MiB(512)
 #define NETBOOT_MAX GiB(2) /* with /usr in it; more is no PE image, see format/pe.h */

@@ -6,9 +6,9 @@
 #include "base/encoding.h"
 #include "base/string-util.h"
 #include "build/platform.h"
-#include "build/version.h"
 #include "format/disk-format.h"
 #include "format/json-read.h"
+#include "format/version.h"
 
 #define ALGORITHM "sha256WithRSAEncryption"
 #define EDITION_MAX 32

@@ -11,13 +11,13 @@
 #include "build/image.h"
 #include "build/keys.h"
 #include "build/platform.h"
-#include "build/version.h"
 #include "cmd/build-explain.h"
 #include "cmd/command-json.h"
 #include "cmd/command.h"
 #include "cmd/paths.h"
 #include "cmd/secret.h"
 #include "format/json-text.h"
+#include "format/version.h"
 
 /* `--finish` lacks signatures: nothing is wrong, and it may be called again when they are made. */
 #define EXIT_UNSIGNED 3

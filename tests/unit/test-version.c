@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "build/version.h"
+#include "format/version.h"
 
 static void a_version_is_a_day(void **state)
 {

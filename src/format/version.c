@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "build/version.h"
+#include "format/version.h"
 
 #include <ctype.h>
 #include <errno.h>
