@@ -7,7 +7,9 @@
 
 #include "base/encoding.h"
 #include "base/file.h"
+#include "format/deb-version.h"
 #include "format/json-read.h"
+#include "format/version.h"
 
 #define TEXT_MAX 1024	/* bytes of a name, a version or a path */
 #define DEB_MAX GiB(16) /* bytes of a package, and of what is in it */
@@ -124,7 +126,7 @@ static int read_names(
 	for (size_t i = 0; r == 0 && i < json_array_size(array); i++) {
 		const char *name = json_string_value(json_array_get(array, i));
 
-		if (!name || !*name || strlen(name) > TEXT_MAX)
+		if (!name || !*name || strlen(name) > TEXT_MAX || string_has_control(name))
 			return json_fault(place, member, "not a list of names", err);
 		if (strv_add(ret, name) < 0)
 			r = error_set_errno(err, -ENOMEM, "lock");
@@ -144,6 +146,44 @@ static int read_wanted(const struct json_place *document, struct lock *ret, stru
 	return r < 0 ? r : read_names(&wanted, "absent", &ret->absent, err);
 }
 
+static int read_version(const struct json_place *document, char **ret, struct error **err)
+{
+	const char *text = NULL;
+	int64_t day;
+	int r = json_read_string(document, "version", TEXT_MAX, &text, err);
+
+	if (r < 0)
+		return r;
+	if (version_time(text, &day, NULL) < 0)
+		return json_fault(document, "version", "not of the form YYYYMM.DD.N", err);
+	*ret = strdup(text);
+	return *ret ? 0 : error_set_errno(err, -ENOMEM, "lock");
+}
+
+/* Whether *wanted*, NAME or NAME=VERSION, is that package. A name that others provide can't be asked for. */
+static bool is_wanted(const char *wanted, const struct package *package)
+{
+	const char *rest = startswith(wanted, package->name);
+
+	return rest && (!*rest || (*rest == '=' && deb_version_compare(rest + 1, package->version) == 0));
+}
+
+/* That there is a package for each that was asked for. */
+static int check_wanted(const struct strv *wanted, const char *member, const struct package_list *packages,
+	struct error **err)
+{
+	for (size_t i = 0; i < wanted->count; i++) {
+		bool found = false;
+
+		for (size_t k = 0; k < packages->count && !found; k++)
+			found = is_wanted(wanted->items[i], &packages->items[k]);
+		if (!found)
+			return error_set(
+				err, -EBADMSG, "%s: lacks \"%s\", which is wanted", member, wanted->items[i]);
+	}
+	return 0;
+}
+
 static int read_lock(const struct json_place *document, struct lock *ret, struct error **err)
 {
 	static const char words[] = LOWER UPPER DIGITS "._-/";
@@ -156,13 +196,16 @@ static int read_lock(const struct json_place *document, struct lock *ret, struct
 	if (r == 0)
 		r = read_word(document, "suite", words, &ret->suite, err);
 	if (r == 0)
-		r = read_word(document, "version", words, &ret->version, err);
+		r = read_version(document, &ret->version, err);
 	if (r == 0)
 		r = read_wanted(document, ret, err);
 	if (r == 0)
 		r = read_packages(document, "packages", ret->architecture, &ret->packages, err);
-	return r < 0 ? r
-		     : read_packages(document, "boot_packages", ret->architecture, &ret->boot_packages, err);
+	if (r == 0)
+		r = read_packages(document, "boot_packages", ret->architecture, &ret->boot_packages, err);
+	if (r == 0)
+		r = check_wanted(&ret->wanted, "packages", &ret->packages, err);
+	return r < 0 ? r : check_wanted(&ret->boot_wanted, "boot_packages", &ret->boot_packages, err);
 }
 
 int lock_parse(const void *data, size_t size, struct lock *ret, struct error **err)

@@ -183,6 +183,14 @@ on_small_disk() {
 	refused 1 'small.lock is of the suite trixie, and this build is of forky' --lock small.lock --suite forky
 	jq '.packages[0].file = "../x"' small.lock >bad.lock
 	refused 1 'bad.lock: packages[0].file: not a path below an archive' --lock bad.lock
+	# Whatever version is asked for; it is the lock that is wrong, not the command line.
+	jq '.version = "nonsense"' small.lock >bad.lock
+	refused 1 'bad.lock: version: not of the form YYYYMM.DD.N' --lock bad.lock --version 202601.02.4
+	run "$ORLOP" build "$edition" --offline --cache "$cache" --keys none --explain --lock bad.lock
+	[ "$status" = 1 ]
+	[ "$output" = 'orlop: bad.lock: version: not of the form YYYYMM.DD.N' ]
+	jq '.packages = []' small.lock >bad.lock
+	refused 1 'bad.lock: packages: lacks "base-files", which is wanted' --lock bad.lock
 	head -c 1000 small.lock >bad.lock
 	refused 1 'bad.lock: line ' --lock bad.lock
 	# What it says of a package is not so: nothing in the cache suffers from that, and no statement repeats it.

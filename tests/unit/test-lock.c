@@ -8,7 +8,8 @@
 static const char good[] =
 	"{\"format\": 1, \"edition\": \"small\", \"architecture\": \"arm64\", \"suite\": \"trixie\","
 	" \"version\": \"202601.02.3\","
-	" \"wanted\": {\"packages\": [\"bash=5.2\", \"libc6\"], \"boot_packages\": [], \"absent\": "
+	" \"wanted\": {\"packages\": [\"bash=1:5.2~rc1-2+b5\", \"tzdata\"], \"boot_packages\": [], "
+	"\"absent\": "
 	"[\"awk\"]},"
 	" \"packages\": ["
 	"{\"name\": \"bash\", \"version\": \"1:5.2~rc1-2+b5\", \"architecture\": \"arm64\", \"source\": "
@@ -34,7 +35,7 @@ static void reads_all_members(void **state)
 	assert_string_equal(lock.suite, "trixie");
 	assert_string_equal(lock.version, "202601.02.3");
 	assert_int_equal(lock.wanted.count, 2);
-	assert_string_equal(lock.wanted.items[0], "bash=5.2");
+	assert_string_equal(lock.wanted.items[0], "bash=1:5.2~rc1-2+b5");
 	assert_int_equal(lock.boot_wanted.count, 0);
 	assert_string_equal(lock.absent.items[0], "awk");
 	assert_int_equal(lock.packages.count, 2);
@@ -79,9 +80,19 @@ static const struct json_case refused[] = {
 		"packages[0].architecture: neither that of the lock"},
 	{"\"suite\": \"trixie\",", "\"suite\": \"\",", "suite: has other characters"},
 	{"\"version\": \"202601.02.3\"", "\"version\": 7", "version: missing"},
+	{"202601.02.3", "nonsense", "version: not of the form YYYYMM.DD.N"},
+	{"202601.02.3", "202613.02.3", "version: not of the form YYYYMM.DD.N"},
+	{"202601.02.3", "1.2", "version: not of the form YYYYMM.DD.N"},
 	{"\"wanted\"", "\"x\"", "wanted.: not an object"},
-	{"[\"bash=5.2\", \"libc6\"]", "{}", "wanted.packages"},
-	{"\"libc6\"]", "7]", "wanted.packages: not a list of names"},
+	{"[\"bash=1:5.2~rc1-2+b5\", \"tzdata\"]", "{}", "wanted.packages"},
+	{"\"tzdata\"]", "7]", "wanted.packages: not a list of names"},
+	{"\"tzdata\"]", "\"a\\n\"]", "wanted.packages: not a list of names"},
+	{"\"tzdata\"]", "\"tz\"]", "packages: lacks \"tz\", which is wanted"},
+	{"\"tzdata\"]", "\"tzdata2\"]", "packages: lacks \"tzdata2\", which is wanted"},
+	{"\"tzdata\"]", "\"tzdata=2026b\"]", "packages: lacks \"tzdata=2026b\", which is wanted"},
+	{"\"bash=1:5.2~rc1-2+b5\"", "\"bash=5.2~rc1-2+b5\"", "packages: lacks \"bash=5.2~rc1-2+b5\""},
+	{"\"boot_packages\": [], \"absent\"", "\"boot_packages\": [\"bash\"], \"absent\"",
+		"boot_packages: lacks \"bash\", which is wanted"},
 	{"\"absent\"", "\"x\"", "wanted.absent"},
 	{"\"packages\": [{", "\"x\": [{", "packages"},
 	{"\"boot_packages\": [], \"later\"", "\"later\"", "boot_packages"},
@@ -90,7 +101,8 @@ static const struct json_case refused[] = {
 	{"\"name\": \"bash\"", "\"name\": \"../bash\"", "packages[0].name: has other characters"},
 	{"\"name\": \"bash\"", "\"name\": \"tzdata\"", "packages[1].name: not behind the one before it"},
 	{"\"name\": \"bash\"", "\"name\": \"zsh\"", "packages[1].name: not behind the one before it"},
-	{"1:5.2~rc1-2+b5", "1 5", "packages[0].version: has other characters"},
+	{"\"version\": \"1:5.2~rc1-2+b5\"", "\"version\": \"1 5\"",
+		"packages[0].version: has other characters"},
 	{"pool/main/b/bash/bash_", "/pool/main/b/bash/bash_", "packages[0].file: not a path below"},
 	{"pool/main/b/bash/bash_", "pool/../../bash_", "packages[0].file: not a path below"},
 	{"pool/main/b/bash/bash_", "pool?main/b/bash/bash_", "packages[0].file: has other characters"},
@@ -113,6 +125,19 @@ static void refuses_by_name(void **state)
 		assert_error(lock_parse(text, strlen(text), &lock, &err), -EBADMSG, err, refused[i].text);
 		assert_null(lock.edition);
 	}
+}
+
+/* A version may be written in several ways, of which Debian's comparison makes one. */
+static void a_wanted_version_is_compared_as_one(void **state)
+{
+	static const struct json_case same = {
+		"\"bash=1:5.2~rc1-2+b5\", \"tzdata\"", "\"bash=01:5.02~rc1-2+b5\", \"tzdata=0:2026a\"", ""};
+	_cleanup_free_ char *text = json_case_document(good, &same);
+	_cleanup_lock_ struct lock lock = {};
+	_cleanup_error_ struct error *err = NULL;
+
+	(void)state;
+	assert_ok(lock_parse(text, strlen(text), &lock, &err), err);
 }
 
 static void copies_what_it_has_of_packages(void **state)
@@ -138,6 +163,7 @@ int main(void)
 		cmocka_unit_test(reads_all_members),
 		cmocka_unit_test(what_is_written_is_read_again),
 		cmocka_unit_test(refuses_by_name),
+		cmocka_unit_test(a_wanted_version_is_compared_as_one),
 		cmocka_unit_test(copies_what_it_has_of_packages),
 	};
 
