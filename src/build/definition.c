@@ -489,6 +489,29 @@ size_t definition_argument(const char *entry, const char *architecture, bool *re
 	return length;
 }
 
+int definition_arguments(
+	const struct definition *definition, const char *architecture, struct strv *ret, struct error **err)
+{
+	const struct strv *entries = &definition->kernel.command_line;
+
+	for (size_t i = 0; i < entries->count; i++) {
+		bool has;
+		size_t length = definition_argument(entries->items[i], architecture, &has);
+
+		if (has && strv_push(ret, strndup(entries->items[i], length)) < 0)
+			return error_set_errno(err, -ENOMEM, "definition");
+	}
+	return 0;
+}
+
+int definition_requirements(const struct definition *definition, struct strv *ret, struct error **err)
+{
+	for (size_t i = 0; requirements[i]; i++)
+		if ((definition->require & 1U << i) && strv_add(ret, requirements[i]) < 0)
+			return error_set_errno(err, -ENOMEM, "definition");
+	return 0;
+}
+
 static char *expand(const char *text, const char *architecture)
 {
 	static const char mark[] = "{architecture}";

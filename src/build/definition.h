@@ -159,6 +159,13 @@ int definition_plain(const struct strv *list, struct strv *ret, struct error **e
  */
 size_t definition_argument(const char *entry, const char *architecture, bool *ret);
 
+/* The arguments that *architecture* has, without what says so. */
+int definition_arguments(
+	const struct definition *definition, const char *architecture, struct strv *ret, struct error **err);
+
+/* What a node must have to come up, as *require* of the file has it. */
+int definition_requirements(const struct definition *definition, struct strv *ret, struct error **err);
+
 /* A copy of *list* with "{architecture}" replaced in each entry. */
 int definition_expand(
 	const struct strv *list, const char *architecture, struct strv *ret, struct error **err);

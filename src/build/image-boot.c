@@ -138,15 +138,13 @@ static int write_usr_image(struct image *image, struct error **err)
 int image_make_command_line(struct image *image, struct error **err)
 {
 	_cleanup_buffer_ struct buffer line = {};
-	const struct strv *arguments = &image->definition->kernel.command_line;
+	_cleanup_strv_ struct strv arguments = {};
+	int r = definition_arguments(image->definition, image->options->architecture, &arguments, err);
 
-	for (size_t i = 0; i < arguments->count; i++) {
-		bool has;
-		size_t length = definition_argument(arguments->items[i], image->options->architecture, &has);
-
-		if (has)
-			buffer_printf(&line, "%.*s ", (int)length, arguments->items[i]);
-	}
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < arguments.count; i++)
+		buffer_printf(&line, "%s ", arguments.items[i]);
 	buffer_printf(&line, "usrhash=%s", image->root_hash);
 	image->command_line = buffer_take(&line, NULL);
 	return image->command_line ? 0 : error_set_errno(err, -ENOMEM, "command line");

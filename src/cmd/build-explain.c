@@ -10,6 +10,19 @@
 #include "format/canonical-json.h"
 #include "format/json-text.h"
 
+struct explanation {
+	const struct image_options *options;
+	struct image_plan plan;
+	struct strv arguments, requirements;
+};
+
+static void explanation_release(struct explanation *explanation)
+{
+	image_plan_release(&explanation->plan);
+	strv_release(&explanation->arguments);
+	strv_release(&explanation->requirements);
+}
+
 static const char *suite_of(const struct image_options *options)
 {
 	return options->suite ? options->suite : options->definition->suite;
@@ -61,6 +74,14 @@ static void print_list(const char *title, const struct strv *list)
 		printf("  %s\n", list->items[i]);
 }
 
+static void print_words(const char *title, const struct strv *list)
+{
+	if (list->count > 0)
+		printf("%s", title);
+	for (size_t i = 0; i < list->count; i++)
+		printf(" %s", list->items[i]);
+}
+
 static void print_pairs(const char *title, const struct pairs *pairs)
 {
 	if (pairs->count == 0)
@@ -77,9 +98,10 @@ static void print_sources(const struct definition *definition)
 	if (definition->sources.count > 0)
 		printf("\nSources beside the archive:\n");
 	for (size_t i = 0; (source = definition_source(definition, i)); i++) {
-		printf("  %s: %s %s, of it", source->name, source->url, source->suite);
-		for (size_t k = 0; k < source->packages.count; k++)
-			printf(" %s", source->packages.items[k]);
+		printf("  %s: %s %s", source->name, source->url, source->suite);
+		print_words("", &source->components);
+		printf(", keyring %s", source->keyring);
+		print_words(", of it", &source->packages);
 		putchar('\n');
 	}
 }
@@ -93,8 +115,7 @@ static void print_users(const struct definition *definition)
 	for (size_t i = 0; (user = definition_user(definition, i)); i++) {
 		printf("  %s: %s, home %s, %s", user->name, user->description, user->home ? user->home : "/",
 			user->shell ? user->shell : "no shell");
-		for (size_t k = 0; k < user->groups.count; k++)
-			printf("%s %s", k > 0 ? "" : ", in", user->groups.items[k]);
+		print_words(", in", &user->groups);
 		putchar('\n');
 	}
 }
@@ -124,7 +145,7 @@ static void print_disk(const struct definition *definition)
 		printf("  %-16s  %10s\n", parts[i].name, format_size(parts[i].size, size));
 }
 
-static void print_plan(const struct image_options *options, const struct image_plan *plan)
+static void print_head(const struct image_options *options)
 {
 	const struct definition *definition = options->definition;
 
@@ -133,9 +154,13 @@ static void print_plan(const struct image_options *options, const struct image_p
 		options->lock ? options->lock_path : "", definition->path,
 		definition->extends ? ", which extends " : "",
 		definition->extends ? definition->extends : "");
+	printf("\nTitle: %s\n", definition->title);
+	print_list("Components of the archive", &definition->components);
 	print_sources(definition);
-	print_packages("Packages", &plan->packages);
-	print_packages("Boot packages, of which the build alone takes files", &plan->boot_packages);
+}
+
+static void print_content(const struct definition *definition)
+{
 	print_list("Absent packages, which count as installed", &definition->absent);
 	print_list("Not unpacked", &definition->exclude);
 	print_list("Unpacked all the same", &definition->keep);
@@ -149,11 +174,32 @@ static void print_plan(const struct image_options *options, const struct image_p
 	print_pairs("Fixed ids of users and groups", &definition->ids);
 	print_pairs("Units", &definition->units);
 	print_list("Files that keep setuid and setgid bits", &definition->setuid);
-	print_list("Kernel command line, behind usrhash=", &definition->kernel.command_line);
+}
+
+static void print_start(const struct explanation *explanation)
+{
+	const struct definition *definition = explanation->options->definition;
+
+	print_list("Kernel command line, before usrhash=", &explanation->arguments);
 	print_list("Kernel modules that are kept", &definition->kernel.modules);
 	print_list("Firmware that is kept besides what these ask for", &definition->kernel.firmware);
 	print_list("Modules that the initrd loads", &definition->initrd.modules);
 	print_list("Modules that the initrd loads for hardware that is there", &definition->initrd.devices);
+	if (explanation->requirements.count == 0)
+		printf("\nA node must have nothing in particular to start\n");
+	print_list("What a node must have to start", &explanation->requirements);
+}
+
+static void print_plan(const struct explanation *explanation)
+{
+	const struct definition *definition = explanation->options->definition;
+
+	print_head(explanation->options);
+	print_packages("Packages", &explanation->plan.packages);
+	print_packages(
+		"Boot packages, of which the build alone takes files", &explanation->plan.boot_packages);
+	print_content(definition);
+	print_start(explanation);
 	printf("\nCompression of /usr: %s\n", definition->compression ? definition->compression : "none");
 	print_disk(definition);
 }
@@ -254,49 +300,92 @@ static json_t *finishers_json(void)
 	return array;
 }
 
-static json_t *kernel_json(const struct definition *definition)
+static json_t *kernel_json(const struct explanation *explanation)
 {
-	return json_pack("{s:o, s:o, s:o, s:o, s:o}", "command_line",
-		list_json(&definition->kernel.command_line), "modules",
-		list_json(&definition->kernel.modules), "firmware", list_json(&definition->kernel.firmware),
-		"initrd_modules", list_json(&definition->initrd.modules), "initrd_devices",
+	const struct definition *definition = explanation->options->definition;
+
+	return json_pack("{s:o, s:o, s:o, s:o, s:o}", "command_line", list_json(&explanation->arguments),
+		"modules", list_json(&definition->kernel.modules), "firmware",
+		list_json(&definition->kernel.firmware), "initrd_modules",
+		list_json(&definition->initrd.modules), "initrd_devices",
 		list_json(&definition->initrd.devices));
 }
 
-static json_t *plan_json(const struct image_options *options, const struct image_plan *plan)
+static json_t *disk_json(const struct definition *definition)
 {
-	const struct definition *definition = options->definition;
-	json_t *disk = json_pack("{s:I, s:I, s:I, s:I, s:I}", "esp", (json_int_t)definition->disk.esp, "usr",
+	return json_pack("{s:I, s:I, s:I, s:I, s:I}", "esp", (json_int_t)definition->disk.esp, "usr",
 		(json_int_t)definition->disk.usr, "verity", (json_int_t)definition->disk.verity, "signature",
 		(json_int_t)definition->disk.signature, "state", (json_int_t)definition->disk.state);
+}
 
-	return json_pack(
-		"{s:s, s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, "
-		"s:o, s:o, s:o, s:o, s:o, s:o, s:s, s:o}",
-		"edition", definition->name, "title", definition->title, "version", options->version,
-		"architecture", options->architecture, "suite", suite_of(options), "lock",
-		json_text(options->lock ? options->lock_path : NULL), "sources", sources_json(definition),
-		"packages", packages_json(&plan->packages), "boot_packages",
-		packages_json(&plan->boot_packages), "absent", list_json(&definition->absent), "exclude",
-		list_json(&definition->exclude), "keep", list_json(&definition->keep), "programs",
-		list_json(&definition->programs), "files", list_json(&definition->overlays), "left_out",
-		list_json(&definition->left_out), "links", pairs_json(&definition->links), "finishers",
-		finishers_json(), "sysctl", pairs_json(&definition->sysctl), "users", users_json(definition),
-		"ids", pairs_json(&definition->ids), "units", pairs_json(&definition->units), "setuid",
-		list_json(&definition->setuid), "kernel", kernel_json(definition), "compression",
-		definition->compression ? definition->compression : "none", "disk", disk);
+static json_t *head_json(const struct image_options *options)
+{
+	const struct definition *definition = options->definition;
+
+	return json_pack("{s:s, s:s, s:s, s:s, s:o, s:o, s:s, s:o, s:o, s:o}", "edition", definition->name,
+		"title", definition->title, "version", options->version, "architecture",
+		options->architecture, "definition", json_text(definition->path), "extends",
+		json_text(definition->extends), "suite", suite_of(options), "lock",
+		json_text(options->lock ? options->lock_path : NULL), "components",
+		list_json(&definition->components), "sources", sources_json(definition));
+}
+
+static json_t *content_json(const struct definition *definition)
+{
+	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "absent",
+		list_json(&definition->absent), "exclude", list_json(&definition->exclude), "keep",
+		list_json(&definition->keep), "programs", list_json(&definition->programs), "files",
+		list_json(&definition->overlays), "left_out", list_json(&definition->left_out), "links",
+		pairs_json(&definition->links), "finishers", finishers_json(), "sysctl",
+		pairs_json(&definition->sysctl), "users", users_json(definition), "ids",
+		pairs_json(&definition->ids), "units", pairs_json(&definition->units), "setuid",
+		list_json(&definition->setuid));
+}
+
+static json_t *start_json(const struct explanation *explanation)
+{
+	const struct definition *definition = explanation->options->definition;
+
+	return json_pack("{s:o, s:o, s:s, s:o}", "kernel", kernel_json(explanation), "require",
+		list_json(&explanation->requirements), "compression",
+		definition->compression ? definition->compression : "none", "disk", disk_json(definition));
+}
+
+/* The members of all of them, NULL where memory is out. */
+static json_t *plan_json(const struct explanation *explanation)
+{
+	const struct definition *definition = explanation->options->definition;
+	json_t *plan = head_json(explanation->options);
+	json_t *parts[] = {json_pack("{s:o, s:o}", "packages", packages_json(&explanation->plan.packages),
+				   "boot_packages", packages_json(&explanation->plan.boot_packages)),
+		content_json(definition), start_json(explanation)};
+	int r = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(parts); i++) {
+		if (r == 0)
+			r = json_object_update(plan, parts[i]);
+		json_decref(parts[i]);
+	}
+	if (r == 0)
+		return plan;
+	json_decref(plan);
+	return NULL;
 }
 
 int build_explain(const struct image_options *options, bool json, struct error **err)
 {
-	_cleanup_image_plan_ struct image_plan plan = {};
-	int r = image_plan(options, &plan, err);
+	_cleanup_(explanation_release) struct explanation explanation = {.options = options};
+	const struct definition *definition = options->definition;
+	int r = image_plan(options, &explanation.plan, err);
 
+	if (r >= 0)
+		r = definition_arguments(definition, options->architecture, &explanation.arguments, err);
+	if (r >= 0)
+		r = definition_requirements(definition, &explanation.requirements, err);
 	if (r < 0)
 		return r;
-	if (!json) {
-		print_plan(options, &plan);
-		return 0;
-	}
-	return command_print_json(plan_json(options, &plan), err);
+	if (json)
+		return command_print_json(plan_json(&explanation), err);
+	print_plan(&explanation);
+	return 0;
 }

@@ -309,6 +309,61 @@ on_small_disk() {
 	"$ORLOP" diff copy "$reference" | cmp none -
 }
 
+@test "--explain has every key of a definition, and of the command line what the architecture has" {
+	local key word other=arm64 members
+	[ "$(dpkg --print-architecture)" != arm64 ] || other=amd64
+	mkdir own
+	cat >all.yaml <<-END
+		extends: $edition
+		name: all
+		title: All Keys
+		absent: [-x0]
+		exclude: [usr/x1]
+		keep: [usr/x2]
+		programs: [orlop-node]
+		files: own
+		without: {files: [usr/lib/systemd]}
+		links: {etc/x3: x4}
+		sysctl: {vm.x5: x6}
+		users: {x7: {description: x8, home: /x9, shell: /x10, groups: [x11]}}
+		ids: {x12: 913}
+		units: {x13.service: mask}
+		setuid: [usr/x14]
+		kernel: {command-line: ["x15=y [$(dpkg --print-architecture)]", "other [$other]"], modules: [x16], firmware: [x17]}
+		initrd: {modules: [x18], devices: [x19]}
+		compression: zstd:7
+		disk: {esp: 111M, usr: 222M, verity: 33M, signature: 44K, state: 555M}
+		require: [secure-boot, command-line]
+	END
+	local plan=("$ORLOP" build ./all.yaml --offline --quiet --cache "$cache" --keys none --version 202601.02.3 --explain)
+	"${plan[@]}" >text
+	"${plan[@]}" --json >plan
+	for word in "${edition##*/}" 'All Keys' main trixie x{0..14} x15=y x{16..19} orlop-node own usr/lib/systemd 913 mask zstd:7 111.0 222.0 33.0 44.0 \
+		555.0 secure-boot command-line libc6 systemd-boot-efi; do
+		grep -qwF -- "$word" text || { echo "$word is missing"; return 1; }
+	done
+	! grep -E 'other|tpm2' text || return 1
+	grep -x 'Kernel command line, before usrhash=:' text
+	# As in the image.
+	[[ $(jq -r .command_line "$reference"/*.manifest.json) == 'quiet usrhash='* ]]
+	members=$(grep -oE '\bFIELD\("[a-z-]+"' "$BATS_TEST_DIRNAME/../../src/build/definition.c" | cut -d'"' -f2 | tr - _)
+	[ "$(wc -w <<<"$members")" -ge 20 ]
+	for key in $members; do
+		case $key in
+		name) key=edition ;;
+		initrd) key=kernel ;;
+		without) key=left_out ;;
+		esac
+		jq -e --arg key "$key" 'has($key) and .[$key] != null and .[$key] != [] and .[$key] != ""' plan || [ "$key" = sources ] ||
+			{ echo "$key is missing"; return 1; }
+	done
+	jq -e '.components == ["main"] and .require == ["secure-boot", "command-line"] and .kernel.command_line == ["quiet", "x15=y"]' plan
+	jq -e --arg edition "$edition" '.definition == "./all.yaml" and .extends == $edition and .disk.signature == 45056' plan
+	# Nothing is demanded where nothing is said.
+	"$ORLOP" build "$edition" --offline --quiet --cache "$cache" --keys none --explain >text
+	grep -x 'A node must have nothing in particular to start' text
+}
+
 @test "a cache or an output folder that cannot be used is named, and what to do" {
 	: >file
 	mkdir half

@@ -90,6 +90,29 @@ static void an_argument_may_be_for_one_architecture(void **state)
 }
 
 /* The complete definition with one text in it replaced. */
+static void what_counts_for_an_architecture_is_listed(void **state)
+{
+	static const char from[] = "[quiet, a=b]";
+	const char *at = strstr(complete, from);
+	_cleanup_free_ char *text = string_format("%.*s[quiet, 'a=b [amd64]', 'c [arm64]']%s",
+		(int)(at - complete), complete, at + strlen(from));
+	_cleanup_definition_ struct definition *definition = NULL;
+	_cleanup_strv_ struct strv arguments = {}, requirements = {};
+	_cleanup_error_ struct error *err = NULL;
+
+	(void)state;
+	assert_ok(definition_parse(text, strlen(text), "x.yaml", &definition, &err), err);
+	assert_ok(definition_arguments(definition, "amd64", &arguments, &err), err);
+	assert_int_equal(arguments.count, 2);
+	assert_string_equal(arguments.items[0], "quiet");
+	assert_string_equal(arguments.items[1], "a=b");
+	definition->require = REQUIRE_SECURE_BOOT | REQUIRE_COMMAND_LINE;
+	assert_ok(definition_requirements(definition, &requirements, &err), err);
+	assert_int_equal(requirements.count, 2);
+	assert_string_equal(requirements.items[0], "secure-boot");
+	assert_string_equal(requirements.items[1], "command-line");
+}
+
 static void refuses(const char *from, const char *to, const char *message)
 {
 	_cleanup_definition_ struct definition *definition = NULL;
@@ -678,6 +701,7 @@ int main(void)
 		cmocka_unit_test(reads_every_kind_of_value),
 		cmocka_unit_test(an_entry_that_may_do_nothing_is_the_entry_without_its_mark),
 		cmocka_unit_test(an_argument_may_be_for_one_architecture),
+		cmocka_unit_test(what_counts_for_an_architecture_is_listed),
 		cmocka_unit_test(names_file_line_and_key_of_what_is_wrong),
 		cmocka_unit_test(names_file_line_and_key_of_what_makes_no_sense),
 		cmocka_unit_test(a_command_line_is_no_longer_than_the_kernel_takes),
