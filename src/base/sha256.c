@@ -6,6 +6,8 @@
 #include <openssl/evp.h>
 #include <sys/stat.h>
 
+#define PIECE_SIZE KiB(64) /* bytes that are read at a time */
+
 struct sha256 {
 	EVP_MD_CTX *context;
 	EVP_MD *md;
@@ -131,4 +133,31 @@ int sha256_file(int fd, uint8_t ret[SHA256_SIZE], uint64_t *ret_size)
 	if (ret_size)
 		*ret_size = offset;
 	return 0;
+}
+
+int sha256_update_io(struct sha256 *context, const struct block_io *io, uint64_t offset, uint64_t size)
+{
+	_cleanup_free_ uint8_t *piece = malloc(PIECE_SIZE);
+	int r = piece ? 0 : -ENOMEM;
+
+	while (r >= 0 && size > 0) {
+		size_t n = (size_t)MIN(size, (uint64_t)PIECE_SIZE);
+
+		r = block_read(io, offset, piece, n);
+		if (r >= 0)
+			sha256_update(context, piece, n);
+		offset += n;
+		size -= n;
+	}
+	return r;
+}
+
+int sha256_io(const struct block_io *io, uint8_t ret[SHA256_SIZE])
+{
+	_cleanup_sha256_ struct sha256 *context = sha256_new();
+	int r = context ? sha256_update_io(context, io, 0, io->size) : -ENOMEM;
+
+	if (r >= 0)
+		sha256_final(context, ret);
+	return r;
 }

@@ -5,7 +5,7 @@
  */
 #pragma once
 
-#include "base/error.h"
+#include "base/block-io.h"
 
 #define SHA256_SIZE 32
 #define SHA256_HEX_SIZE (2 * SHA256_SIZE + 1) /* with the NUL */
@@ -27,3 +27,12 @@ int sha256_bytes(const void *data, size_t size, uint8_t ret[SHA256_SIZE]);
 /* The digest and size of all that *fd* holds from its beginning; its file offset stays. *ret_size may
  * be NULL. */
 int sha256_file(int fd, uint8_t ret[SHA256_SIZE], uint64_t *ret_size);
+
+/*
+ * Adds *size* bytes from *offset* on of a disk or file, which are read piece by piece, so that memory does
+ * not depend on *size*. Returns 0; -ENOMEM; the errors of block_read().
+ */
+int sha256_update_io(struct sha256 *context, const struct block_io *io, uint64_t offset, uint64_t size);
+
+/* The digest of all of it; the same errors. */
+int sha256_io(const struct block_io *io, uint8_t ret[SHA256_SIZE]);

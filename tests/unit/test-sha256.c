@@ -91,12 +91,56 @@ static void holes_count_as_the_zeros_that_they_read_as(void **state)
 	}
 }
 
+static void ranges_of_disks_are_hashed_piece_by_piece(void **state)
+{
+	static uint8_t data[200000];
+	const struct block_io io = block_io_bytes(data, sizeof(data));
+	static const struct {
+		uint64_t offset, size;
+	} ranges[] = {{0, 0}, {0, 1}, {7, 65536}, {1, 65537}, {65535, 131072}, {3, 199997}, {200000, 0}};
+	_cleanup_sha256_ struct sha256 *context = sha256_new();
+	uint8_t digest[SHA256_SIZE], expected[SHA256_SIZE];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(data); i++)
+		data[i] = (uint8_t)(i * i >> 3);
+	for (size_t i = 0; i < ARRAY_SIZE(ranges); i++) {
+		assert_int_equal(sha256_update_io(context, &io, ranges[i].offset, ranges[i].size), 0);
+		sha256_final(context, digest);
+		assert_int_equal(sha256_bytes(data + ranges[i].offset, (size_t)ranges[i].size, expected), 0);
+		assert_memory_equal(digest, expected, SHA256_SIZE);
+	}
+	assert_int_equal(sha256_io(&io, digest), 0);
+	assert_int_equal(sha256_bytes(data, sizeof(data), expected), 0);
+	assert_memory_equal(digest, expected, SHA256_SIZE);
+	assert_int_equal(sha256_update_io(context, &io, 1, sizeof(data)), -ENXIO);
+}
+
+static void what_cannot_be_read_has_no_digest(void **state)
+{
+	_cleanup_scratch_ char *folder = scratch_new();
+	_cleanup_free_ char *path = string_format("%s/file", folder);
+	struct block_file file;
+	struct block_io io;
+	uint8_t digest[SHA256_SIZE];
+
+	(void)state;
+	shell(folder, "seq 1 50000 > file");
+	file = (struct block_file){.fd = open(path, O_RDONLY | O_CLOEXEC)};
+	assert_true(file.fd >= 0);
+	io = block_io_file(&file, (uint64_t)lseek(file.fd, 0, SEEK_END) + 1);
+	assert_int_equal(sha256_io(&io, digest), -ENODATA);
+	(void)close(file.fd);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(digests_are_those_of_fips_180),
 		cmocka_unit_test(files_are_hashed_from_their_beginning),
 		cmocka_unit_test(holes_count_as_the_zeros_that_they_read_as),
+		cmocka_unit_test(ranges_of_disks_are_hashed_piece_by_piece),
+		cmocka_unit_test(what_cannot_be_read_has_no_digest),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
