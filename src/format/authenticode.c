@@ -165,7 +165,7 @@ int authenticode_sign(
 int authenticode_next(
 	const struct pe *pe, size_t *position, struct authenticode_signature *ret, struct error **err)
 {
-	const uint8_t *table = pe->data + pe->certificates_offset;
+	const uint8_t *table = pe->certificates;
 	size_t left, length;
 
 	while (*position < pe->certificates_size) {
@@ -286,19 +286,15 @@ static int verify_one(const struct authenticode_signature *signature, X509 *cert
 	return r;
 }
 
-int authenticode_verify(
-	const struct pe *pe, const void *certificate, size_t certificate_size, struct error **err)
+int authenticode_verify_digest(const struct pe *pe, const uint8_t digest[SHA256_SIZE],
+	const void *certificate, size_t certificate_size, struct error **err)
 {
 	const unsigned char *at = certificate;
 	struct authenticode_signature signature;
-	uint8_t digest[SHA256_SIZE];
 	size_t position = 0;
 	X509 *x509;
-	int r, found = -ENOKEY;
+	int r = 0, found = -ENOKEY;
 
-	r = pe_authenticode_digest(pe, digest, err);
-	if (r < 0)
-		return r;
 	x509 = certificate_size <= MiB(1) ? d2i_X509(NULL, &at, (long)certificate_size) : NULL;
 	if (!x509)
 		return error_set(err, -EINVAL, "the certificate to verify with is no X.509 certificate");
@@ -310,6 +306,15 @@ int authenticode_verify(
 	if (found == -ENOKEY)
 		return error_set(err, -ENOKEY, "the image has no signature by this certificate");
 	return found;
+}
+
+int authenticode_verify(
+	const struct pe *pe, const void *certificate, size_t certificate_size, struct error **err)
+{
+	uint8_t digest[SHA256_SIZE];
+	int r = pe_authenticode_digest(pe, digest, err);
+
+	return r < 0 ? r : authenticode_verify_digest(pe, digest, certificate, certificate_size, err);
 }
 
 static int describe_certificate(X509 *certificate, char **ret_subject, uint8_t ret_fingerprint[SHA256_SIZE])

@@ -20,7 +20,7 @@ int authenticode_digest(const void *image, size_t size, uint8_t ret[SHA256_SIZE]
 
 /* One PKCS#7 signature of an image. */
 struct authenticode_signature {
-	const uint8_t *pkcs7; /* DER; points into the image */
+	const uint8_t *pkcs7; /* DER; points into the image's certificate table */
 	size_t size;
 };
 
@@ -34,10 +34,15 @@ int authenticode_next(
 /*
  * Checks that the image carries a signature made by *certificate* (DER) over its present content. Returns 0;
  * -ENOKEY where it has none of that certificate; -EBADMSG where the content or the signature doesn't match.
- * Like firmware, it doesn't look at dates and issuers: the certificate itself is what is trusted.
+ * Like firmware, it doesn't look at dates and issuers: the certificate itself is what is trusted. Takes any
+ * image, as the next one does.
  */
 int authenticode_verify(
 	const struct pe *pe, const void *certificate, size_t certificate_size, struct error **err);
+
+/* The same for who tries several certificates: *digest* is that of pe_authenticode_digest(). */
+int authenticode_verify_digest(const struct pe *pe, const uint8_t digest[SHA256_SIZE],
+	const void *certificate, size_t certificate_size, struct error **err);
 
 /*
  * Whose signature it is, for people: the subject of the signer's certificate ("CN=Orlop db") and its SHA-256,

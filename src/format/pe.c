@@ -40,30 +40,54 @@ static int malformed(struct error **err, const char *what)
 	return error_set(err, -EBADMSG, "not a well-formed PE32+ image: %s", what);
 }
 
-/* Finds COFF and optional header and checks that the file holds them; *ret_coff* is the COFF header's offset.
- */
-static int parse_signatures(struct pe *pe, struct error **err)
+/* Reads what was found to lie within the file. */
+static int copy(const struct pe *pe, uint64_t offset, void *ret, size_t size, struct error **err)
 {
-	size_t coff, optional_size;
+	int r = block_read(&pe->io, offset, ret, size);
 
-	if (pe->size < DOS_HEADER_SIZE || memcmp(pe->data, "MZ", 2) != 0)
+	return r < 0 ? error_set_errno(err, r, "PE image: reading at byte %ju", (uintmax_t)offset) : 0;
+}
+
+/* The signature "PE\0\0", the COFF header, and as much of the optional one as there must be. */
+struct headers {
+	uint8_t signature[4], coff[COFF_HEADER_SIZE], optional[OPTIONAL_SIZE_MIN];
+};
+static_assert(
+	sizeof(struct headers) == 4 + COFF_HEADER_SIZE + OPTIONAL_SIZE_MIN, "as they stand in the file");
+
+/* Finds COFF and optional header and checks that the file holds them. */
+static int parse_signatures(struct pe *pe, struct headers *ret, struct error **err)
+{
+	uint8_t dos[DOS_HEADER_SIZE];
+	size_t begin, optional_size;
+	int r;
+
+	if (pe->size < DOS_HEADER_SIZE)
 		return malformed(err, "no DOS header");
-	coff = (size_t)read_le32(pe->data + DOS_NEW_HEADER) + 4;
-	if (coff > pe->size || pe->size - coff < COFF_HEADER_SIZE + OPTIONAL_SIZE_MIN)
+	r = copy(pe, 0, dos, sizeof(dos), err);
+	if (r < 0)
+		return r;
+	if (memcmp(dos, "MZ", 2) != 0)
+		return malformed(err, "no DOS header");
+	begin = read_le32(dos + DOS_NEW_HEADER);
+	if (begin > pe->size || pe->size - begin < sizeof(*ret))
 		return malformed(err, "the file ends inside the headers");
-	if (memcmp(pe->data + coff - 4, "PE\0\0", 4) != 0)
+	r = copy(pe, begin, ret, sizeof(*ret), err);
+	if (r < 0)
+		return r;
+	if (memcmp(ret->signature, "PE\0\0", 4) != 0)
 		return malformed(err, "no PE signature");
-	pe->optional_offset = coff + COFF_HEADER_SIZE;
-	optional_size = read_le16(pe->data + coff + COFF_OPTIONAL_SIZE);
-	if (optional_size < OPTIONAL_SIZE_MIN || read_le16(pe->data + pe->optional_offset) != 0x20b)
+	pe->machine = read_le16(ret->coff);
+	pe->optional_offset = begin + offsetof(struct headers, optional);
+	optional_size = read_le16(ret->coff + COFF_OPTIONAL_SIZE);
+	if (optional_size < OPTIONAL_SIZE_MIN || read_le16(ret->optional) != 0x20b)
 		return malformed(err, "no PE32+ optional header with a certificate table entry");
 	pe->section_table_offset = pe->optional_offset + optional_size;
 	return 0;
 }
 
-static int parse_optional(struct pe *pe, struct error **err)
+static int parse_optional(struct pe *pe, const uint8_t *optional, struct error **err)
 {
-	const uint8_t *optional = pe->data + pe->optional_offset;
 	uint32_t directories = read_le32(optional + OPTIONAL_DIRECTORY_COUNT);
 
 	pe->section_alignment = read_le32(optional + OPTIONAL_SECTION_ALIGNMENT);
@@ -105,6 +129,7 @@ static int parse_section(
 
 static int parse_sections(struct pe *pe, size_t count, struct error **err)
 {
+	uint8_t table[PE_SECTIONS_MAX * SECTION_HEADER_SIZE];
 	int r;
 
 	if (count > PE_SECTIONS_MAX)
@@ -112,19 +137,15 @@ static int parse_sections(struct pe *pe, size_t count, struct error **err)
 	if (pe->section_table_offset > pe->headers_size ||
 		pe->headers_size - pe->section_table_offset < count * SECTION_HEADER_SIZE)
 		return malformed(err, "the section table reaches behind the headers");
-	for (size_t i = 0; i < count; i++) {
-		r = parse_section(pe, pe->data + pe->section_table_offset + i * SECTION_HEADER_SIZE,
-			&pe->sections[i], err);
-		if (r < 0)
-			return r;
-	}
+	r = copy(pe, pe->section_table_offset, table, count * SECTION_HEADER_SIZE, err);
+	for (size_t i = 0; r >= 0 && i < count; i++)
+		r = parse_section(pe, table + i * SECTION_HEADER_SIZE, &pe->sections[i], err);
 	pe->section_count = count;
-	return 0;
+	return r;
 }
 
-static int parse_certificates(struct pe *pe, struct error **err)
+static int parse_certificates(struct pe *pe, const uint8_t *entry, struct error **err)
 {
-	const uint8_t *entry = pe->data + pe->optional_offset + OPTIONAL_CERTIFICATES;
 	uint32_t offset = read_le32(entry), size = read_le32(entry + 4);
 
 	pe->certificates_offset = pe->size;
@@ -137,26 +158,51 @@ static int parse_certificates(struct pe *pe, struct error **err)
 	return 0;
 }
 
+static int parse(struct pe *pe, struct error **err)
+{
+	struct headers headers;
+	int r = parse_signatures(pe, &headers, err);
+
+	if (r >= 0)
+		r = parse_optional(pe, headers.optional, err);
+	if (r >= 0)
+		r = parse_sections(pe, read_le16(headers.coff + COFF_SECTION_COUNT), err);
+	return r < 0 ? r : parse_certificates(pe, headers.optional + OPTIONAL_CERTIFICATES, err);
+}
+
 int pe_parse(const void *data, size_t size, struct pe *ret, struct error **err)
 {
-	struct pe pe = {.data = data, .size = size};
-	const uint8_t *coff;
+	struct pe pe = {.io = block_io_bytes(data, size), .data = data, .size = size};
+	int r = parse(&pe, err);
+
+	if (r < 0)
+		return r;
+	pe.certificates = pe.data + pe.certificates_offset;
+	*ret = pe;
+	return 0;
+}
+
+int pe_read(const struct block_io *io, struct buffer *certificates, struct pe *ret, struct error **err)
+{
+	struct pe pe = {.io = *io, .size = (size_t)io->size};
+	void *table;
 	int r;
 
-	r = parse_signatures(&pe, err);
+	assert(certificates->size == 0);
+	if (io->size > IMAGE_SIZE_MAX)
+		return malformed(err, "it has more than 2 GiB");
+	r = parse(&pe, err);
 	if (r < 0)
 		return r;
-	coff = pe.data + pe.optional_offset - COFF_HEADER_SIZE;
-	pe.machine = read_le16(coff);
-	r = parse_optional(&pe, err);
+	if (pe.certificates_size > PE_CERTIFICATES_MAX)
+		return malformed(err, "its certificate table has more than 1 MiB");
+	table = buffer_extend(certificates, pe.certificates_size);
+	if (!table)
+		return error_set_errno(err, -ENOMEM, "PE certificates");
+	r = copy(&pe, pe.certificates_offset, table, pe.certificates_size, err);
 	if (r < 0)
 		return r;
-	r = parse_sections(&pe, read_le16(coff + COFF_SECTION_COUNT), err);
-	if (r < 0)
-		return r;
-	r = parse_certificates(&pe, err);
-	if (r < 0)
-		return r;
+	pe.certificates = table;
 	*ret = pe;
 	return 0;
 }
@@ -171,8 +217,27 @@ const struct pe_section *pe_find_section(const struct pe *pe, const char *name)
 
 const uint8_t *pe_section_data(const struct pe *pe, const struct pe_section *section, size_t *ret_size)
 {
+	assert(pe->data);
 	*ret_size = MIN(section->virtual_size, section->file_size);
 	return *ret_size > 0 ? pe->data + section->file_offset : pe->data;
+}
+
+int pe_section_read(const struct pe *pe, const struct pe_section *section, size_t max, struct buffer *ret,
+	struct error **err)
+{
+	size_t size = MIN((size_t)MIN(section->virtual_size, section->file_size), max), before = ret->size;
+	void *data;
+	int r;
+
+	if (size == 0)
+		return 0;
+	data = buffer_extend(ret, size);
+	if (!data)
+		return error_set_errno(err, -ENOMEM, "PE section %s", section->name);
+	r = copy(pe, section->file_offset, data, size, err);
+	if (r < 0)
+		ret->size = before;
+	return r;
 }
 
 static int compare_file_offset(const void *a, const void *b)
@@ -210,6 +275,13 @@ static int sections_end(const struct pe *pe, size_t *ret, struct error **err)
 	return 0;
 }
 
+static int hash_range(const struct pe *pe, struct sha256 *hash, size_t begin, size_t end, struct error **err)
+{
+	int r = sha256_update_io(hash, &pe->io, begin, end - begin);
+
+	return r < 0 ? error_set_errno(err, r, "PE image: reading bytes %zu to %zu", begin, end) : 0;
+}
+
 int pe_authenticode_digest(const struct pe *pe, uint8_t ret[SHA256_SIZE], struct error **err)
 {
 	_cleanup_sha256_ struct sha256 *hash = sha256_new();
@@ -227,12 +299,14 @@ int pe_authenticode_digest(const struct pe *pe, uint8_t ret[SHA256_SIZE], struct
 		return error_set(err, -EBADMSG,
 			"PE image: %zu bytes behind the certificate table are not covered by a signature",
 			pe->size - pe->certificates_offset - pe->certificates_size);
-	sha256_update(hash, pe->data, checksum);
-	sha256_update(hash, pe->data + checksum + 4, entry - checksum - 4);
-	entry += DIRECTORY_SIZE;
-	sha256_update(hash, pe->data + entry, pe->certificates_offset - entry);
-	sha256_final(hash, ret);
-	return 0;
+	r = hash_range(pe, hash, 0, checksum, err);
+	if (r >= 0)
+		r = hash_range(pe, hash, checksum + 4, entry, err);
+	if (r >= 0)
+		r = hash_range(pe, hash, entry + DIRECTORY_SIZE, pe->certificates_offset, err);
+	if (r >= 0)
+		sha256_final(hash, ret);
+	return r;
 }
 
 /*
@@ -259,8 +333,8 @@ int pe_set_certificates(
 	uint8_t *optional;
 	size_t offset;
 
-	assert(ret->size == 0 && size % PE_CERTIFICATE_ALIGN == 0);
-	if (pe->certificates_offset > IMAGE_SIZE_MAX || size > MiB(1))
+	assert(pe->data && ret->size == 0 && size % PE_CERTIFICATE_ALIGN == 0);
+	if (pe->certificates_offset > IMAGE_SIZE_MAX || size > PE_CERTIFICATES_MAX)
 		return error_set(err, -EFBIG, "PE image or its certificates are too large to be signed");
 	buffer_append(ret, pe->data, pe->certificates_offset);
 	buffer_align(ret, PE_CERTIFICATE_ALIGN);
@@ -378,7 +452,7 @@ int pe_add_sections(const struct pe *pe, const struct pe_addition *additions, si
 	uint8_t *optional, *coff;
 	int r;
 
-	assert(ret->size == 0);
+	assert(pe->data && ret->size == 0);
 	r = check_additions(pe, additions, count, err);
 	if (r < 0)
 		return r;

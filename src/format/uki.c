@@ -164,19 +164,22 @@ static char *next_argument(char **at)
 int uki_check_usrhash(const struct pe *pe, const char *digits, struct error **err)
 {
 	const struct pe_section *section = pe_find_section(pe, ".cmdline");
-	_cleanup_free_ char *line = NULL;
+	_cleanup_buffer_ struct buffer line = {};
 	const char *argument, *value;
-	size_t size, count = 0;
-	const uint8_t *text;
+	size_t count = 0;
 	bool right = true;
 	char *at;
+	int r;
 
 	if (!section)
 		return error_set(err, -EBADMSG, "the kernel image has no command line of its own");
-	text = pe_section_data(pe, section, &size);
-	at = line = strndup((const char *)text, MIN(size, (size_t)UKI_CMDLINE_MAX));
-	if (!line)
+	r = pe_section_read(pe, section, UKI_CMDLINE_MAX, &line, err);
+	if (r < 0)
+		return r;
+	buffer_append_u8(&line, 0);
+	if (buffer_failed(&line))
 		return error_set_errno(err, -ENOMEM, "command line");
+	at = (char *)line.data;
 	while ((argument = next_argument(&at)) && !streq(argument, "--")) {
 		value = startswith(argument, "usrhash=");
 		count += value != NULL;

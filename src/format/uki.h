@@ -46,7 +46,7 @@ bool uki_is(const struct pe *pe);
 
 /*
  * Whether what the image starts is the /usr with this root hash (64 lower-case digits): there is exactly one
- * usrhash= in its command line, as orlop-init reads it (init/cmdline.h), and it is this one. Returns 0;
- * -EBADMSG; -ENOMEM.
+ * usrhash= in its command line, as orlop-init reads it (init/cmdline.h), and it is this one. Takes any image.
+ * Returns 0; -EBADMSG; -ENOMEM; the errors of block_read().
  */
 int uki_check_usrhash(const struct pe *pe, const char *digits, struct error **err);

@@ -40,6 +40,30 @@ static void add_section(const struct pe *pe)
 		abort();
 }
 
+/* A file is what the same bytes in memory are; *pe*: NULL where these are no image. */
+static void read_file(const uint8_t *data, size_t size, const struct pe *pe)
+{
+	const struct block_io io = block_io_bytes(data, size);
+	_cleanup_buffer_ struct buffer certificates = {};
+	uint8_t digest[SHA256_SIZE], expected[SHA256_SIZE];
+	struct pe file;
+	int r = pe_read(&io, &certificates, &file, NULL);
+
+	if (!pe || pe->certificates_size > PE_CERTIFICATES_MAX) {
+		if (r >= 0)
+			abort();
+		return;
+	}
+	if (r < 0)
+		abort();
+	r = pe_authenticode_digest(pe, expected, NULL);
+	if (pe_authenticode_digest(&file, digest, NULL) != r ||
+		(r >= 0 && memcmp(digest, expected, SHA256_SIZE) != 0))
+		abort();
+	(void)uki_check_usrhash(&file, "00", NULL);
+	read_signatures(&file);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	const struct pcr_images images = {.uki = data, .uki_size = size};
@@ -47,8 +71,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	uint8_t digest[SHA256_SIZE];
 	struct pe pe;
 
-	if (pe_parse(data, size, &pe, NULL) < 0)
+	if (pe_parse(data, size, &pe, NULL) < 0) {
+		read_file(data, size, NULL);
 		return 0;
+	}
+	read_file(data, size, &pe);
 	(void)pe_authenticode_digest(&pe, digest, NULL);
 	(void)authenticode_verify(&pe, data, size, NULL);
 	(void)pcr_predict(&images, &prediction, NULL);

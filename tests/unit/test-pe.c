@@ -123,6 +123,195 @@ static void refuses_truncation_at_every_length(void **state)
 	}
 }
 
+/* An image as a file has it: read by ranges, of which one can fail. */
+struct watched {
+	const struct buffer *image;
+	size_t largest;
+	unsigned reads, fail_at;
+};
+
+static int watched_read(void *userdata, uint64_t at, void *data, size_t size)
+{
+	struct watched *watched = userdata;
+
+	watched->largest = MAX(watched->largest, size);
+	if (++watched->reads == watched->fail_at)
+		return -EIO;
+	memcpy(data, watched->image->data + at, size);
+	return 0;
+}
+
+static struct block_io watched_io(struct watched *watched)
+{
+	static const struct block_ops ops = {.read = watched_read};
+
+	return (struct block_io){.ops = &ops, .userdata = watched, .size = watched->image->size};
+}
+
+/* What can be said of an image, in memory or not. */
+struct view {
+	struct pe pe;
+	int parsed, digested;
+	uint8_t digest[SHA256_SIZE];
+	char *why;
+};
+
+static void view_release(struct view *view)
+{
+	free(view->why);
+}
+
+static void look(int r, struct view *ret, struct error *err)
+{
+	_cleanup_error_ struct error *fault = err;
+
+	ret->parsed = r;
+	if (r >= 0)
+		ret->digested = pe_authenticode_digest(&ret->pe, ret->digest, &fault);
+	ret->why = strdup(fault ? error_message(fault) : "");
+}
+
+/* Whether it is in memory makes no difference to what an image is. */
+static void assert_same_from_a_file(const struct buffer *image)
+{
+	struct watched watched = {.image = image};
+	const struct block_io io = watched_io(&watched);
+	_cleanup_(view_release) struct view memory = {}, file = {};
+	_cleanup_buffer_ struct buffer certificates = {};
+	struct error *err = NULL, *fault = NULL;
+	int r = pe_parse(image->data, image->size, &memory.pe, &err);
+
+	look(r, &memory, err);
+	r = pe_read(&io, &certificates, &file.pe, &fault);
+	look(r, &file, fault);
+	assert_int_equal(file.parsed, memory.parsed);
+	assert_int_equal(file.digested, memory.digested);
+	assert_string_equal(file.why, memory.why);
+	assert_memory_equal(file.digest, memory.digest, SHA256_SIZE);
+	if (file.parsed < 0)
+		return;
+	assert_null(file.pe.data);
+	assert_int_equal(file.pe.certificates_size, memory.pe.certificates_size);
+	assert_memory_equal(file.pe.certificates, memory.pe.certificates, memory.pe.certificates_size);
+	assert_memory_equal(file.pe.sections, memory.pe.sections, sizeof(file.pe.sections));
+}
+
+static void a_file_is_read_as_memory_is(void **state)
+{
+	static const char *const files[] = {"addonx64.efi.stub", "addon.sbsign.efi", "linuxx64.efi.stub"};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
+		_cleanup_buffer_ struct buffer image = boot_data(files[i]);
+		size_t headers = 0x600;
+
+		assert_same_from_a_file(&image);
+		/* Each byte of the headers damaged, and some further on. */
+		for (size_t at = 0; at < image.size; at += at < headers ? 1 : 997)
+			for (unsigned bit = 0; bit < 8; bit += 7) {
+				image.data[at] ^= (uint8_t)(1 << bit);
+				assert_same_from_a_file(&image);
+				image.data[at] ^= (uint8_t)(1 << bit);
+			}
+		for (struct buffer cut = image; cut.size > 0; cut.size -= MIN(cut.size, (size_t)61))
+			assert_same_from_a_file(&cut);
+	}
+}
+
+static void a_section_of_a_file_is_read_up_to_a_limit(void **state)
+{
+	_cleanup_buffer_ struct buffer stub = boot_data("linuxx64.efi.stub"), certificates = {}, text = {};
+	const struct block_io io = block_io_bytes(stub.data, stub.size);
+	_cleanup_error_ struct error *err = NULL;
+	const struct pe_section *section;
+	struct pe pe;
+
+	(void)state;
+	assert_ok(pe_read(&io, &certificates, &pe, &err), err);
+	section = pe_find_section(&pe, ".sdmagic");
+	buffer_append_string(&text, "> ");
+	assert_ok(pe_section_read(&pe, section, 15, &text, &err), err);
+	assert_int_equal(text.size, 17);
+	assert_memory_equal(text.data, "> #### LoaderInfo", 17);
+	text.size = 0;
+	assert_ok(pe_section_read(&pe, section, SIZE_MAX, &text, &err), err);
+	assert_int_equal(text.size, 0x33);
+}
+
+/* However large it is. */
+static void little_of_a_file_is_in_memory_at_a_time(void **state)
+{
+	_cleanup_buffer_ struct buffer stub = boot_data("linuxx64.efi.stub"), image = {}, certificates = {};
+	_cleanup_free_ uint8_t *large = calloc(1, MiB(5));
+	const struct pe_addition addition = {".linux", large, MiB(5), PE_SECTION_READ};
+	struct watched watched = {.image = &image};
+	_cleanup_error_ struct error *err = NULL;
+	uint8_t digest[SHA256_SIZE], expected[SHA256_SIZE];
+	struct block_io io;
+	struct pe pe;
+
+	(void)state;
+	assert_ok(pe_parse(stub.data, stub.size, &pe, &err), err);
+	assert_ok(pe_add_sections(&pe, &addition, 1, &image, &err), err);
+	assert_ok(pe_parse(image.data, image.size, &pe, &err), err);
+	assert_ok(pe_authenticode_digest(&pe, expected, &err), err);
+	io = watched_io(&watched);
+	assert_ok(pe_read(&io, &certificates, &pe, &err), err);
+	assert_ok(pe_authenticode_digest(&pe, digest, &err), err);
+	assert_memory_equal(digest, expected, SHA256_SIZE);
+	assert_in_range(watched.largest, 1, KiB(64));
+	assert_in_range(certificates.capacity, 0, KiB(4));
+}
+
+static void every_fault_of_reading_is_told(void **state)
+{
+	_cleanup_buffer_ struct buffer image = boot_data("addon.sbsign.efi");
+	unsigned faults = 0;
+
+	(void)state;
+	for (struct watched watched = {.image = &image, .fail_at = 1};; watched.fail_at++, faults++) {
+		const struct block_io io = watched_io(&watched);
+		_cleanup_buffer_ struct buffer certificates = {}, text = {};
+		_cleanup_error_ struct error *err = NULL;
+		uint8_t digest[SHA256_SIZE];
+		struct pe pe;
+		int r;
+
+		watched.reads = 0;
+		r = pe_read(&io, &certificates, &pe, &err);
+		if (r >= 0)
+			r = pe_section_read(&pe, &pe.sections[0], 10, &text, &err);
+		if (r >= 0)
+			r = pe_authenticode_digest(&pe, digest, &err);
+		if (watched.reads < watched.fail_at) {
+			assert_ok(r, err);
+			break;
+		}
+		assert_error(r, -EIO, err, "PE image: reading ");
+		assert_true(text.size == 0 || text.size == 10);
+	}
+	assert_int_equal(faults, 8); /* DOS header, headers, sections, certificates, text, three ranges */
+}
+
+static void more_certificates_than_any_signature_needs_are_refused(void **state)
+{
+	_cleanup_buffer_ struct buffer image = boot_data("addonx64.efi.stub"), certificates = {};
+	_cleanup_error_ struct error *err = NULL;
+	struct block_io io;
+	struct pe pe;
+
+	(void)state;
+	assert_ok(pe_parse(image.data, image.size, &pe, &err), err);
+	write_le32(OPTIONAL(&image) + 144, (uint32_t)image.size);
+	write_le32(OPTIONAL(&image) + 148, MiB(1) + 8);
+	buffer_append_zeros(&image, MiB(1) + 8);
+	assert_false(buffer_failed(&image));
+	assert_ok(pe_parse(image.data, image.size, &pe, &err), err);
+	io = block_io_bytes(image.data, image.size);
+	assert_error(pe_read(&io, &certificates, &pe, &err), -EBADMSG, err, "more than 1 MiB");
+	assert_int_equal(certificates.capacity, 0);
+}
+
 static void set32(struct buffer *image, size_t offset, uint32_t value)
 {
 	write_le32(image->data + offset, value);
@@ -238,6 +427,11 @@ int main(void)
 		cmocka_unit_test(refuses_truncation_at_every_length),
 		cmocka_unit_test(refuses_headers_that_lie),
 		cmocka_unit_test(refuses_to_digest_what_would_not_be_covered),
+		cmocka_unit_test(a_file_is_read_as_memory_is),
+		cmocka_unit_test(a_section_of_a_file_is_read_up_to_a_limit),
+		cmocka_unit_test(little_of_a_file_is_in_memory_at_a_time),
+		cmocka_unit_test(every_fault_of_reading_is_told),
+		cmocka_unit_test(more_certificates_than_any_signature_needs_are_refused),
 		cmocka_unit_test(adds_sections_only_where_there_is_room),
 	};
 
