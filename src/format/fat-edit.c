@@ -12,35 +12,72 @@
 #include "base/bytes.h"
 #include "format/fat-change.h"
 
-#define WRITE_MAX MiB(1) /* bytes of clusters in a row that are written at a time */
+#define PIECE_ALIGN 4096 /* so that what opens the disk past caches needs no copy */
+
+/* Notes that a write failed: nobody knows what it did. */
+static int written(struct fat_volume *volume, int r)
+{
+	volume->failed = volume->failed || r < 0;
+	return r;
+}
+
+/* How many of the clusters from the first on are next to each other, *max* at most. */
+static size_t run_of(const uint32_t *numbers, size_t count, size_t max)
+{
+	size_t run = 1;
+
+	while (run < MIN(count, max) && numbers[run] == numbers[run - 1] + 1)
+		run++;
+	return run;
+}
 
 /* Writes the content of a file, whole sectors, the last one filled up with zeros. */
-static int write_content(struct fat_volume *volume, const struct fat_clusters *clusters, const uint8_t *data,
-	size_t size, struct error **err)
+static int copy_content(struct fat_volume *volume, const struct fat_clusters *clusters,
+	const struct fat_source *source, uint8_t *piece, size_t max, struct error **err)
 {
-	const size_t unit = volume->geometry.cluster_size, max = MAX(WRITE_MAX / unit, 1u);
-	uint8_t tail[BLOCK_SECTOR] = {};
+	const size_t unit = volume->geometry.cluster_size;
+	uint64_t left = source->size;
 
-	for (size_t i = 0, run; i < clusters->count; i += run) {
-		uint64_t at = fat_geometry_offset(&volume->geometry, clusters->numbers[i]);
-		size_t n, whole;
-		int r = 0;
+	for (size_t i = 0; left > 0;) {
+		size_t run = run_of(clusters->numbers + i, clusters->count - i, max),
+		       n = (size_t)MIN((uint64_t)run * unit, left),
+		       whole = (size_t)round_up_u64(n, BLOCK_SECTOR);
+		int r = source->read(piece, n, source->userdata, err);
 
-		for (run = 1; run < max && i + run < clusters->count; run++)
-			if (clusters->numbers[i + run] != clusters->numbers[i] + run)
-				break;
-		n = MIN(run * unit, size - i * unit);
-		whole = n - n % BLOCK_SECTOR;
-		if (whole > 0)
-			r = fat_volume_write_at(volume, at, data + i * unit, whole, err);
-		if (r >= 0 && n > whole) {
-			memcpy(tail, data + i * unit + whole, n - whole);
-			r = fat_volume_write_at(volume, at + whole, tail, sizeof(tail), err);
-		}
 		if (r < 0)
 			return r;
+		memset(piece + n, 0, whole - n);
+		r = fat_volume_write_at(volume, fat_geometry_offset(&volume->geometry, clusters->numbers[i]),
+			piece, whole, err);
+		if (r < 0)
+			return written(volume, r);
+		left -= n;
+		i += run;
 	}
 	return 0;
+}
+
+/*
+ * Brings the bytes into clusters that are free and stay free: until there is a chain, nothing leads there.
+ * *clusters*: the file's, and the one by which the folder grows, which becomes empty.
+ */
+static int write_content(struct fat_volume *volume, const struct fat_clusters *clusters,
+	const struct fat_source *source, struct error **err)
+{
+	const size_t unit = volume->geometry.cluster_size, max = MAX(FAT_PIECE_MAX / unit, 1u),
+		     count = (size_t)div_round_up_u64(source->size, unit);
+	const struct fat_clusters file = {.numbers = clusters->numbers, .count = count};
+	_cleanup_free_ void *piece = NULL;
+	int r;
+
+	if (posix_memalign(&piece, PIECE_ALIGN, max * unit) != 0)
+		return error_set_errno(err, -ENOMEM, "%zu bytes", max * unit);
+	r = copy_content(volume, &file, source, piece, max, err);
+	if (r >= 0 && source->check)
+		r = source->check(source->userdata, err);
+	if (r >= 0 && clusters->count > count)
+		r = written(volume, fat_write_zeros(volume, clusters->numbers[count], err));
+	return r;
 }
 
 static int chain(
@@ -56,26 +93,9 @@ static int chain(
 	return r < 0 ? r : fat_table_write(&edit, err);
 }
 
-/* Brings everything but the name onto the disk: content, chain, and the folder's new last cluster. */
-static int write_file(struct fat_volume *volume, const struct fat_clusters *clusters, const void *data,
-	size_t size, struct error **err)
-{
-	const size_t count = (size_t)div_round_up_u64(size, volume->geometry.cluster_size);
-	const struct fat_clusters file = {.numbers = clusters->numbers, .count = count};
-	int r = write_content(volume, &file, data, size, err);
-
-	if (r >= 0 && clusters->count > count)
-		r = fat_write_zeros(volume, clusters->numbers[count], err);
-	if (r >= 0)
-		r = fat_volume_flush(volume, err);
-	if (r >= 0)
-		r = chain(volume, clusters, count, err);
-	return r < 0 ? r : fat_volume_flush(volume, err);
-}
-
 /* Finds out all that can be in the way, before anything is written. */
 static int plan_file(struct fat_volume *volume, const struct fat_folder *folder, const char *name,
-	size_t size, int64_t time, struct fat_new_set *ret_set, struct fat_place *ret_place,
+	uint64_t size, int64_t time, struct fat_new_set *ret_set, struct fat_place *ret_place,
 	struct fat_clusters *ret_clusters, struct error **err)
 {
 	static const uint8_t no_name[SHORT_NAME_SIZE];
@@ -102,7 +122,25 @@ static int plan_file(struct fat_volume *volume, const struct fat_folder *folder,
 	return r;
 }
 
-static int create(struct fat_volume *volume, const char *path, const void *data, size_t size, int64_t time,
+/* The file's content is on its way to the disk, in *clusters*: all the rest. */
+static int publish(struct fat_volume *volume, struct fat_folder *folder, const struct fat_clusters *clusters,
+	const struct fat_place *place, const struct fat_new_set *set, struct error **err)
+{
+	int r = fat_begin(volume, err); /* flushes the content, too */
+
+	fat_clusters_take(volume, clusters);
+	if (r >= 0)
+		r = chain(volume, clusters, clusters->count - place->grow, err);
+	if (r >= 0)
+		r = fat_volume_flush(volume, err);
+	if (r >= 0 && place->grow)
+		r = fat_folder_append(volume, folder, clusters->numbers[clusters->count - 1], err);
+	if (r >= 0)
+		r = fat_place_put(volume, folder, place, set, err);
+	return r < 0 ? r : fat_finish(volume, err);
+}
+
+static int create(struct fat_volume *volume, const char *path, const struct fat_source *source, int64_t time,
 	struct error **err)
 {
 	_cleanup_fat_folder_ struct fat_folder folder = {};
@@ -115,24 +153,35 @@ static int create(struct fat_volume *volume, const char *path, const void *data,
 	if (r >= 0)
 		r = fat_locate(volume, path, &folder, &name, err);
 	if (r >= 0)
-		r = plan_file(volume, &folder, name, size, time, &set, &place, &clusters, err);
-	if (r < 0)
-		return r;
-	r = fat_begin(volume, err);
-	fat_clusters_take(volume, &clusters);
+		r = plan_file(volume, &folder, name, source->size, time, &set, &place, &clusters, err);
 	if (r >= 0)
-		r = write_file(volume, &clusters, data, size, err);
-	if (r >= 0 && place.grow)
-		r = fat_folder_append(volume, &folder, clusters.numbers[clusters.count - 1], err);
-	if (r >= 0)
-		r = fat_place_put(volume, &folder, &place, &set, err);
-	return r < 0 ? r : fat_finish(volume, err);
+		r = write_content(volume, &clusters, source, err);
+	return r < 0 ? r : publish(volume, &folder, &clusters, &place, &set, err);
+}
+
+int fat_volume_create_from(struct fat_volume *volume, const char *path, const struct fat_source *source,
+	int64_t time, struct error **err)
+{
+	return fat_settle(volume, create(volume, path, source, time, err), path, err);
+}
+
+/* What is still to come of bytes in memory. */
+static int read_bytes(void *data, size_t size, void *userdata, _unused_ struct error **err)
+{
+	const uint8_t **at = userdata;
+
+	memcpy(data, *at, size);
+	*at += size;
+	return 0;
 }
 
 int fat_volume_create(struct fat_volume *volume, const char *path, const void *data, size_t size,
 	int64_t time, struct error **err)
 {
-	return fat_settle(volume, create(volume, path, data, size, time, err), path, err);
+	const uint8_t *at = data;
+	const struct fat_source source = {.size = size, .read = read_bytes, .userdata = &at};
+
+	return fat_volume_create_from(volume, path, &source, time, err);
 }
 
 /* The chain is whole and nobody else's. */

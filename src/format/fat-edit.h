@@ -85,6 +85,29 @@ int fat_volume_read_to(struct fat_volume *volume, const char *path, uint64_t max
 int fat_volume_create(struct fat_volume *volume, const char *path, const void *data, size_t size,
 	int64_t time, struct error **err);
 
+/* Where the bytes of a file come from that is not in memory. */
+struct fat_source {
+	uint64_t size; /* bytes */
+
+	/* Fills *data* with the next *size* bytes: all of them, from the first to the last, at most
+	 * FAT_PIECE_MAX at a time, or a cluster where that is larger. */
+	int (*read)(void *data, size_t size, void *userdata, struct error **err);
+
+	/* Asked when all were read and written, before the file has its name: whether they were the right
+	 * ones. May be NULL. */
+	int (*check)(void *userdata, struct error **err);
+	void *userdata;
+};
+#define FAT_PIECE_MAX KiB(256)
+
+/*
+ * The same, with the bytes of *source*. Where one of its functions returns a negative errno with *err* set,
+ * that is returned: the bytes so far went to clusters that are still free, and nothing else was written. Of a
+ * file, one piece at a time is in memory, and four bytes for each cluster.
+ */
+int fat_volume_create_from(struct fat_volume *volume, const char *path, const struct fat_source *source,
+	int64_t time, struct error **err);
+
 /*
  * Removes a file: its name first, then its clusters become free. Where other software put the name's entries
  * across the border of two sectors, the name vanishes with the first write; parts of the long name that a cut

@@ -666,6 +666,13 @@ static void a_failed_change_must_be_repaired_first(void **state)
 	make(&disk, &kinds[1]);
 	volume = fat_disk_open(&disk);
 	assert_ok(fat_disk_create(volume, "a", 5000, &err), err);
+	/* It fails before anything but clusters that are free was written, and further on. */
+	disk.fail_at = disk.count + 2;
+	assert_error(fat_disk_create(volume, "b", 5000, &err), -EIO, err, "/b: writing");
+	assert_true(is_marked_clean(&disk));
+	assert_error(fat_disk_create(volume, "b", 5000, &err), -EIO, err, "repair it first");
+	assert_ok(fat_volume_repair(volume, &repair, &err), err);
+	assert_false(repair.dirty || repair.free_count);
 	disk.fail_at = disk.count + 10;
 	assert_error(fat_disk_create(volume, "b", 5000, &err), -EIO, err, "/b: ");
 	assert_error(fat_disk_create(volume, "b", 5000, &err), -EIO, err, "repair it first");
@@ -675,6 +682,153 @@ static void a_failed_change_must_be_repaired_first(void **state)
 	assert_true(repair.dirty && repair.free_count);
 	assert_ok(fat_disk_create(volume, "b", 5000, &err), err);
 	assert_false(fat_disk_fsck(&disk, NULL));
+}
+
+/* ---- Content that is not in memory ---- */
+
+/* Hands over *data*, and fails when *fail_at* bytes are gone; where that is all, when it is asked in the end.
+ */
+struct test_source {
+	struct fat_disk *disk;
+	const uint8_t *data;
+	size_t size, at, fail_at;
+	bool checked;
+};
+
+static int source_read(void *data, size_t size, void *userdata, struct error **err)
+{
+	struct test_source *source = userdata;
+
+	assert_false(source->checked);
+	assert_in_range(size, 1, MIN(FAT_PIECE_MAX, source->size - source->at));
+	if (source->at + size > source->fail_at)
+		return error_set(err, -EREMOTEIO, "no more after byte %zu", source->at);
+	memcpy(data, source->data + source->at, size);
+	source->at += size;
+	return 0;
+}
+
+static int source_check(void *userdata, struct error **err)
+{
+	struct test_source *source = userdata;
+	_cleanup_fat_volume_ struct fat_volume *volume = fat_disk_open(source->disk);
+	_cleanup_buffer_ struct buffer data = {};
+
+	assert_false(source->checked);
+	source->checked = true;
+	assert_int_equal(source->at, source->size);
+	/* Whoever looks now sees nothing of it. */
+	assert_int_equal(fat_volume_read(volume, "d/new.efi", source->size, &data, NULL), -ENOENT);
+	return source->fail_at == source->size ? error_set(err, -EREMOTEIO, "not the right ones") : 0;
+}
+
+static int create_from(struct fat_volume *volume, struct test_source *source, struct error **err)
+{
+	const struct fat_source from = {
+		.size = source->size, .read = source_read, .check = source_check, .userdata = source};
+
+	source->at = 0;
+	source->checked = false;
+	return fat_volume_create_from(volume, "d/new.efi", &from, FAT_DISK_MTIME, err);
+}
+
+/* A folder without room for one more name, and free clusters that lie here and there. */
+static void make_scattered(struct fat_disk *disk, const struct kind *kind)
+{
+	_cleanup_fat_volume_ struct fat_volume *volume = NULL;
+	size_t names;
+
+	make(disk, kind);
+	tool_do("mmd", "-i", disk->path, "::/d");
+	volume = fat_disk_open(disk);
+	names = cluster_size(disk) / 64 - 1;
+	for (size_t i = 0; i < names; i++) {
+		char path[32];
+
+		(void)snprintf(path, sizeof(path), "d/f%03zu.e", i);
+		assert_ok(fat_disk_create(volume, path, 1 + i % 3 * cluster_size(disk), NULL), NULL);
+	}
+	assert_ok(fat_volume_remove(volume, "d/f001.e", NULL), NULL);
+	assert_ok(fat_disk_create(volume, "d/f001.e", 0, NULL), NULL);
+	assert_ok(fat_volume_remove(volume, "d/f003.e", NULL), NULL);
+	assert_ok(fat_disk_create(volume, "d/f003.e", 0, NULL), NULL);
+}
+
+static void try_source(const struct kind *kind, const uint8_t *data, size_t size)
+{
+	_cleanup_fat_disk_ struct fat_disk disk = {};
+	_cleanup_fat_volume_ struct fat_volume *volume = NULL;
+	_cleanup_free_ char *before = NULL, *after = NULL;
+	_cleanup_buffer_ struct buffer back = {};
+	_cleanup_error_ struct error *err = NULL;
+	struct test_source source = {.disk = &disk, .data = data, .size = size};
+	const size_t fail_at[] = {0, size / 2, size > 0 ? size - 1 : 0, size};
+	uint64_t free_bytes;
+
+	make_scattered(&disk, kind);
+	volume = fat_disk_open(&disk);
+	free_bytes = fat_volume_free_bytes(volume);
+	before = fat_disk_reading(&disk);
+	for (size_t i = 0; i < ARRAY_SIZE(fail_at); i++) {
+		_cleanup_free_ char *reading = NULL;
+
+		source.fail_at = fail_at[i];
+		assert_error(create_from(volume, &source, &err), -EREMOTEIO, err,
+			fail_at[i] < size ? "/d/new.efi: no more after byte"
+					  : "/d/new.efi: not the right ones");
+		reading = fat_disk_reading(&disk);
+		assert_string_equal(reading, before);
+		assert_int_equal(fat_volume_free_bytes(volume), free_bytes);
+		assert_true(is_marked_clean(&disk));
+		assert_false(fat_disk_fsck(&disk, NULL));
+	}
+	source.fail_at = SIZE_MAX;
+	assert_ok(create_from(volume, &source, &err), err);
+	assert_true(source.checked);
+	assert_ok(fat_volume_read(volume, "d/new.efi", size, &back, &err), err);
+	assert_int_equal(back.size, size);
+	assert_memory_equal(back.data, data, size);
+	assert_false(fat_disk_fsck(&disk, NULL));
+	assert_ok(fat_volume_remove(volume, "d/new.efi", &err), err);
+	after = fat_disk_reading(&disk);
+	assert_string_equal(after, before);
+	/* The folder has grown. */
+	assert_int_equal(fat_volume_free_bytes(volume), free_bytes - cluster_size(&disk));
+}
+
+static void content_comes_in_pieces_or_not_at_all(void **state)
+{
+	static const size_t sizes[] = {
+		0, 1, 511, 512, 513, 4095, 4096, 4097, FAT_PIECE_MAX - 1, FAT_PIECE_MAX + 1, MiB(5) + 12345};
+	_cleanup_free_ uint8_t *data = malloc(MiB(6));
+
+	(void)state;
+	assert_non_null(data);
+	fat_disk_fill("content", data, MiB(6));
+	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
+		for (size_t j = 0; j < ARRAY_SIZE(sizes); j++)
+			try_source(&kinds[i], data, sizes[j]);
+}
+
+/* Clusters in which anything may stand get nothing but what comes, and zeros up to the end of a sector. */
+static void no_bytes_of_another_piece_stand_behind_the_end(void **state)
+{
+	_cleanup_fat_disk_ struct fat_disk disk = {};
+	_cleanup_fat_volume_ struct fat_volume *volume = NULL;
+	const size_t size = FAT_PIECE_MAX + 100;
+	_cleanup_free_ uint8_t *data = malloc(size);
+	static const uint8_t zeros[412];
+	const uint8_t *end;
+
+	(void)state;
+	assert_non_null(data);
+	memset(data, 0xee, size);
+	make(&disk, &kinds[1]);
+	volume = fat_disk_open(&disk);
+	assert_ok(fat_volume_create(volume, "A", data, size, FAT_DISK_MTIME, NULL), NULL);
+	end = cluster_at(&disk, entry_cluster(root_entry(&disk, "A          "))) + size;
+	assert_int_equal(end[-1], 0xee);
+	assert_memory_equal(end, zeros, sizeof(zeros));
 }
 
 /* A call fails and has written nothing. */
@@ -1153,6 +1307,8 @@ int main(void)
 		cmocka_unit_test(every_fault_leaves_the_old_or_the_new),
 		cmocka_unit_test(every_fault_of_opening_is_told),
 		cmocka_unit_test(a_failed_change_must_be_repaired_first),
+		cmocka_unit_test(content_comes_in_pieces_or_not_at_all),
+		cmocka_unit_test(no_bytes_of_another_piece_stand_behind_the_end),
 		cmocka_unit_test(a_full_file_system_is_left_as_it_is),
 		cmocka_unit_test(a_copy_is_no_longer_than_it_must_be),
 		cmocka_unit_test(a_folder_grows_as_far_as_it_may),
