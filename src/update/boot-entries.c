@@ -199,50 +199,92 @@ int boot_entry_read(struct fat_volume *volume, const struct boot_entry *entry, f
 		    : error_set_errno(err, -ENOMEM, "%s", entry->name);
 }
 
-/* What is still to come of the bytes that are expected. */
-struct comparing {
-	const uint8_t *data;
-	size_t left;
-	bool same;
+/* What has been read so far. */
+struct hashing {
+	struct sha256 *hash;
+	uint64_t size;
 };
 
-static int compare(const uint8_t *data, size_t size, void *userdata, struct error **err)
+static int hash(const uint8_t *data, size_t size, void *userdata, _unused_ struct error **err)
 {
-	struct comparing *comparing = userdata;
+	struct hashing *hashing = userdata;
 
-	(void)err;
-	comparing->same =
-		comparing->same && size <= comparing->left && memcmp(data, comparing->data, size) == 0;
-	if (comparing->same) {
-		comparing->data += size;
-		comparing->left -= size;
-	}
+	sha256_update(hashing->hash, data, size);
+	hashing->size += size;
 	return 0;
 }
 
-int boot_entry_is(struct fat_volume *volume, const struct boot_entry *entry, const void *data, size_t size,
-	bool *ret, struct error **err)
+int boot_entry_is(struct fat_volume *volume, const struct boot_entry *entry, uint64_t size,
+	const uint8_t sha256[SHA256_SIZE], bool *ret, struct error **err)
 {
-	struct comparing comparing = {.data = data, .left = size, .same = true};
-	int r = boot_entry_read(volume, entry, compare, &comparing, err);
+	_cleanup_sha256_ struct sha256 *context = sha256_new();
+	struct hashing hashing = {.hash = context};
+	uint8_t digest[SHA256_SIZE];
+	int r;
 
-	*ret = comparing.same && comparing.left == 0;
-	return r;
+	if (!context)
+		return error_set_errno(err, -ENOMEM, "%s", entry->name);
+	r = boot_entry_read(volume, entry, hash, &hashing, err);
+	if (r < 0)
+		return r;
+	sha256_final(context, digest);
+	*ret = hashing.size == size && memcmp(digest, sha256, SHA256_SIZE) == 0;
+	return 0;
 }
 
 /* ---- Changes ---- */
 
-int boot_entry_add(struct fat_volume *volume, const char *version, const void *data, size_t size,
-	int64_t time, struct error **err)
+/* A kernel image on its way to the boot partition. */
+struct copying {
+	const struct block_io *image;
+	const uint8_t *sha256;
+	struct sha256 *hash; /* of what has been handed over */
+	uint64_t at;
+};
+
+static int copy(void *data, size_t size, void *userdata, struct error **err)
+{
+	struct copying *copying = userdata;
+	int r = block_read(copying->image, copying->at, data, size);
+
+	if (r < 0)
+		return error_set_errno(
+			err, r, "reading the kernel image at byte %ju", (uintmax_t)copying->at);
+	sha256_update(copying->hash, data, size);
+	copying->at += size;
+	return 0;
+}
+
+static int check_copied(void *userdata, struct error **err)
+{
+	struct copying *copying = userdata;
+	uint8_t digest[SHA256_SIZE];
+
+	sha256_final(copying->hash, digest);
+	return memcmp(digest, copying->sha256, SHA256_SIZE) == 0 ? 0 : boot_image_changed(err);
+}
+
+int boot_image_changed(struct error **err)
+{
+	return error_set(err, -EBADMSG,
+		"the kernel image is not what it was when it was fetched (is the disk failing?)");
+}
+
+int boot_entry_add(struct fat_volume *volume, const char *version, const struct block_io *image,
+	const uint8_t sha256[SHA256_SIZE], int64_t time, struct error **err)
 {
 	_cleanup_free_ char *path = NULL;
+	_cleanup_sha256_ struct sha256 *context = sha256_new();
+	struct copying copying = {.image = image, .sha256 = sha256, .hash = context};
+	const struct fat_source source = {
+		.size = image->size, .read = copy, .check = check_copied, .userdata = &copying};
 
 	if (!release_version_is_valid(version))
 		return error_set(err, -EINVAL, "\"%s\" can't be the version of a boot entry", version);
 	path = string_format(BOOT_ENTRIES_FOLDER "/" PREFIX "%s+0" SUFFIX, version);
-	if (!path)
+	if (!path || !context)
 		return error_set_errno(err, -ENOMEM, "%s", version);
-	return fat_volume_create(volume, path, data, size, time, err);
+	return fat_volume_create_from(volume, path, &source, time, err);
 }
 
 static int rename_to(struct fat_volume *volume, const struct boot_entry *entry, uint32_t left, uint32_t done,

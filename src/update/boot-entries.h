@@ -13,6 +13,7 @@
  */
 #pragma once
 
+#include "base/sha256.h"
 #include "format/fat-edit.h"
 
 #define BOOT_ENTRIES_FOLDER "EFI/Linux"
@@ -73,16 +74,24 @@ int boot_entries_read(struct fat_volume *volume, struct boot_entries *ret, struc
 int boot_entry_read(struct fat_volume *volume, const struct boot_entry *entry, fat_bytes_fn fn,
 	void *userdata, struct error **err);
 
-/* Whether an entry's kernel image is this one. It is read piece by piece. */
-int boot_entry_is(struct fat_volume *volume, const struct boot_entry *entry, const void *data, size_t size,
-	bool *ret, struct error **err);
+/* Whether an entry's kernel image has this size, in bytes, and digest. It is read piece by piece. Returns 0
+ * with *ret*; the errors of boot_entry_read(); -ENOMEM. */
+int boot_entry_is(struct fat_volume *volume, const struct boot_entry *entry, uint64_t size,
+	const uint8_t sha256[SHA256_SIZE], bool *ret, struct error **err);
 
 /*
- * Adds a release's entry, staged, there with all its bytes or not at all. *time* is that of the file, in
- * seconds since 1970. The errors of fat_volume_create().
+ * Adds a release's entry, staged, there with all its bytes or not at all. They are those of *image*, read
+ * piece by piece and hashed as they are written: there is no entry unless they have the digest *sha256*.
+ * *time* is that of the file, in seconds since 1970.
+ *
+ * Returns 0; -EBADMSG where the digest is another, or what reading *image* returned: nothing that is in use
+ * was changed then; the errors of fat_volume_create().
  */
-int boot_entry_add(struct fat_volume *volume, const char *version, const void *data, size_t size,
-	int64_t time, struct error **err);
+int boot_entry_add(struct fat_volume *volume, const char *version, const struct block_io *image,
+	const uint8_t sha256[SHA256_SIZE], int64_t time, struct error **err);
+
+/* Says that a kernel image has not the digest that it had. Returns -EBADMSG. */
+int boot_image_changed(struct error **err);
 
 /* The entry has proved itself: it loses its counter. */
 int boot_entry_bless(struct fat_volume *volume, const struct boot_entry *entry, struct error **err);

@@ -96,14 +96,12 @@ struct bringing {
 	struct session session;
 	const struct install_release *release;
 	struct usr_slot target, active;
-	uint8_t *uki; /* while it is looked at */
-	bool named;   /* the slot has the release's ids already */
+	bool named; /* the slot has the release's ids already */
 	bool changed;
 };
 
 static void bringing_release(struct bringing *bringing)
 {
-	free(bringing->uki);
 	session_release(&bringing->session);
 }
 
@@ -288,39 +286,50 @@ static int name_slot(struct bringing *bringing, struct error **err)
 static int entry_is_right(
 	const struct bringing *bringing, const struct boot_entry *entry, bool *ret, struct error **err)
 {
-	size_t size = (size_t)bringing->release->info->uki_size;
+	const struct release_info *info = bringing->release->info;
 
 	*ret = false;
-	if (!entry || entry->size != size || boot_entry_is_bad(entry))
+	if (!entry || entry->size != info->uki_size || boot_entry_is_bad(entry))
 		return 0;
-	return boot_entry_is(bringing->session.esp, entry, bringing->uki, size, ret, err);
+	return boot_entry_is(bringing->session.esp, entry, info->uki_size, info->uki_sha256, ret, err);
+}
+
+/* An entry that is not right makes room for one that will be. */
+static int remove_wrong(const struct bringing *bringing, const struct boot_entry *entry, struct error **err)
+{
+	uint8_t digest[SHA256_SIZE];
+	int r = sha256_io(bringing->release->uki, digest);
+
+	if (r < 0)
+		return error_set_errno(err, r, "reading the kernel image");
+	if (memcmp(digest, bringing->release->info->uki_sha256, SHA256_SIZE) != 0)
+		return boot_image_changed(err);
+	return boot_entry_remove(bringing->session.esp, entry, err);
 }
 
 static int bring_entry(struct bringing *bringing, struct error **err)
 {
 	struct session *session = &bringing->session;
-	const char *version = bringing->release->info->version;
-	const struct boot_entry *entry = entry_of(session, version);
+	const struct release_info *info = bringing->release->info;
+	const struct boot_entry *entry = entry_of(session, info->version);
 	bool right;
 	int r;
 
 	begin_step(bringing, INSTALL_ENTRY);
-	r = bringing->release->load(&bringing->uki, bringing->release->userdata, err);
-	if (r >= 0)
-		r = entry_is_right(bringing, entry, &right, err);
+	r = entry_is_right(bringing, entry, &right, err);
 	if (r < 0 || right)
 		return r;
 	bringing->changed = true;
 	if (entry)
-		r = boot_entry_remove(session->esp, entry, err);
+		r = remove_wrong(bringing, entry, err);
 	if (r >= 0)
-		r = boot_entry_add(session->esp, version, bringing->uki,
-			(size_t)bringing->release->info->uki_size, session->install->now, err);
+		r = boot_entry_add(session->esp, info->version, bringing->release->uki, info->uki_sha256,
+			session->install->now, err);
 	if (r >= 0)
 		r = read_entries(session, err);
 	/* What was written is read back, past any cache of ours. */
 	if (r >= 0)
-		r = entry_is_right(bringing, entry_of(session, version), &right, err);
+		r = entry_is_right(bringing, entry_of(session, info->version), &right, err);
 	if (r >= 0 && !right)
 		return error_set(err, -EIO,
 			"the boot partition does not keep what is written to it (replace the disk)");

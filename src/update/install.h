@@ -44,9 +44,9 @@ enum install_step {
 struct install_release {
 	const struct release_info *info; /* checked: release-trust.h */
 
-	/* Hands over the kernel image, info->uki_size bytes that are proved, which are freed here. Called
-	 * when nothing else needs much memory. */
-	int (*load)(uint8_t **ret, void *userdata, struct error **err);
+	/* The kernel image, info->uki_size bytes that are proved (release-trust.h). It is read piece by
+	 * piece, and once more it counts only as far as it has the digest info->uki_sha256. */
+	const struct block_io *uki;
 
 	/*
 	 * Brings image and hash tree into *target*, verified as usr_update_run() does it. *slot* and
@@ -67,7 +67,8 @@ struct install_release {
  * Returns 0; -ENOENT where the running release's slot or boot entry is not on the disk; -EAGAIN where that
  * has not been found good yet (there would be nothing to fall back to); -EALREADY where the release is the
  * running one; -ENOSPC where a partition or the boot partition's free space is too small: nothing was changed
- * then; the errors of *bring* and of the disk, after which another call goes on from there.
+ * then; -EBADMSG where the kernel image is not what it was: it has no boot entry then; the errors of *bring*,
+ * of reading the kernel image and of the disk, after which another call goes on from there.
  */
 int install_release(const struct install *install, const struct install_release *release, bool *ret_changed,
 	struct error **err);

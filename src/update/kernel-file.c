@@ -86,24 +86,6 @@ bool kernel_file_is(const struct kernel_file *file, uint64_t size, const uint8_t
 	       memcmp(digest, sha256, SHA256_SIZE) == 0;
 }
 
-int kernel_file_load(const struct kernel_file *file, uint64_t size, const uint8_t sha256[SHA256_SIZE],
-	uint8_t **ret, struct error **err)
-{
-	_cleanup_free_ uint8_t *data = malloc((size_t)size);
-	uint8_t digest[SHA256_SIZE];
-	int r = data ? pread_full(file->fd, data, (size_t)size, 0) : -ENOMEM;
-
-	if (r >= 0)
-		r = sha256_bytes(data, (size_t)size, digest);
-	if (r < 0)
-		return fail(file, r, err);
-	if (memcmp(digest, sha256, SHA256_SIZE) != 0)
-		return error_set(err, -EBADMSG,
-			"%s is not what it was when it was fetched (is the disk failing?)", file->path);
-	*ret = TAKE_PTR(data);
-	return 0;
-}
-
 void kernel_file_remove(struct kernel_file *file)
 {
 	if (file->path)

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * The kernel image of a release while that is brought (node-kernel.h): a file of the node's,
- * NODE_STATE/kernel. So it takes up no memory but where it is looked at, and an update that was interrupted
- * need not fetch it again. What is in the file counts only as far as its digest is the signed one, each time
- * that it is read.
+ * NODE_STATE/kernel. So it takes up no memory, for it is read piece by piece wherever it is looked at, and an
+ * update that was interrupted need not fetch it again. What is in the file counts only as far as its digest
+ * is the signed one, each time that it is read.
  */
 #pragma once
 
@@ -43,10 +43,6 @@ int kernel_file_resize(const struct kernel_file *file, uint64_t size, struct err
 
 /* Whether it has this size and digest; false also where it can't be read. */
 bool kernel_file_is(const struct kernel_file *file, uint64_t size, const uint8_t sha256[SHA256_SIZE]);
-
-/* Reads all of it, which the caller frees. -EBADMSG where it is not what it was. */
-int kernel_file_load(const struct kernel_file *file, uint64_t size, const uint8_t sha256[SHA256_SIZE],
-	uint8_t **ret, struct error **err);
 
 /* It is where it has to be, or of no use: nobody needs it any more. */
 void kernel_file_remove(struct kernel_file *file);

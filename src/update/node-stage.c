@@ -16,8 +16,9 @@ struct staging {
 	struct node_releases *releases;
 	const struct node_stage_watch *watch;
 	const struct release_info *info;
-	const struct kernel_file *uki;
-	char *url; /* of the release's folder */
+	struct block_file uki_file;
+	struct block_io uki; /* the kernel image, when it is there */
+	char *url;	     /* of the release's folder */
 	struct node_stage_result *result;
 };
 
@@ -93,13 +94,6 @@ static void tell_step(enum install_step step, void *userdata)
 		staging->watch->step(step, staging->watch->userdata);
 }
 
-static int load_kernel(uint8_t **ret, void *userdata, struct error **err)
-{
-	const struct staging *staging = userdata;
-
-	return kernel_file_load(staging->uki, staging->info->uki_size, staging->info->uki_sha256, ret, err);
-}
-
 static int install(struct staging *staging, int64_t now, struct error **err)
 {
 	struct install how;
@@ -110,7 +104,7 @@ static int install(struct staging *staging, int64_t now, struct error **err)
 	how = node_install(staging->node, now);
 	return install_release(&how,
 		&(struct install_release){.info = staging->info,
-			.load = load_kernel,
+			.uki = &staging->uki,
 			.bring = bring,
 			.step = tell_step,
 			.userdata = staging},
@@ -120,14 +114,22 @@ static int install(struct staging *staging, int64_t now, struct error **err)
 static int check_trust(struct staging *staging, struct error **err)
 {
 	_cleanup_buffer_ struct buffer lists = {};
-	_cleanup_free_ uint8_t *uki = NULL;
 	int r = node_trust_store(staging->node, &lists, err);
 
-	if (r >= 0)
-		r = load_kernel(&uki, staging, err);
 	return r < 0 ? r
-		     : release_trust_check(staging->info, uki, (size_t)staging->info->uki_size,
+		     : release_trust_check(staging->info, &staging->uki,
 			       &(struct trust_store){.lists = lists.data, .size = lists.size}, err);
+}
+
+/* Proves what is in the file, and brings all of the release. */
+static int stage(struct staging *staging, const struct kernel_file *uki, int64_t now, struct error **err)
+{
+	int r;
+
+	staging->uki_file = (struct block_file){.fd = uki->fd};
+	staging->uki = block_io_file(&staging->uki_file, staging->info->uki_size);
+	r = check_trust(staging, err);
+	return r < 0 ? r : install(staging, now, err);
 }
 
 int node_stage(struct node *node, struct node_releases *releases, const char *version, int64_t now,
@@ -137,12 +139,8 @@ int node_stage(struct node *node, struct node_releases *releases, const char *ve
 	_cleanup_kernel_file_ struct kernel_file uki = KERNEL_FILE_INIT;
 	_cleanup_free_ char *folder = release_path(node->edition, version, node->architecture, ""),
 			    *url = NULL;
-	struct staging staging = {.node = node,
-		.releases = releases,
-		.watch = watch,
-		.info = &info,
-		.uki = &uki,
-		.result = ret};
+	struct staging staging = {
+		.node = node, .releases = releases, .watch = watch, .info = &info, .result = ret};
 	uint64_t begun = http_now_ms();
 	int r;
 
@@ -156,9 +154,7 @@ int node_stage(struct node *node, struct node_releases *releases, const char *ve
 	ret->size = info.usr.blocks * VERITY_BLOCK_SIZE + info.uki_size;
 	r = node_kernel_bring(node, releases, &info, &uki, &ret->counts, err);
 	if (r >= 0)
-		r = check_trust(&staging, err);
-	if (r >= 0)
-		r = install(&staging, now, err);
+		r = stage(&staging, &uki, now, err);
 	if (r >= 0)
 		kernel_file_remove(&uki);
 	if (r < 0)

@@ -41,8 +41,9 @@ static bool root_hash_signed_by(const struct release_info *info, const struct ef
 }
 
 /* Goes through the store for certificates that signed one or the other: firmware and kernel trust each. */
-static int find_signer(const struct release_info *info, const struct pe *pe, const struct trust_store *store,
-	bool *ret_image, bool *ret_root, struct error **err)
+static int find_signer(const struct release_info *info, const struct pe *pe,
+	const uint8_t digest[SHA256_SIZE], const struct trust_store *store, bool *ret_image, bool *ret_root,
+	struct error **err)
 {
 	struct efi_signature_reader reader = {.data = store->lists, .size = store->size};
 	struct efi_signature certificate;
@@ -54,7 +55,7 @@ static int find_signer(const struct release_info *info, const struct pe *pe, con
 
 		if (!uuid_equal(&certificate.type, &efi_signature_x509))
 			continue;
-		image = authenticode_verify(pe, certificate.data, certificate.size, NULL) >= 0;
+		image = authenticode_verify_digest(pe, digest, certificate.data, certificate.size, NULL) >= 0;
 		root = root_hash_signed_by(info, &certificate);
 		*ret_image = *ret_image || image;
 		*ret_root = *ret_root || root;
@@ -65,9 +66,13 @@ static int find_signer(const struct release_info *info, const struct pe *pe, con
 static int check_signatures(const struct release_info *info, const struct pe *pe,
 	const struct trust_store *store, struct error **err)
 {
+	uint8_t digest[SHA256_SIZE];
 	bool image, root;
-	int r = find_signer(info, pe, store, &image, &root, err);
+	int r = pe_authenticode_digest(pe, digest, err);
 
+	if (r < 0)
+		return r;
+	r = find_signer(info, pe, digest, store, &image, &root, err);
 	if (r < 0)
 		return error_wrap(err, "the firmware's db");
 	if (!image)
@@ -90,17 +95,28 @@ static int check_command_line(const struct release_info *info, const struct pe *
 	return uki_check_usrhash(pe, digits, err);
 }
 
-int release_trust_check(const struct release_info *info, const void *uki, size_t uki_size,
-	const struct trust_store *store, struct error **err)
+static int check_file(const struct release_info *info, const struct block_io *uki, struct error **err)
 {
 	uint8_t digest[SHA256_SIZE];
-	struct pe pe;
-	int r;
+	int r = uki->size == info->uki_size ? sha256_io(uki, digest) : 0;
 
-	if (uki_size != info->uki_size || sha256_bytes(uki, uki_size, digest) < 0 ||
-		memcmp(digest, info->uki_sha256, SHA256_SIZE) != 0)
+	if (r < 0)
+		return error_set_errno(err, r, "reading its kernel image");
+	if (uki->size != info->uki_size || memcmp(digest, info->uki_sha256, SHA256_SIZE) != 0)
 		return error_set(err, -EBADMSG, "its kernel image is another file than the release names");
-	r = pe_parse(uki, uki_size, &pe, err);
+	return 0;
+}
+
+int release_trust_check(const struct release_info *info, const struct block_io *uki,
+	const struct trust_store *store, struct error **err)
+{
+	_cleanup_buffer_ struct buffer certificates = {};
+	struct pe pe;
+	int r = check_file(info, uki, err);
+
+	if (r < 0)
+		return r;
+	r = pe_read(uki, &certificates, &pe, err);
 	if (r >= 0)
 		r = check_command_line(info, &pe, err);
 	return r < 0 ? r : check_signatures(info, &pe, store, err);

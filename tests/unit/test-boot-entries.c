@@ -231,6 +231,27 @@ static struct boot_entry entry_of(struct fat_volume *volume, const char *version
 /* An entry as it is staged (GOOD: and found good). */
 enum { STAGED, GOOD };
 
+static int add_bytes(
+	struct fat_volume *volume, const char *version, const void *data, size_t size, struct error **err)
+{
+	const struct block_io image = block_io_bytes(data, size);
+	uint8_t digest[SHA256_SIZE];
+
+	assert_int_equal(sha256_bytes(data, size, digest), 0);
+	return boot_entry_add(volume, version, &image, digest, TIME, err);
+}
+
+static bool is(struct fat_volume *volume, const struct boot_entry *entry, const void *data, size_t size)
+{
+	_cleanup_error_ struct error *err = NULL;
+	uint8_t digest[SHA256_SIZE];
+	bool same;
+
+	assert_int_equal(sha256_bytes(data, size, digest), 0);
+	assert_ok(boot_entry_is(volume, entry, size, digest, &same, &err), err);
+	return same;
+}
+
 static void add(struct fat_volume *volume, const char *version, bool good)
 {
 	_cleanup_(boot_entry_release) struct boot_entry entry = {};
@@ -238,7 +259,7 @@ static void add(struct fat_volume *volume, const char *version, bool good)
 	uint8_t data[5000];
 
 	fat_disk_fill(version, data, sizeof(data));
-	assert_ok(boot_entry_add(volume, version, data, sizeof(data), TIME, &err), err);
+	assert_ok(add_bytes(volume, version, data, sizeof(data), &err), err);
 	if (!good)
 		return;
 	entry = entry_of(volume, version);
@@ -255,19 +276,15 @@ static void assert_entries(struct fat_volume *volume, const char *expected)
 	assert_ok(boot_entries_read(volume, &entries, &err), err);
 	for (size_t i = 0; i < entries.count; i++) {
 		uint8_t data[5001];
-		bool same;
 
 		buffer_printf(&names, "%s%s", i > 0 ? " " : "", entries.items[i].name);
 		fat_disk_fill(entries.items[i].version, data, 5000);
 		data[5000] = 0;
 		assert_int_equal(entries.items[i].size, 5000);
-		for (size_t size = 4999; size <= 5001; size++) {
-			assert_ok(boot_entry_is(volume, &entries.items[i], data, size, &same, &err), err);
-			assert_int_equal(same, size == 5000);
-		}
+		for (size_t size = 4999; size <= 5001; size++)
+			assert_int_equal(is(volume, &entries.items[i], data, size), size == 5000);
 		data[4999]++;
-		assert_ok(boot_entry_is(volume, &entries.items[i], data, 5000, &same, &err), err);
-		assert_false(same);
+		assert_false(is(volume, &entries.items[i], data, 5000));
 	}
 	buffer_append_u8(&names, 0);
 	assert_string_equal((char *)names.data, expected);
@@ -432,6 +449,68 @@ static void changes_are_made_whole(void **state)
 	}
 }
 
+/* A kernel image on a disk that gives other bytes from some place on, or none. */
+struct bad_image {
+	const uint8_t *data;
+	uint64_t bad_at;
+	int code; /* 0: other bytes */
+	size_t largest;
+};
+
+static int bad_read(void *userdata, uint64_t at, void *data, size_t size)
+{
+	struct bad_image *image = userdata;
+	bool bad = at + size > image->bad_at;
+
+	image->largest = MAX(image->largest, size);
+	if (bad && image->code < 0)
+		return image->code;
+	memcpy(data, image->data + at, size);
+	if (bad)
+		((uint8_t *)data)[image->bad_at > at ? image->bad_at - at : 0] ^= 1;
+	return 0;
+}
+
+static void only_what_has_the_digest_becomes_an_entry(void **state)
+{
+	static const struct block_ops ops = {.read = bad_read};
+	enum { SIZE = MiB(3) + 77 };
+	static const uint64_t places[] = {0, 300000, SIZE - 1};
+	_cleanup_free_ uint8_t *data = malloc(SIZE);
+	_cleanup_fat_disk_ struct fat_disk disk = {};
+	_cleanup_fat_volume_ struct fat_volume *volume = NULL;
+	_cleanup_(boot_entry_release) struct boot_entry entry = {};
+	_cleanup_error_ struct error *err = NULL;
+	struct bad_image image = {.data = data};
+	const struct block_io io = {.ops = &ops, .userdata = &image, .size = SIZE};
+	uint8_t digest[SHA256_SIZE];
+	uint64_t free_bytes;
+
+	(void)state;
+	assert_non_null(data);
+	fat_disk_fill("image", data, SIZE);
+	assert_int_equal(sha256_bytes(data, SIZE, digest), 0);
+	make(&disk);
+	volume = fat_disk_open(&disk);
+	free_bytes = fat_volume_free_bytes(volume);
+	for (size_t i = 0; i < 2 * ARRAY_SIZE(places); i++) {
+		image.bad_at = places[i / 2];
+		image.code = i % 2 == 0 ? 0 : -EIO;
+		assert_error(boot_entry_add(volume, "7", &io, digest, TIME, &err),
+			image.code < 0 ? image.code : -EBADMSG, err,
+			image.code < 0 ? "orlop_7+0.efi: reading the kernel image at byte"
+				       : "orlop_7+0.efi: the kernel image is not what it was");
+		assert_entries(volume, "");
+		assert_int_equal(fat_volume_free_bytes(volume), free_bytes);
+		assert_false(fat_disk_fsck(&disk, NULL));
+	}
+	image.bad_at = UINT64_MAX;
+	assert_ok(boot_entry_add(volume, "7", &io, digest, TIME, &err), err);
+	assert_in_range(image.largest, 1, FAT_PIECE_MAX);
+	entry = entry_of(volume, "7");
+	assert_true(is(volume, &entry, data, SIZE));
+}
+
 static void what_can_not_be_is_refused(void **state)
 {
 	_cleanup_fat_disk_ struct fat_disk disk = {};
@@ -448,9 +527,9 @@ static void what_can_not_be_is_refused(void **state)
 	volume = fat_volume_free(volume);
 	make(&disk);
 	volume = fat_disk_open(&disk);
-	assert_error(boot_entry_add(volume, "1+2", "x", 1, TIME, &err), -EINVAL, err, "\"1+2\" can't be");
+	assert_error(add_bytes(volume, "1+2", "x", 1, &err), -EINVAL, err, "\"1+2\" can't be");
 	add(volume, "1", STAGED);
-	assert_error(boot_entry_add(volume, "1", "x", 1, TIME, &err), -EEXIST, err, "orlop_1+0.efi: ");
+	assert_error(add_bytes(volume, "1", "x", 1, &err), -EEXIST, err, "orlop_1+0.efi: ");
 	entry = entry_of(volume, "1");
 	assert_error(boot_entry_retry(volume, &entry, 0, &err), -EINVAL, err, "0 tries");
 	assert_error(boot_entry_retry(volume, &entry, 100, &err), -EINVAL, err, "100 tries");
@@ -476,6 +555,7 @@ int main(void)
 		cmocka_unit_test(bootctl_lists_entries_in_this_order),
 		cmocka_unit_test(a_release_on_trial_comes_first_and_falls_back),
 		cmocka_unit_test(changes_are_made_whole),
+		cmocka_unit_test(only_what_has_the_digest_becomes_an_entry),
 		cmocka_unit_test(what_can_not_be_is_refused),
 	};
 

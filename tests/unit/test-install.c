@@ -39,6 +39,8 @@ static void make_uki(size_t release)
 	for (size_t i = 0; i < UKI_SIZE; i++)
 		published.uki[release][i] = (uint8_t)random_next(&seed);
 	memcpy(published.uki[release], published.images[release].root, SHA256_SIZE);
+	assert_int_equal(
+		sha256_bytes(published.uki[release], UKI_SIZE, published.infos[release].uki_sha256), 0);
 }
 
 static int publish(void **state)
@@ -169,22 +171,12 @@ static int bring(const struct node_slot *slot, const struct usr_slot *target,
 	return usr_update_run(&update, &result, err);
 }
 
-static int load(uint8_t **ret, void *userdata, struct error **err)
-{
-	const struct fixture *f = userdata;
-
-	*ret = malloc(UKI_SIZE);
-	if (!*ret)
-		return error_set_errno(err, -ENOMEM, "kernel image");
-	memcpy(*ret, published.uki[f->wanted], UKI_SIZE);
-	return 0;
-}
-
 static int install_version(struct fixture *f, size_t release, bool *ret_changed, struct error **err)
 {
 	const struct install install = install_of(f);
+	const struct block_io uki = block_io_bytes(published.uki[release], UKI_SIZE);
 	const struct install_release what = {
-		.info = &published.infos[release], .load = load, .bring = bring, .userdata = f};
+		.info = &published.infos[release], .uki = &uki, .bring = bring, .userdata = f};
 
 	f->wanted = release;
 	f->remote.folder = published.folder[release];
@@ -258,8 +250,8 @@ static size_t assert_starts(struct fixture *f)
 		size_t release = release_of_version(entries.items[i].version);
 		bool same;
 
-		assert_ok(
-			boot_entry_is(esp, &entries.items[i], published.uki[release], UKI_SIZE, &same, &err),
+		assert_ok(boot_entry_is(esp, &entries.items[i], UKI_SIZE, published.infos[release].uki_sha256,
+				  &same, &err),
 			err);
 		assert_true(same);
 		assert_slot_whole(f, &disk, release);
@@ -326,7 +318,10 @@ static void assert_look(struct fixture *f, const char *running, const char *othe
 	assert_int_equal(look.running.letter, 'a');
 	assert_string_equal(node_slot_version(&look.other), versions[1]);
 	assert_string_equal(look.running_entry->name, running);
-	assert_string_equal(look.other_entry->name, other);
+	if (other)
+		assert_string_equal(look.other_entry->name, other);
+	else
+		assert_null(look.other_entry);
 	assert_ptr_equal(look.next, other_next ? look.other_entry : look.running_entry);
 }
 
@@ -547,6 +542,40 @@ static void a_full_boot_partition_is_an_error_before_anything_changes(void **sta
 	assert_memory_equal(before, f->disk.data, f->disk.size);
 }
 
+/* The kernel image was proved; then its file became another one. */
+static void a_kernel_image_that_changed_gets_no_entry(void **state)
+{
+	struct fixture *f = *state;
+	_cleanup_error_ struct error *err = NULL;
+
+	published.uki[1][UKI_SIZE - 1] ^= 1;
+	assert_error(install_version(f, 1, NULL, &err), -EBADMSG, err, "is not what it was");
+	published.uki[1][UKI_SIZE - 1] ^= 1;
+	assert_look(f, "orlop_202601.05.0.efi", NULL, false);
+	assert_int_equal(assert_starts(f), 0);
+	assert_ok(install_version(f, 1, NULL, &err), err);
+	assert_look(f, "orlop_202601.05.0.efi", "orlop_202601.12.0+0.efi", false);
+	judge_disk(f);
+}
+
+/* The entry that is there makes room only for what is right. */
+static void an_entry_stays_until_there_is_a_better_one(void **state)
+{
+	struct fixture *f = *state;
+	_cleanup_error_ struct error *err = NULL;
+
+	assert_ok(install_version(f, 1, NULL, &err), err);
+	assert_ok(start_other(f, &err), err);
+	spend_tries(f, 1);
+	assert_look(f, "orlop_202601.05.0.efi", "orlop_202601.12.0+0-0.efi", false);
+	published.uki[1][0] ^= 1;
+	assert_error(install_version(f, 1, NULL, &err), -EBADMSG, err, "is not what it was");
+	published.uki[1][0] ^= 1;
+	assert_look(f, "orlop_202601.05.0.efi", "orlop_202601.12.0+0-0.efi", false);
+	assert_ok(install_version(f, 1, NULL, &err), err);
+	assert_look(f, "orlop_202601.05.0.efi", "orlop_202601.12.0+0.efi", false);
+}
+
 static void a_release_that_is_too_large_is_an_error_before_anything_changes(void **state)
 {
 	struct fixture *f = *state;
@@ -714,6 +743,8 @@ int main(void)
 		TEST(takes_the_other_release_away),
 		TEST(a_full_boot_partition_is_an_error_before_anything_changes),
 		TEST(a_release_that_is_too_large_is_an_error_before_anything_changes),
+		TEST(a_kernel_image_that_changed_gets_no_entry),
+		TEST(an_entry_stays_until_there_is_a_better_one),
 		TEST(a_cut_leaves_what_starts),
 		TEST(a_cut_of_a_rollback_leaves_what_starts),
 		TEST(every_fault_is_survived),

@@ -92,41 +92,17 @@ static void what_is_not_overwritten_stays(void **state)
 	assert_true(is(&file, "THE"));
 }
 
-static void it_is_loaded_as_it_was_proved_or_not_at_all(void **state)
-{
-	struct fixture *f = *state;
-	static const char text[] = "a kernel image";
-	_cleanup_kernel_file_ struct kernel_file file = KERNEL_FILE_INIT;
-	_cleanup_free_ uint8_t *data = NULL;
-	_cleanup_error_ struct error *err = NULL, *fault = NULL, *more = NULL;
-	uint8_t digest[SHA256_SIZE], *other = NULL;
-
-	assert_int_equal(sha256_bytes(text, strlen(text), digest), 0);
-	put(f, text);
-	open_file(f, &file);
-	assert_ok(kernel_file_load(&file, strlen(text), digest, &data, &err), err);
-	assert_memory_equal(data, text, strlen(text));
-	shell(f->folder, "printf b | dd of=var/lib/orlop/update/kernel conv=notrunc status=none");
-	assert_error(kernel_file_load(&file, strlen(text), digest, &other, &fault), -EBADMSG, fault,
-		"is not what it was");
-	shell(f->folder, ": >var/lib/orlop/update/kernel");
-	assert_error(kernel_file_load(&file, strlen(text), digest, &other, &more), -ENODATA, more,
-		"update/kernel");
-	assert_null(other);
-}
-
 /* What is on a disk that fails is as good as nothing, and nobody dies of it. */
 static void what_cannot_be_read_is_not_there(void **state)
 {
 	struct fixture *f = *state;
 	struct kernel_file file = {.fd = open("/proc/self/mem", O_RDONLY | O_CLOEXEC)};
-	uint8_t digest[SHA256_SIZE] = {}, *data = NULL;
+	uint8_t digest[SHA256_SIZE] = {};
 
 	(void)f;
 	assert_true(file.fd >= 0);
 	file.path = strdup("broken");
 	assert_false(kernel_file_is(&file, 4096, digest));
-	assert_int_equal(kernel_file_load(&file, 4096, digest, &data, NULL), -EIO);
 	kernel_file_release(&file);
 }
 
@@ -177,7 +153,6 @@ int main(void)
 #define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
 		TEST(what_was_put_there_is_there_for_the_next_one),
 		TEST(what_is_not_overwritten_stays),
-		TEST(it_is_loaded_as_it_was_proved_or_not_at_all),
 		TEST(what_cannot_be_read_is_not_there),
 		TEST(another_size_keeps_what_is_there),
 		TEST(no_room_is_said_with_what_to_do),

@@ -128,7 +128,9 @@ static int check(const struct release *release, const struct buffer *db, struct 
 {
 	const struct trust_store store = {.lists = db->data, .size = db->size};
 
-	return release_trust_check(&release->info, release->uki.data, release->uki.size, &store, err);
+	const struct block_io uki = block_io_bytes(release->uki.data, release->uki.size);
+
+	return release_trust_check(&release->info, &uki, &store, err);
 }
 
 /* ---- Who signed ---- */
@@ -366,6 +368,65 @@ static void the_command_line_starts_the_root_hash_and_no_other(void **state)
 	}
 }
 
+/* A kernel image that is read, of which one read fails. */
+struct watched {
+	const struct buffer *image;
+	size_t largest;
+	unsigned reads, fail_at;
+};
+
+static int watched_read(void *userdata, uint64_t at, void *data, size_t size)
+{
+	struct watched *watched = userdata;
+
+	watched->largest = MAX(watched->largest, size);
+	if (++watched->reads == watched->fail_at)
+		return -EIO;
+	memcpy(data, watched->image->data + at, size);
+	return 0;
+}
+
+static void an_image_is_read_piece_by_piece_and_every_fault_is_told(void **state)
+{
+	static const struct block_ops ops = {.read = watched_read};
+	_cleanup_release_ struct release release = release_make(CMDLINE, RIGHT, RIGHT);
+	const struct trust_store store = {.lists = world.db.data, .size = world.db.size};
+	struct watched watched = {.image = &release.uki};
+	const struct block_io io = {.ops = &ops, .userdata = &watched, .size = release.uki.size};
+
+	(void)state;
+	for (watched.fail_at = 1;; watched.fail_at++) {
+		_cleanup_error_ struct error *err = NULL;
+		int r;
+
+		watched.reads = 0;
+		r = release_trust_check(&release.info, &io, &store, &err);
+		if (watched.reads < watched.fail_at) {
+			assert_ok(r, err);
+			break;
+		}
+		assert_error(r, -EIO, err, "reading ");
+	}
+	assert_true(watched.fail_at > 2 * release.uki.size / KiB(64));
+	assert_in_range(watched.largest, 1, KiB(64));
+}
+
+/* A part that no signature covers: a gap between two sections, in which anything could stand. */
+static void an_image_with_a_gap_is_refused(void **state)
+{
+	_cleanup_release_ struct release release = release_make(CMDLINE, RIGHT, RIGHT);
+	_cleanup_error_ struct error *err = NULL;
+	uint8_t *section;
+	struct pe pe;
+
+	(void)state;
+	assert_ok(pe_parse(release.uki.data, release.uki.size, &pe, &err), err);
+	section = release.uki.data + pe.section_table_offset;
+	write_le32(section + 16, read_le32(section + 16) - pe.file_alignment);
+	describe(&release);
+	assert_error(check(&release, &world.db, &err), -EBADMSG, err, "would not cover all");
+}
+
 /* ---- The store ---- */
 
 static void an_empty_store_trusts_nobody(void **state)
@@ -466,6 +527,8 @@ int main(void)
 		cmocka_unit_test(what_is_no_image_is_refused),
 		cmocka_unit_test(an_image_without_a_command_line_is_refused),
 		cmocka_unit_test(the_command_line_starts_the_root_hash_and_no_other),
+		cmocka_unit_test(an_image_is_read_piece_by_piece_and_every_fault_is_told),
+		cmocka_unit_test(an_image_with_a_gap_is_refused),
 		cmocka_unit_test(an_empty_store_trusts_nobody),
 		cmocka_unit_test(entries_that_are_no_certificates_are_passed_over),
 		cmocka_unit_test(a_certificate_of_another_type_does_not_count),
