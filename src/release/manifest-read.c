@@ -177,7 +177,7 @@ static int read_output(const struct json_place *place, struct release_manifest *
 	struct release_output *output = &ret->outputs[ret->output_count++];
 	int r = json_read_object(place, err);
 
-	if (r == 0)
+	if (r >= 0)
 		r = read_word(place, "kind", &output->kind, err);
 	if (r < 0)
 		return r;
@@ -209,9 +209,9 @@ static int read_outputs(const struct json_place *document, struct release_manife
 	const json_t *array = NULL;
 	int r = json_read_object(&usr, err);
 
-	if (r == 0)
+	if (r >= 0)
 		r = json_read_number(&usr, "size", 1, INT64_MAX, &ret->usr_size, err);
-	if (r == 0)
+	if (r >= 0)
 		r = json_read_array(document, "outputs", OUTPUTS_MAX, &array, err);
 	if (r < 0)
 		return r;
