@@ -31,26 +31,35 @@ firmware_hangs() {
 		tail -c 400 "$log" | sed 's/\x1b\[[0-9;=?]*[A-Za-z]//g' | grep -av '^[[:space:]]*$' | tail -n 1 | grep -aqE 'BdsDxe: loading|reboot: Restarting system|Rebooting in'
 }
 
-# Waits until the machine runs VERSION (a pattern), has come to rest, and is well: SECONDS at most.
-wait_for() { # VERSION SECONDS
-	local end=$((SECONDS + $2)) seen='' state=''
+# Resets the machine where its firmware hangs, and is true then.
+reset_hanging() {
+	firmware_hangs || return 1
+	echo "the firmware hangs; the machine is reset" >&2
+	power_off
+	power_on
+}
+
+# wait_until SECONDS COMMAND…: until the command is true, which is told the version that the machine runs, if it answers: SECONDS at most,
+# and some more where the firmware hangs.
+wait_until() {
+	local end=$((SECONDS + $1)) seen
+	shift
 	while [ $SECONDS -lt $end ]; do
-		if firmware_hangs; then
-			echo "the firmware hangs; the machine is reset" >&2
-			end=$((end + 300))
-			power_off
-			power_on
-		fi
+		! reset_hanging || end=$((end + 300))
 		seen=$(timeout 60 "$ORLOP" vm exec "$machine" '. /usr/lib/os-release; echo $IMAGE_VERSION' 2>/dev/null) || seen=
-		# shellcheck disable=SC2053 # a pattern
-		if [ -n "$seen" ] && [[ $seen == $1 ]]; then
-			state=$(timeout 400 "$ORLOP" vm exec "$machine" 'systemctl is-system-running --wait' 2>/dev/null) || true
-			[ "$state" != running ] || return 0
-		fi
+		! "$@" "$seen" || return 0
 	done
-	echo "wanted $1, running; the machine has ${seen:-no answer}, $state" >&2
+	echo "waited for: $*; the machine has ${seen:-no answer}" >&2
 	return 1
 }
+
+# shellcheck disable=SC2053 # a pattern
+is_version() { [ -n "$2" ] && [[ $2 == $1 ]]; }
+is_well() { is_version "$1" "$2" && [ "$(timeout 400 "$ORLOP" vm exec "$machine" 'systemctl is-system-running --wait' 2>/dev/null)" = running ]; }
+
+# Waits until the machine runs VERSION (a pattern): SECONDS at most. wait_for: and until it has come to rest, and is well.
+wait_running() { wait_until "$2" is_version "$1"; } # VERSION SECONDS
+wait_for() { wait_until "$2" is_well "$1"; }
 
 # The versions of the boot entries in the order in which they are preferred, with their counters.
 entries() { node 'ls /efi/EFI/Linux | sed -n "s/^orlop_\(.*\)\.efi$/\1/p"' | sort; }

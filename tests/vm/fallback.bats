@@ -76,11 +76,7 @@ publish() {
 	publish sick
 	node 'orlop-node update --quiet --to 202602.02.0 --reboot' || true
 	# It is up, and knows that it is not well.
-	for ((i = 0; i < 100; i++)); do
-		seen=$(timeout 60 "$ORLOP" vm exec "$machine" '. /usr/lib/os-release; echo $IMAGE_VERSION' 2>/dev/null) || seen=
-		[ "$seen" != 202602.02.0 ] || break
-	done
-	[ "$seen" = 202602.02.0 ]
+	wait_running 202602.02.0 1000
 	wait_for 202601.05.0 1400
 	entries
 	[[ "$(entries)" == *'202602.02.0+0-3'* ]]
