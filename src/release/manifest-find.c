@@ -86,12 +86,12 @@ static int check_provenance(const char *path, const char *manifest_path,
 	uint8_t digest[SHA256_SIZE];
 	int r = file_read(manifest_path, MANIFEST_MAX, &text, &text_size, err);
 
-	if (r == 0)
+	if (r >= 0)
 		r = file_read(path, DSSE_MAX, &envelope, &size, err);
 	if (r < 0)
 		return r;
 	r = sha256_bytes(text, text_size, digest);
-	if (r == 0)
+	if (r >= 0)
 		r = output_check_provenance(envelope, size, slash ? slash + 1 : manifest_path, digest,
 			manifest->has_certificate ? manifest->certificate : NULL, err);
 	return r < 0 ? (error_wrap(err, "%s", path), r) : 0;
