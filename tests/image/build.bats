@@ -53,9 +53,10 @@ kill_when() {
 		echo "$signal at '$pattern'"
 		# What is waited for is this build's.
 		[ "$signal" = KILL ] || rm -rf out/.orlop-build-*
-		# A build that was faster than we are is tried again; of three, one is stopped in time.
+		# A build that was faster than we are is tried again, and so is one that was showing its outputs, which is brought to its
+		# end; of three, one is stopped in time.
 		for tries in 1 2 3; do
-			kill_when "$signal" "$pattern" && break
+			if kill_when "$signal" "$pattern" && ! compgen -G 'out/*.manifest.json'; then break; fi
 			rm -r out/orlop-*
 			[ "$tries" -lt 3 ]
 		done
