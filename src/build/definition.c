@@ -3,7 +3,6 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <stdarg.h>
 #include <unistd.h>
 
 #include "base/file.h"
@@ -231,19 +230,30 @@ int definition_wrap(
 		err, "%s:%zu: %s", place ? place->file : definition->path, place ? place->line : 1, key);
 }
 
+int definition_verror(const struct definition *definition, const char *key, const char *entry,
+	struct error **err, const char *format, va_list args)
+{
+	_cleanup_free_ char *text = NULL;
+
+	if (vasprintf(&text, format, args) < 0) {
+		text = NULL;
+		return error_set_errno(err, -ENOMEM, "%s", definition->path);
+	}
+	(void)error_set(err, -EINVAL, "%s", text);
+	(void)definition_wrap(definition, key, entry, err);
+	return -EINVAL;
+}
+
 int definition_error(const struct definition *definition, const char *key, const char *entry,
 	struct error **err, const char *format, ...)
 {
-	_cleanup_free_ char *text = NULL;
 	va_list args;
+	int r;
 
 	va_start(args, format);
-	if (vasprintf(&text, format, args) < 0)
-		text = NULL;
+	r = definition_verror(definition, key, entry, err, format, args);
 	va_end(args);
-	(void)error_set(err, -EINVAL, "%s", text ? text : "wrong");
-	(void)definition_wrap(definition, key, entry, err);
-	return -EINVAL;
+	return r;
 }
 
 int definition_blame(const struct definition *definition, const char *key, int code, struct error **err)

@@ -5,6 +5,8 @@
  */
 #pragma once
 
+#include <stdarg.h>
+
 #include "format/yaml-schema.h"
 
 /* Bits of definition.require: what a node must have to come up at all. */
@@ -119,12 +121,14 @@ DEFINE_CLEANUP(struct definition *, definition_free);
  * For errors about what the definition says. *key* is as the file has it ("kernel: modules"), *entry* one of
  * its list or a name of its pairs, NULL for the key itself.
  *
- * definition_error() sets *err* to "FILE:LINE: KEY: " and the text and returns -EINVAL; definition_wrap()
- * puts "FILE:LINE: KEY: " before an error and returns its code; definition_blame() does so where the error is
- * about an entry (error_about()), and leaves others as they are.
+ * definition_error() sets *err* to "FILE:LINE: KEY: " and the text and returns -EINVAL, or -ENOMEM;
+ * definition_wrap() puts "FILE:LINE: KEY: " before an error and returns its code; definition_blame() does so
+ * where the error is about an entry (error_about()), and leaves others as they are.
  */
 int definition_error(const struct definition *definition, const char *key, const char *entry,
 	struct error **err, const char *format, ...) _printf_(5, 6);
+int definition_verror(const struct definition *definition, const char *key, const char *entry,
+	struct error **err, const char *format, va_list args) _printf_(5, 0);
 int definition_wrap(
 	const struct definition *definition, const char *key, const char *entry, struct error **err);
 int definition_blame(const struct definition *definition, const char *key, int code, struct error **err);

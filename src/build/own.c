@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "build/own.h"
 
-#include <stdarg.h>
-
 bool own_is(const struct tree_inode *inode)
 {
 	return inode && streq(inode->origin, OWN_ORIGIN);
@@ -24,14 +22,13 @@ int own_error(
 	const struct definition *definition, const char *path, struct error **err, const char *format, ...)
 {
 	const char *link = find_link(definition, path);
-	_cleanup_free_ char *text = NULL;
 	va_list args;
+	int r;
 
 	va_start(args, format);
-	if (vasprintf(&text, format, args) < 0)
-		text = NULL;
+	r = definition_verror(definition, link ? "links" : "files", link, err, format, args);
 	va_end(args);
-	return definition_error(definition, link ? "links" : "files", link, err, "%s", text ? text : "wrong");
+	return r;
 }
 
 int own_check(const struct definition *definition, const struct tree *tree, const char *path,
