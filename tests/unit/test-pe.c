@@ -7,6 +7,7 @@
 #include "base/bytes.h"
 #include "base/encoding.h"
 #include "boot-data.h"
+#include "watched-io.h"
 
 /* Offsets in addonx64.efi.stub, as objdump -p and a hex dump show them. */
 #define NEW_HEADER 0x3c
@@ -121,31 +122,6 @@ static void refuses_truncation_at_every_length(void **state)
 			fail_msg("%zu bytes were taken for a whole image", size);
 		free(copy);
 	}
-}
-
-/* An image as a file has it: read by ranges, of which one can fail. */
-struct watched {
-	const struct buffer *image;
-	size_t largest;
-	unsigned reads, fail_at;
-};
-
-static int watched_read(void *userdata, uint64_t at, void *data, size_t size)
-{
-	struct watched *watched = userdata;
-
-	watched->largest = MAX(watched->largest, size);
-	if (++watched->reads == watched->fail_at)
-		return -EIO;
-	memcpy(data, watched->image->data + at, size);
-	return 0;
-}
-
-static struct block_io watched_io(struct watched *watched)
-{
-	static const struct block_ops ops = {.read = watched_read};
-
-	return (struct block_io){.ops = &ops, .userdata = watched, .size = watched->image->size};
 }
 
 /* What can be said of an image, in memory or not. */

@@ -12,6 +12,7 @@
 #include "boot-data.h"
 #include "format/authenticode.h"
 #include "update/release-trust.h"
+#include "watched-io.h"
 
 #define ROOT "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
 #define OTHER "ff112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
@@ -368,31 +369,12 @@ static void the_command_line_starts_the_root_hash_and_no_other(void **state)
 	}
 }
 
-/* A kernel image that is read, of which one read fails. */
-struct watched {
-	const struct buffer *image;
-	size_t largest;
-	unsigned reads, fail_at;
-};
-
-static int watched_read(void *userdata, uint64_t at, void *data, size_t size)
-{
-	struct watched *watched = userdata;
-
-	watched->largest = MAX(watched->largest, size);
-	if (++watched->reads == watched->fail_at)
-		return -EIO;
-	memcpy(data, watched->image->data + at, size);
-	return 0;
-}
-
 static void an_image_is_read_piece_by_piece_and_every_fault_is_told(void **state)
 {
-	static const struct block_ops ops = {.read = watched_read};
 	_cleanup_release_ struct release release = release_make(CMDLINE, RIGHT, RIGHT);
 	const struct trust_store store = {.lists = world.db.data, .size = world.db.size};
 	struct watched watched = {.image = &release.uki};
-	const struct block_io io = {.ops = &ops, .userdata = &watched, .size = release.uki.size};
+	const struct block_io io = watched_io(&watched);
 
 	(void)state;
 	for (watched.fail_at = 1;; watched.fail_at++) {
